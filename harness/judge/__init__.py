@@ -1,0 +1,1 @@
+"""What paired samples mean: ratios, intervals and verdicts, from numbers alone."""

@@ -1,0 +1,135 @@
+"""Distribution-free statistics of paired samples: log ratios, the median's interval, the sign test, Holm.
+
+Everything here is a pure function of numbers and knows no metric. It decides nothing: that is for verdicts.
+scipy.stats takes about a second to import, so that only the functions which compute with it import it.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MIN_UNITS = 8  # with 7 values the widest interval there is, lowest to highest, covers 98.4 %, under 99 %
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval of the median."""
+
+    low: float  # log units
+    high: float  # log units
+    coverage: float  # what it really covers, at least the confidence asked for
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.99) -> Interval | None:
+    """Return the narrowest symmetric pair of order statistics that covers the median with this confidence.
+
+    Exact for every distribution: the number of values below the median is binomial(n, 1/2). None with fewer
+    than `MIN_UNITS` values, or when even the lowest and the highest value cover less than was asked.
+
+    Source: W. R. Thompson, On confidence ranges for the median, Annals of Mathematical Statistics 7 (1936)
+    122-128.
+
+    Raises:
+        ValueError: the confidence is not between 0 and 1.
+
+    >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8])
+    Interval(low=1, high=8, coverage=0.9921875)
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it lies between 0 and 1")
+    count = len(values)
+    if count < MIN_UNITS:
+        return None
+    from scipy.stats import binom
+
+    tails = binom.cdf(range(count // 2), count, 0.5)
+    rank = int((tails <= (1 - confidence) / 2).sum())  # counted from 1, from both ends
+    if rank == 0:
+        return None
+    ordered = sorted(values)
+    return Interval(low=ordered[rank - 1], high=ordered[-rank], coverage=float(1 - 2 * tails[rank - 1]))
+
+
+def sign_test(values: Sequence[float], centre: float = 0.0) -> float:
+    """Return the exact two-sided p that the median is `centre`.
+
+    Values equal to the centre are dropped; with none left p is 1.
+
+    Source: W. J. Conover, Practical Nonparametric Statistics, 3rd ed. (1999), section 3.4.
+
+    >>> sign_test([1, 2, 3, 4, 5, 6, 7, 8])
+    0.0078125
+    """
+    above = sum(value > centre for value in values)
+    below = sum(value < centre for value in values)
+    if above + below == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(above, above + below).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return the p values adjusted for their number, in the order given.
+
+    Rejecting the adjusted values up to alpha keeps the chance of one false rejection or more in the whole
+    family at alpha, however the tests depend on one another.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of
+    Statistics 6 (1979) 65-70.
+
+    >>> holm([0.25, 0.125])
+    (0.25, 0.25)
+    """
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return tuple(adjusted)
+
+
+def log_ratios(
+    reference: Sequence[Sequence[float]], arm: Sequence[Sequence[float]], unit: str
+) -> tuple[float, ...]:
+    """Return ln(arm / reference) of paired samples, one value a unit.
+
+    Both sides are [draw][round], each sample per call, and both sides of one round stand at the same place.
+    With the unit "draw" a value is the median over the rounds of one draw; with "round" every round is one.
+
+    Raises:
+        ValueError: the unit is another word, the sides differ in shape, a draw has no rounds, or a sample is
+            not finite and above 0.
+
+    >>> log_ratios([[1.0, 2.0], [4.0, 5.0]], [[1.0, 2.0], [4.0, 5.0]], "draw")
+    (0.0, 0.0)
+    """
+    if unit not in {"draw", "round"}:
+        raise ValueError(f"unit is {unit!r}; it is 'draw' or 'round'")
+    _check_paired(reference, arm)
+    # a difference of logarithms, no logarithm of a quotient: swapped sides then mirror to the last bit
+    draws = [
+        [math.log(after) - math.log(before) for before, after in zip(*draw, strict=True)]
+        for draw in zip(reference, arm, strict=True)
+    ]
+    if unit == "draw":
+        return tuple(statistics.median(draw) for draw in draws)
+    return tuple(value for draw in draws for value in draw)
+
+
+def _check_paired(reference: Sequence[Sequence[float]], arm: Sequence[Sequence[float]]) -> None:
+    if len(reference) != len(arm):
+        raise ValueError(f"reference has {len(reference)} draws, arm has {len(arm)}; they are paired")
+    for place, (before, after) in enumerate(zip(reference, arm, strict=True)):
+        if len(before) != len(after):
+            raise ValueError(
+                f"reference[{place}] has {len(before)} rounds, arm[{place}] has {len(after)}; they are paired"
+            )
+        if not before:
+            raise ValueError(f"reference[{place}] and arm[{place}] have no rounds")
+    for side, draws in (("reference", reference), ("arm", arm)):
+        for place, draw in enumerate(draws):
+            for turn, sample in enumerate(draw):
+                if not 0 < sample < math.inf:
+                    raise ValueError(f"{side}[{place}][{turn}] is {sample}; a sample is finite and above 0")

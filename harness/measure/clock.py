@@ -1,0 +1,19 @@
+"""The clocks: the host's, and the host's after a device has finished its queue."""
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], float]  # seconds, from any origin
+
+
+def clock_for(device: str) -> Clock:
+    """Return the clock for work on a device: on CUDA it waits for the queued work first."""
+    if device.partition(":")[0] != "cuda":
+        return time.perf_counter
+    import torch
+
+    def after_queue() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return after_queue

@@ -1,0 +1,79 @@
+"""Where a run is measured: machine, torch build, threads, commit, load."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import harness
+from harness.measure import torch_compat
+from harness.record.schema import Environment
+
+_DECIDING_PACKAGES = ("transformers", "timm", "torchvision", "numpy")
+
+
+def environment(device: str) -> Environment:
+    """Describe this process's environment."""
+    return Environment(
+        harness=harness.__version__,
+        torch=torch_compat.release(),
+        build=torch_compat.build_flavour(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=processor(),
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+        interop_threads=torch.get_num_interop_threads(),
+        device=device_name(device),
+        commit=_commit(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
+        packages=_packages(),
+    )
+
+
+def processor() -> str:
+    """Return the processor's name as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """Return what a device is, in words."""
+    if device.partition(":")[0] == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{os.cpu_count()} cores of {processor()}"
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in _DECIDING_PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str:
+    """Return the commit of the working directory, with a "+" where files differ from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],  # noqa: S607 (git of the PATH)
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return described.stdout.strip()

@@ -1,0 +1,231 @@
+"""Two sides timed together: rounds in fresh random order, one call count for both, draws of new layouts.
+
+It knows neither models nor torch: a side is a tuple of named calls.
+"""
+
+import gc
+import itertools
+import math
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from harness.errors import HarnessError
+from harness.measure.clock import Clock
+from harness.record.schema import Samples
+
+SAMPLE_S = 1e-3  # at about 1 ms a sample, what the two code paths differ by is under 0.02 %
+WARM_S = 0.02  # a side is called for this long, and at least twice, before anything is chosen
+DRAWS = 64  # more would hardly narrow the interval further
+FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+MIN_ROUNDS = 3  # a draw's median needs this many to shed one outlier; given up before the fewest draws are
+REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
+REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
+
+TOTAL = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a contrast: what to call, and how to move it to fresh memory.
+
+    Attributes:
+        parts: named callables, run in order; together they are one call.
+        redraw: moves what the calls read to fresh addresses; None where that cannot be done.
+    """
+
+    parts: tuple[tuple[str, Callable[[], object]], ...]
+    redraw: Callable[[Random], None] | None = None
+
+    def call(self) -> None:
+        """Run all parts once."""
+        for _, part in self.parts:
+            part()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a pair is timed; chosen once, the same for both sides."""
+
+    calls: int  # a sample
+    draws: int
+    rounds: int  # a draw
+
+    @property
+    def total_rounds(self) -> int:
+        """Return the rounds of all draws."""
+        return self.draws * self.rounds
+
+
+class TimingError(HarnessError, ValueError):
+    """A pair that cannot be timed, and why."""
+
+
+def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
+    """Time `calls` calls of a side; return seconds per call, of the whole and of each part if several.
+
+    Both sides are timed by this very code, so that what it costs cancels in their ratio.
+    """
+    if len(side.parts) == 1:
+        call = side.parts[0][1]
+        start = clock()
+        for _ in itertools.repeat(None, calls):
+            call()
+        return ((clock() - start) / calls,)
+    laps = [0.0] * len(side.parts)
+    start = clock()
+    for _ in itertools.repeat(None, calls):
+        before = clock()
+        for index, (_, part) in enumerate(side.parts):
+            part()
+            after = clock()
+            laps[index] += after - before
+            before = after
+    return ((clock() - start) / calls, *(lap / calls for lap in laps))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Collect garbage, then keep the collector and any tracer or profiler of Python off."""
+    gc.collect()
+    collected, tracer, profiler = gc.isenabled(), sys.gettrace(), sys.getprofile()
+    gc.disable()
+    sys.settrace(None)
+    sys.setprofile(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+        sys.setprofile(profiler)
+        if collected:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class Pair:
+    """A reference and an arm, and the samples taken of them so far.
+
+    A driver calls `prepare`, then for every planned round `before`, `time_arm` and `after`. The reference is timed in `before` or in `after`, by a fresh coin.
+    """
+
+    reference: Side
+    arm: Side
+    clock: Clock
+    rng: Random
+    plan: Plan = Plan(1, 1, 1)
+    _samples: list[tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=list)
+    _early: tuple[float, ...] | None = None
+    _arm_sample: tuple[float, ...] = ()
+    _started: float = 0.0
+
+    def prepare(self, budget: float) -> None:
+        """Warm both sides, then choose calls, draws and rounds for a budget of seconds for both.
+
+        Raises:
+            TimingError: a call returns under the clock's resolution.
+        """
+        self._started = self.clock()
+        costs = [self._warm(side) for side in (self.reference, self.arm)]
+        one_call = sum(costs) / 2
+        if one_call <= 0:
+            raise TimingError(
+                "a call returns at once, under the clock's resolution: there is nothing to time"
+            )
+        calls = max(1, round(SAMPLE_S / one_call))
+        round_s = 2 * calls * one_call
+        moving = self._moving_cost()
+        draws = 1
+        if moving is not None:
+            most = budget / moving if moving > 0 else math.inf
+            affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
+            rounds = budget / round_s
+            wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
+            draws = int(max(1, min(DRAWS, affordable, wanted)))
+        left = budget - draws * (moving or 0.0)
+        self.plan = Plan(calls, draws, max(1, round(left / round_s / draws)))
+
+    def _warm(self, side: Side) -> float:
+        """Call a side until it is warm; return what a call costs then, in seconds."""
+        costs: list[float] = []
+        begin = self.clock()
+        while len(costs) < 2 or self.clock() - begin < WARM_S:  # noqa: PLR2004 (the first call is cold)
+            start = self.clock()
+            side.call()
+            costs.append(self.clock() - start)
+        return statistics.median(costs[len(costs) // 2 :])
+
+    def _moving_cost(self) -> float | None:
+        """Return what one redraw of both sides costs, in seconds; None where a side cannot be moved."""
+        if self.reference.redraw is None or self.arm.redraw is None:
+            return None
+        start = self.clock()
+        self.redraw()
+        return self.clock() - start
+
+    def redraw(self) -> None:
+        """Move both sides to fresh memory, and call each once there."""
+        movers = {id(side.redraw): side.redraw for side in (self.reference, self.arm)}
+        for move in movers.values():
+            if move is not None:
+                move(self.rng)
+        self.reference.call()
+        self.arm.call()
+
+    def before(self) -> None:
+        """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
+        done = len(self._samples)
+        if done and self.plan.draws > 1 and done % self.plan.rounds == 0:
+            self.redraw()
+        self._early = sample(self.reference, self.plan.calls, self.clock) if self.rng.random() < 0.5 else None  # noqa: PLR2004
+
+    def time_arm(self) -> None:
+        """Time the arm."""
+        self._arm_sample = sample(self.arm, self.plan.calls, self.clock)
+
+    def after(self) -> None:
+        """End a round: time the reference if it was not its turn before, and keep both samples."""
+        late = self._early if self._early is not None else sample(self.reference, self.plan.calls, self.clock)
+        self._samples.append((late, self._arm_sample))
+
+    def run(self) -> None:
+        """Drive all planned rounds in this process."""
+        with undisturbed():
+            for _ in range(self.plan.total_rounds):
+                self.before()
+                self.time_arm()
+                self.after()
+
+    def samples(self) -> tuple[Samples, ...]:
+        """Return what was timed: the whole call, and each part that both sides have."""
+        names = [[TOTAL, *(f"{name} time" for name, _ in _laps(side))] for side in (self.reference, self.arm)]
+        unit: Literal["draw", "round"] = "draw" if self.plan.draws > 1 else "round"
+        took = self.clock() - self._started
+        measured = self.plan.calls * sum(reference[0] + arm[0] for reference, arm in self._samples)
+        return tuple(
+            Samples(
+                metric=name,
+                calls=self.plan.calls,
+                reference=self._by_draw(0, names[0].index(name)),
+                arm=self._by_draw(1, names[1].index(name)),
+                unit=unit,
+                measured_s=measured,
+                pass_s=took,
+            )
+            for name in names[1]
+            if name in names[0]
+        )
+
+    def _by_draw(self, side: int, part: int) -> tuple[tuple[float, ...], ...]:
+        values = [both[side][part] for both in self._samples]
+        return tuple(
+            tuple(values[first : first + self.plan.rounds])
+            for first in range(0, len(values), self.plan.rounds)
+        )
+
+
+def _laps(side: Side) -> Sequence[tuple[str, Callable[[], object]]]:
+    return side.parts if len(side.parts) > 1 else ()

@@ -1,0 +1,41 @@
+"""Bytes that training keeps between and after passes: gradients and optimizer state."""
+
+import torch
+from torch.optim import Optimizer
+
+from harness.measure.observe import Observation
+from harness.measure.probes.probe import Probe, exact
+from harness.workload.tensors import tensors_in
+
+
+def state_bytes(optimizer: Optimizer, parameter: torch.Tensor) -> int:
+    """Return the bytes of what an optimizer keeps for one parameter."""
+    return sum(tensor.nbytes for tensor in tensors_in(optimizer.state.get(parameter, {})))
+
+
+def _read(seen: Observation) -> dict[str, int]:
+    parameters = list(seen.step.model.module.parameters())
+    counts = {"parameters": sum(parameter.nbytes for parameter in parameters)}
+    backward = seen.part("backward")
+    if backward is not None:
+        seen.step.model.module.zero_grad(set_to_none=True)
+        for part in seen.step.parts:
+            part.call()
+            if part.name == "backward":
+                counts["gradients"] = sum(
+                    parameter.grad.nbytes for parameter in parameters if parameter.grad is not None
+                )
+    optimizer = seen.step.optimizer
+    if optimizer is not None:
+        counts["optimizer state"] = sum(state_bytes(optimizer, parameter) for parameter in parameters)
+    return counts
+
+
+PROBE = Probe(
+    (
+        exact("parameters", "B", "the model's parameters"),
+        exact("gradients", "B", "gradients after the backward part"),
+        exact("optimizer state", "B", "what the optimizer keeps between steps"),
+    ),
+    _read,
+)

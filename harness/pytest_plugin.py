@@ -1,0 +1,318 @@
+"""The door through pytest: options, the `measure` fixture, records and tables of a benchmark session.
+
+torch is imported when a benchmark is collected, so that the plugin costs other sessions nothing.
+"""
+
+import gc
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.record.schema import ArmResult, Case, Record, Run
+from harness.record.store import RunWriter, StoreError, replace_file
+
+if TYPE_CHECKING:
+    from harness.measure.pairing import Pair
+    from harness.measure.runner import Settings
+    from harness.workload.question import Cell, Question
+
+_OPTIONS = {
+    # name: (type, default, what it is)
+    "models": (str, "", "comma-separated targets, or `all`; by default each question's own choice"),
+    "device": (str, "cpu", "where models run: cpu, cuda, cuda:1"),
+    "dtype": (str, "float32", "dtype of the models, or `autocast`"),
+    "batch-size": (int, None, "examples a batch; by default each model's own"),
+    "budget": (
+        float,
+        0.5,
+        "seconds of timing for an arm and its reference together; 0 takes exact metrics only",
+    ),
+    "threads": (int, 1, "intra-op threads of torch; 0 leaves torch's own choice"),
+    "results": (str, "results", "folder for runs/ and tables/"),
+    "rss": (bool, False, "also witness resident memory, in a fresh process for the first arm of each case"),
+}
+_USAGE = 4  # pytest's exit status for bad usage
+_FLOOR = 0.005  # in tables a difference of half a percent is none
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the group `harness`; every option has an ini key."""
+    group = parser.getgroup("harness", "autograd-harness")
+    for name, (kind, default, meaning) in _OPTIONS.items():
+        shown = f"{meaning} (default: {default})" if default not in (None, "", False) else meaning
+        key = f"harness_{name.replace('-', '_')}"
+        if kind is bool:
+            group.addoption(f"--harness-{name}", dest=key, action="store_true", default=None, help=shown)
+            parser.addini(key, shown, type="bool", default=default)
+        else:
+            group.addoption(f"--harness-{name}", dest=key, type=kind, default=None, metavar="X", help=shown)
+            parser.addini(key, shown, default=None if default is None else str(default))
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    key = f"harness_{name.replace('-', '_')}"
+    given = config.getoption(key)
+    if given is not None:
+        return given
+    kind, default, _ = _OPTIONS[name]
+    value = config.getini(key)
+    if value in (None, ""):
+        return default
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise pytest.UsageError(f"ini key {key} is {value!r}, which is no {kind.__name__}") from error
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "question(name): a benchmark that asks this question of every model")
+
+
+class Session:
+    """What one benchmark session shares: its options, checked, and the records so far."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.device = str(_option(config, "device"))
+        self.dtype = str(_option(config, "dtype"))
+        self.batch_size: int | None = _option(config, "batch-size")
+        self.budget = float(_option(config, "budget"))
+        self.threads = int(_option(config, "threads"))
+        self.results = Path(_option(config, "results"))
+        self.rss = bool(_option(config, "rss"))
+        self.targets = tuple(filter(None, str(_option(config, "models")).split(",")))
+        self.writer: RunWriter | None = None
+        self.run: Run | None = None
+        self.records: dict[str, Record] = {}
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse, before anything is measured, what could not be measured."""
+        from harness.measure.torch_compat import check_device
+        from harness.workload.model import WorkloadError
+        from harness.workload.sources import DTYPES, resolve
+
+        try:
+            check_device(self.device)
+            for target in self.targets:
+                if target != "all":
+                    resolve(target)
+        except WorkloadError as error:
+            raise pytest.UsageError(str(error)) from error
+        if self.dtype not in DTYPES:
+            raise pytest.UsageError(f"no dtype {self.dtype!r}; there are {', '.join(DTYPES)}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise pytest.UsageError(f"a batch size of {self.batch_size} holds no example; give 1 or more")
+        if not 0 <= self.budget < float("inf"):
+            raise pytest.UsageError(f"a budget of {self.budget} s cannot be spent; give 0 or more seconds")
+        if self.threads < 0:
+            raise pytest.UsageError(f"{self.threads} threads cannot run; give 0 (torch's own choice) or more")
+
+    def cells(self, question: "Question") -> Iterator[tuple[Case, str]]:
+        """Yield the cases and arms of a question that the options ask for."""
+        from harness.workload.sources import every_target, resolve
+
+        every = self.targets == ("all",)
+        targets = every_target() if every else self.targets or question.models
+        for target in targets:
+            entry = resolve(target)
+            for cell in question.cells(entry, every):
+                for arm in question.arms(entry):
+                    yield self._case(question, cell), arm
+
+    def _case(self, question: "Question", cell: "Cell") -> Case:
+        return Case(
+            question=question.name,
+            model=cell.entry.name,
+            device=self.device,
+            dtype=self.dtype,
+            batch_size=self.batch_size or cell.entry.batch_size,
+            mode=cell.mode,
+            variant=cell.variant,
+        )
+
+    def start(self) -> None:
+        """Open the run's files and set torch up; done once, before the first measurement."""
+        if self.writer is not None:
+            return
+        import torch
+
+        from harness.measure.environment import environment
+        from harness.measure.probes import METRICS
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        where = environment(self.device)
+        stamp = where.started.replace(":", "").replace("+0000", "Z")
+        run = Run(
+            id=f"{stamp}-torch{where.torch}-{self.device.replace(':', '')}",
+            environment=where,
+            metrics=METRICS,
+            command=shlex.join(["pytest", *sys.argv[1:]]),
+            floor=_FLOOR,
+            complete=False,
+        )
+        try:
+            self.writer = RunWriter(self.results / "runs", run)
+        except StoreError as error:
+            pytest.exit(str(error), returncode=_USAGE)
+        # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
+        gc.collect()
+        gc.freeze()
+
+    def keep(self, question: "Question", case: Case, result: ArmResult) -> None:
+        """Write an arm's result down."""
+        from harness.workload.sources import resolve
+
+        reference = question.arms(resolve(case.model))[0]
+        before = self.records.get(case.id) or Record(
+            case=case, asks=question.asks, reference=reference, columns=question.columns
+        )
+        self.records[case.id] = before.with_arm(result)
+        if self.writer is None:
+            raise RuntimeError("a result was kept before the session started")
+        try:
+            self.writer.add(self.records[case.id])
+        except StoreError as error:
+            pytest.exit(str(error), returncode=_USAGE)
+
+    def settings(self) -> "Settings":
+        """Return how this session measures."""
+        from harness.measure.runner import Settings
+
+        return Settings(budget=self.budget)
+
+
+_SESSION = pytest.StashKey[Session]()
+_JOB = pytest.StashKey[tuple["Question", Case, str]]()
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        config.stash[_SESSION] = Session(config)
+    return config.stash[_SESSION]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Check the options before collection, where any was given."""
+    if any(session.config.getoption(f"harness_{name.replace('-', '_')}") is not None for name in _OPTIONS):
+        _session(session.config)
+
+
+class PerCallClock:
+    """The clock that pytest-benchmark reads: seconds per call, so that its table and JSON are too."""
+
+    __name__ = "seconds_per_call"
+
+    def __init__(self) -> None:
+        self.calls = 1
+
+    def __call__(self) -> float:
+        return time.perf_counter() / self.calls
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of every case and arm for a function that is marked with a question."""
+    marker = metafunc.definition.get_closest_marker("question")
+    if marker is None:
+        return
+    from harness.workload.questions import load_question
+
+    question = load_question(*marker.args)
+    parameters = []
+    for case, arm in _session(metafunc.config).cells(question):
+        name = "-".join(part for part in (case.model, case.mode, case.variant, arm) if part).replace(" ", "_")
+        mark = pytest.mark.benchmark(group=case.id, timer=PerCallClock(), disable_gc=True)
+        parameters.append(pytest.param(question, case, arm, id=name, marks=mark))
+    metafunc.parametrize(("question", "case", "arm"), parameters)
+
+
+Measure = Callable[["Question", Case, str], ArmResult]
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
+    """Return the function that measures one arm of one case, timed by pytest-benchmark's loop."""
+    session = _session(request.config)
+    clock: PerCallClock = request.node.get_closest_marker("benchmark").kwargs["timer"]
+
+    def drive(pair: "Pair") -> None:
+        from harness.measure.pairing import undisturbed
+
+        clock.calls = pair.plan.calls
+        with undisturbed():
+            benchmark.pedantic(
+                pair.time_arm, setup=pair.before, teardown=pair.after, rounds=pair.plan.total_rounds
+            )
+
+    def measured(question: "Question", case: Case, arm: str) -> ArmResult:
+        from harness.measure.runner import Settings, measure_arm
+
+        session.start()
+        request.node.stash[_JOB] = (question, case, arm)
+        settings = session.settings() if benchmark.enabled else Settings(budget=0)
+        result = measure_arm(question, case, arm, settings, drive)
+        if not result.timings:
+            benchmark.pedantic(lambda: None)  # pytest-benchmark wants every benchmark to have run something
+        session.keep(question, case, result)
+        benchmark.extra_info.update(case=case.id, arm=arm, **result.counts)
+        return result
+
+    return measured
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> None:
+    """Keep an arm that failed, with its reason; the rest goes on."""
+    if call.when != "call" or call.excinfo is None or _JOB not in item.stash:
+        return
+    error = call.excinfo.value
+    skipped = isinstance(error, pytest.skip.Exception)
+    if not skipped and not isinstance(error, Exception):
+        return
+    question, case, arm = item.stash[_JOB]
+    reason = str(error).strip().splitlines() or [""]
+    name = "" if skipped else f"{type(error).__name__}: "
+    status = "skipped" if skipped else "failed"
+    _session(item.config).keep(question, case, ArmResult(arm=arm, status=status, reason=name + reason[0]))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Make the run file and the tables of what was measured."""
+    kept = session.config.stash.get(_SESSION, None)
+    if kept is None or kept.writer is None:
+        return
+    from harness.report.tables import in_markdown
+
+    interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+    try:
+        kept.run = kept.writer.finish(complete=not interrupted)
+        for question in dict.fromkeys(record.case.question for record in kept.run.records):
+            page = in_markdown(kept.run, question)
+            device = kept.device.partition(":")[0]
+            replace_file(kept.results / "tables" / device / f"{question}.md", page.encode())
+    except StoreError as error:
+        pytest.exit(str(error), returncode=_USAGE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the tables."""
+    kept = config.stash.get(_SESSION, None)
+    if kept is None or kept.run is None:
+        return
+    from harness.report.tables import case_tables, environment_lines, in_terminal
+
+    terminalreporter.section("autograd-harness")
+    for line in environment_lines(kept.run.environment):
+        terminalreporter.line(line)
+    for table in case_tables(kept.run):
+        terminalreporter.line("")
+        terminalreporter.line(in_terminal(table))
+    if kept.writer is not None:
+        terminalreporter.line(f"records: {kept.writer.path}; tables: {kept.results / 'tables'}")

@@ -1,0 +1,1 @@
+"""What is written down: the schema, its codec and the files. No torch here."""

@@ -1,0 +1,50 @@
+"""Bytes to structs and back; every refusal is a sentence that names what would have worked."""
+
+import msgspec
+
+from harness.errors import HarnessError
+from harness.record.schema import SCHEMA, Record, Run
+
+
+class UnreadableError(HarnessError, ValueError):
+    """A file that is no run, and why."""
+
+
+class _Version(msgspec.Struct):
+    schema: int | None = None
+
+
+def encode(item: Run | Record) -> bytes:
+    """Encode a run or a record as JSON."""
+    return msgspec.json.encode(item)
+
+
+def decode_record(data: bytes) -> Record:
+    """Decode one record."""
+    return msgspec.json.decode(data, type=Record)
+
+
+def decode_run(data: bytes, name: str = "the run") -> Run:
+    """Decode a run file's bytes.
+
+    Args:
+        data: JSON text.
+        name: what to call the file in a message.
+
+    Raises:
+        UnreadableError: not JSON, not a run, or a newer format.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).schema
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"{name} is not a run file: {error}") from error
+    if version is None:
+        raise UnreadableError(f"{name} is not a run file: it has no field `schema`")
+    if version > SCHEMA:
+        raise UnreadableError(
+            f"{name} has format {version}, newer than the {SCHEMA} this version reads: upgrade autograd-harness"
+        )
+    try:
+        return msgspec.json.decode(data, type=Run)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"{name} is not a run file: {error}") from error

@@ -1,0 +1,168 @@
+"""The stored data: a run holds its environment and one record a case.
+
+History of the format, newest first; a file once written loads for ever:
+
+1  first format (version 0.1.0)
+"""
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Kind = Literal["noisy", "exact", "witness"]
+Better = Literal["lower", "higher"]
+Unit = Literal["s", "B", "1"]
+Status = Literal["ok", "failed", "skipped"]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One quantity that a probe takes; unit, direction and kind travel with the data."""
+
+    name: str
+    unit: Unit
+    better: Better
+    kind: Kind
+    meaning: str
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run was measured."""
+
+    harness: str
+    torch: str
+    build: str  # the flavour torch was built in: "cpu", "cu126", "rocm6.2"
+    python: str
+    platform: str
+    processor: str
+    cpu_capability: str  # the instruction set torch's kernels take: "AVX2", "AVX512"
+    threads: int  # intra-op
+    interop_threads: int
+    device: str  # what "cpu" or "cuda" is here, in words
+    commit: str  # of the working directory; "" outside a repository
+    started: str  # ISO 8601, UTC
+    load: float  # the 1-minute load average when the run began
+    packages: dict[str, str] = {}  # what else decides results: transformers, timm, ...
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One question put to one model in one setting."""
+
+    question: str
+    model: str
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 1
+    mode: str = "eval"  # "train" or "eval"
+    variant: str = ""  # a question's own dimension, such as "adamw-foreach"
+
+    @property
+    def id(self) -> str:
+        """The case in one line: what names it in tables, baselines and test ids.
+
+        >>> Case(question="grad_mode", model="mlp-relu", batch_size=64).id
+        'grad_mode/mlp-relu/eval/cpu-float32-b64'
+        """
+        parts = [
+            self.question,
+            self.model,
+            self.mode,
+            self.variant,
+            f"{self.device}-{self.dtype}-b{self.batch_size}",
+        ]
+        return "/".join(part for part in parts if part)
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """Paired seconds per call, draw by draw and round by round, both sides of one contrast.
+
+    `reference[d][r]` and `arm[d][r]` were taken in the same round.
+    """
+
+    metric: str
+    calls: int  # calls a sample; the samples are per call already
+    reference: tuple[tuple[float, ...], ...]
+    arm: tuple[tuple[float, ...], ...]
+    unit: Literal["draw", "round"] = "draw"
+    measured_s: float = 0.0  # seconds spent inside samples
+    pass_s: float = 0.0  # seconds the whole timing pass took
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter group of an optimizer."""
+
+    name: str
+    weight_decay: float
+    tensors: int
+    parameters: int
+    state_bytes: int
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """`retained - retained under no_grad = saved + scalars + unaccounted`, in bytes."""
+
+    retained: int
+    retained_no_grad: int
+    saved: int
+    scalars: int
+
+    @property
+    def unaccounted(self) -> int:
+        """What is left over; 0 when the books balance."""
+        return self.retained - self.retained_no_grad - self.saved - self.scalars
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that are held after a forward pass, and who asked for them."""
+
+    bytes: int
+    operator: str  # the operator that allocated the block
+    module: str  # the path of the module that was running; "" for the model itself
+
+
+class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one arm of a case gave."""
+
+    arm: str
+    status: Status = "ok"
+    reason: str = ""  # why it failed or was skipped
+    counts: dict[str, int] = {}  # exact and witness metrics by name
+    timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
+    groups: tuple[Group, ...] = ()
+    books: Books | None = None
+    blocks: tuple[Block, ...] = ()  # what the books could not account for
+    timeline: tuple[tuple[float, float], ...] = ()  # witness: seconds, resident bytes of a process of its own
+    warnings: tuple[str, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """All arms of one case."""
+
+    case: Case
+    asks: str  # the question in one sentence
+    reference: str  # the arm that the others are compared with
+    columns: tuple[str, ...] = ()  # the metrics that a table shows; the others are in the record only
+    arms: tuple[ArmResult, ...] = ()
+
+    def with_arm(self, result: ArmResult) -> "Record":
+        """Return the record with one more arm, or with that arm replaced."""
+        kept = tuple(arm for arm in self.arms if arm.arm != result.arm)
+        return msgspec.structs.replace(self, arms=(*kept, result))
+
+    def arm(self, name: str) -> ArmResult | None:
+        """Return the arm of that name, or None where it was not measured."""
+        return next((arm for arm in self.arms if arm.arm == name), None)
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """All records of one session, with the environment they share."""
+
+    schema: int = SCHEMA
+    id: str
+    environment: Environment
+    metrics: tuple[Metric, ...]
+    records: tuple[Record, ...] = ()
+    complete: bool = True  # False when the session was interrupted
+    command: str = ""  # what measured it
+    floor: float = 0.001  # the relative difference that is too small to matter

@@ -1,0 +1,93 @@
+"""Files of records: each finished record is kept at once, and no run overwrites another."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import HarnessError
+from harness.record.codec import UnreadableError, decode_record, decode_run, encode
+from harness.record.schema import Record, Run
+
+
+class StoreError(HarnessError, OSError):
+    """Results that could not be written, in one sentence."""
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: the folder is read-only, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+
+
+class RunWriter:
+    """Keeps the records of one session while it goes on, and makes the run file at its end.
+
+    Until `finish`, the records lie in `<id>.partial/`, a file each.
+    """
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        number = 1
+        self.run = run
+        while (folder / f"{self.run.id}.json").exists() or (folder / f"{self.run.id}.partial").exists():
+            number += 1
+            self.run = msgspec.structs.replace(run, id=f"{run.id}-{number}")
+        self.path = folder / f"{self.run.id}.json"
+        self._partial = folder / f"{self.run.id}.partial"
+        self._numbers: dict[str, int] = {}
+        try:
+            self._partial.mkdir(parents=True)
+        except OSError as error:
+            raise StoreError(f"{self._partial} cannot be made: {error.strerror}") from error
+        replace_file(self._partial / "run.json", encode(self.run))
+
+    def add(self, record: Record) -> None:
+        """Keep a record; a later one of the same case takes its place."""
+        number = self._numbers.setdefault(record.case.id, len(self._numbers))
+        replace_file(self._partial / f"{number:06}.json", encode(record))
+
+    def finish(self, *, complete: bool) -> Run:
+        """Make the run file of all that was added, and return what it holds."""
+        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial), complete=complete)
+        replace_file(self.path, encode(run))
+        shutil.rmtree(self._partial)
+        return run
+
+
+def load_run(path: Path) -> Run:
+    """Read a run file, or the `<id>.partial` folder that a killed session left.
+
+    Raises:
+        UnreadableError: missing, unreadable, or not a run.
+    """
+    try:
+        if path.is_dir():
+            run = decode_run((path / "run.json").read_bytes(), str(path))
+            return msgspec.structs.replace(run, records=_read_parts(path), complete=False)
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    return decode_run(data, str(path))
+
+
+def _read_parts(partial: Path) -> tuple[Record, ...]:
+    return tuple(decode_record(part.read_bytes()) for part in sorted(partial.glob("[0-9]*.json")))

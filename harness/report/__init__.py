@@ -1,0 +1,1 @@
+"""What people see: tables and pages made from records. No torch here."""

@@ -1,0 +1,199 @@
+"""Comparison tables: a case at a time, for a terminal or in markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from harness.judge.compare import Contrast, contrasts
+from harness.judge.verdict import Verdict
+from harness.record.schema import ArmResult, Environment, Metric, Record, Run
+from harness.report.units import markdown, quantity, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTable:
+    """One case as text: a title, one table, and the lines below it."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]  # rows of the parameter groups, where there are any
+
+
+_GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
+_TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
+
+
+def environment_lines(environment: Environment) -> tuple[str, ...]:
+    """Return the environment in two lines."""
+    threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
+    packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
+    return (
+        f"torch {environment.torch} ({environment.build}), Python {environment.python}{packages}; "
+        f"{threads}, {environment.cpu_capability}",
+        f"{environment.device}; {environment.platform}; load {environment.load} at the start; "
+        f"commit {environment.commit or 'unknown'}; {environment.started}",
+    )
+
+
+def case_tables(run: Run) -> tuple[CaseTable, ...]:
+    """Return the table of every case of a run, in its order."""
+    metrics = {metric.name: metric for metric in run.metrics}
+    judged = contrasts(run)
+    return tuple(_case_table(record, judged[record.case.id], metrics) for record in run.records)
+
+
+def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> CaseTable:
+    case = record.case
+    title = ", ".join(
+        part for part in (case.model, case.variant, case.mode, case.dtype, f"batch {case.batch_size}") if part
+    )
+    columns = tuple(name for name in record.columns if any(name in arm.counts for arm in record.arms))
+    rows: list[tuple[str, ...]] = []
+    for arm in record.arms:
+        rows.extend(
+            _rows(arm, [contrast for contrast in judged if contrast.arm == arm.arm], columns, metrics)
+        )
+    groups = tuple(
+        (
+            arm.arm,
+            group.name,
+            f"{group.weight_decay:g}",
+            f"{group.tensors:,}",
+            f"{group.parameters:,}",
+            quantity(group.state_bytes, "B"),
+        )
+        for arm in record.arms
+        if len(arm.groups) <= _MOST_GROUPS
+        for group in arm.groups
+    )
+    headers = ("arm", "time", "ratio [99 % interval]", "verdict", *columns)
+    return CaseTable(title, headers, tuple(rows), _lines(record, judged), groups)
+
+
+_MOST_GROUPS = 4  # an arm with more has one for each parameter, which is said by its name
+
+
+def _rows(
+    arm: ArmResult, judged: Sequence[Contrast], columns: Sequence[str], metrics: Mapping[str, Metric]
+) -> list[tuple[str, ...]]:
+    if arm.status != "ok":
+        return [(arm.arm, "-", "-", arm.status, *("-" for _ in columns))]
+    exact = tuple(
+        quantity(arm.counts[name], metrics[name].unit) if name in arm.counts else "-" for name in columns
+    )
+    if not judged:
+        return [(arm.arm, "-", "-", "-", *exact)]
+    rows = []
+    for index, contrast in enumerate(judged):
+        name = arm.arm if index == 0 else f". {contrast.metric}"
+        time = quantity(contrast.value, metrics[contrast.metric].unit)
+        compared = (
+            ("1", "reference")
+            if contrast.control
+            else (_interval(contrast), contrast.judgement.verdict.value)
+        )
+        rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
+    return rows
+
+
+def _interval(contrast: Contrast) -> str:
+    judgement = contrast.judgement
+    return f"{ratio(judgement.ratio)} [{ratio(judgement.low)}, {ratio(judgement.high)}]"
+
+
+def _lines(record: Record, judged: Sequence[Contrast]) -> tuple[str, ...]:
+    lines = []
+    for contrast in judged:
+        if contrast.control and contrast.metric == judged[0].metric:
+            seen = contrast.judgement
+            lines.append(
+                f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
+                f"over {seen.units} draws: {_control_says(seen.verdict)}"
+            )
+    lines.extend(_books(record))
+    for arm in record.arms:
+        if arm.status != "ok":
+            lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
+        lines.extend(f"{arm.arm}: {warning}" for warning in arm.warnings)
+        lines.extend(
+            f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
+            f" in {block.module or 'the model itself'}, unaccounted for"
+            for block in arm.blocks
+        )
+    undecided = [
+        contrast
+        for contrast in judged
+        if contrast.judgement.verdict is Verdict.UNDECIDED and not contrast.control
+    ]
+    if undecided:
+        needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
+        lines.append(f"undecided: up to about {needed:,} draws would decide; raise the budget")
+    return tuple(lines)
+
+
+def _control_says(verdict: Verdict) -> str:
+    if verdict in (Verdict.BETTER, Verdict.WORSE):
+        return "it sees a difference where there is none, so distrust smaller ones here"
+    return "no difference seen, and smaller ones than this interval are not resolved"
+
+
+def _books(record: Record) -> list[str]:
+    open_books = [
+        (arm.arm, arm.books.unaccounted) for arm in record.arms if arm.books and arm.books.unaccounted
+    ]
+    if open_books:
+        return [f"books do not balance: {arm} leaves {rest:+,} B unaccounted" for arm, rest in open_books]
+    return ["books balance: 0 B unaccounted"] if any(arm.books for arm in record.arms) else []
+
+
+def in_terminal(table: CaseTable, width: int = 80) -> str:
+    """Return a case as plain text; what is too wide for the terminal is split in two tables."""
+    whole = tabulate(table.rows, table.headers, tablefmt="simple", disable_numparse=True)
+    parts = [table.title, whole]
+    if max(map(len, whole.splitlines())) > width:
+        times = [row[:_TIME_COLUMNS] for row in table.rows]
+        exact = [(row[0], *row[_TIME_COLUMNS:]) for row in table.rows if any(row[_TIME_COLUMNS:])]
+        parts = [
+            table.title,
+            tabulate(times, table.headers[:_TIME_COLUMNS], tablefmt="simple", disable_numparse=True),
+            tabulate(
+                exact,
+                (table.headers[0], *table.headers[_TIME_COLUMNS:]),
+                tablefmt="simple",
+                disable_numparse=True,
+            ),
+        ]
+    return "\n".join([*parts, *table.lines, ""])
+
+
+def in_markdown(run: Run, question: str) -> str:
+    """Return the page of one question: the environment, and every case's table."""
+    kept = [
+        (record, table)
+        for record, table in zip(run.records, case_tables(run), strict=True)
+        if record.case.question == question
+    ]
+    lines = [f"# {markdown(kept[0][0].asks)}", ""]
+    lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
+    lines += [
+        f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median over draws;"
+        f" differences within {run.floor:.1%} count as none.",
+        "",
+    ]
+    for _, table in kept:
+        lines += [f"## {markdown(table.title)}", "", github(table.headers, table.rows), ""]
+        lines += [f"- {markdown(line)}" for line in table.lines]
+        if table.groups:
+            lines += ["", github(_GROUP_HEADERS, table.groups)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def github(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a markdown table; text from anywhere is shown as it is, and the first column is to the left."""
+    escaped = [[markdown(cell) for cell in row] for row in rows]
+    alignment = ["left", *("right" for _ in headers[1:])]
+    return tabulate(escaped, headers, tablefmt="github", disable_numparse=True, colalign=alignment)

@@ -1,0 +1,70 @@
+"""What do parameter groups with their own weight decay cost an optimizer step?"""
+
+from torch.optim import SGD, AdamW, Optimizer
+
+from harness.record.schema import Case
+from harness.workload.decay import POLICIES, check_groups, decay_groups
+from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.question import Cell, Question
+from harness.workload.step import DecayGroup, Part, Step
+from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY
+
+IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
+    "for-loop": {"foreach": False, "fused": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+VARIANTS = tuple(f"{optimizer}-{name}" for optimizer in ("sgd", "adamw") for name in IMPLEMENTATIONS)
+_ON_ONE_MODEL = ("adamw-for-loop", "adamw-foreach", "adamw-fused", "sgd-foreach")
+
+
+def make_optimizer(variant: str, groups: tuple[DecayGroup, ...]) -> Optimizer:
+    """Make an optimizer over decay groups: `sgd-for-loop`, `adamw-fused`, ...
+
+    Raises:
+        WorkloadError: no such variant.
+        UnsupportedError: this torch has no such implementation for the parameters' device.
+    """
+    if variant not in VARIANTS:
+        raise WorkloadError(f"no optimizer {variant!r}; there are {', '.join(VARIANTS)}")
+    name, _, implementation = variant.partition("-")
+    options = IMPLEMENTATIONS[implementation]
+    settings = [{"params": list(group.parameters), "weight_decay": group.weight_decay} for group in groups]
+    try:
+        if name == "sgd":
+            return SGD(settings, lr=LEARNING_RATE, momentum=0.9, **options)
+        return AdamW(settings, lr=LEARNING_RATE, **options)
+    except (RuntimeError, TypeError) as error:
+        # torch's own refusal is the test: fused came to CPU, and to SGD at all, in different releases.
+        raise UnsupportedError(f"torch refuses {variant}: {str(error).splitlines()[0]}") from error
+
+
+def _cells(entry: Entry, every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the protocol's flag)
+    if every:
+        variants = VARIANTS
+    else:
+        variants = _ON_ONE_MODEL if entry.name == "transformer" else ("adamw-foreach",)
+    return tuple(Cell(entry, "train", variant) for variant in variants)
+
+
+def _build(case: Case, arm: str, model: Model) -> Step:
+    groups = decay_groups(model.module, arm, WEIGHT_DECAY)
+    check_groups(model.module, groups)
+    optimizer = make_optimizer(case.variant, groups)
+    model.loss_of_forward().backward()  # type: ignore[no-untyped-call]
+
+    # The gradients stay, so that every step does the same work.
+    parts = (Part("optimizer", optimizer.step), Part("forward", model.loss_of_forward))
+    return Step(parts, model, model.loss_of_forward, optimizer, groups)
+
+
+QUESTION = Question(
+    name="decay_groups",
+    asks="What do parameter groups with their own weight decay cost an optimizer step?",
+    arms=lambda _entry: POLICIES,
+    cells=_cells,
+    build=_build,
+    columns=("optimizer state", "optimizer temporary", "optimizer operators", "forward peak"),
+    models=("mlp-relu", "transformer", "hf:bert-tiny"),
+)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.record.schema import ArmResult, Case, Record, Run
+from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
 
 if TYPE_CHECKING:
@@ -214,6 +214,7 @@ class PerCallClock:
         self.calls = 1
 
     def __call__(self) -> float:
+        """Return the time, in units in which a call of a sample takes its seconds."""
         return time.perf_counter() / self.calls
 
 
@@ -279,7 +280,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     question, case, arm = item.stash[_JOB]
     reason = str(error).strip().splitlines() or [""]
     name = "" if skipped else f"{type(error).__name__}: "
-    status = "skipped" if skipped else "failed"
+    status: Status = "skipped" if skipped else "failed"
     _session(item.config).keep(question, case, ArmResult(arm=arm, status=status, reason=name + reason[0]))
 
 

@@ -109,7 +109,8 @@ def undisturbed() -> Iterator[None]:
 class Pair:
     """A reference and an arm, and the samples taken of them so far.
 
-    A driver calls `prepare`, then for every planned round `before`, `time_arm` and `after`. The reference is timed in `before` or in `after`, by a fresh coin.
+    A driver calls `prepare`, then for every planned round `before`, `time_arm` and `after`. The
+    reference is timed in `before` or in `after`, by a fresh coin.
     """
 
     reference: Side

@@ -42,7 +42,7 @@ def decode_run(data: bytes, name: str = "the run") -> Run:
         raise UnreadableError(f"{name} is not a run file: it has no field `schema`")
     if version > SCHEMA:
         raise UnreadableError(
-            f"{name} has format {version}, newer than the {SCHEMA} this version reads: upgrade autograd-harness"
+            f"{name} has format {version}, newer than {SCHEMA}, which is read here: upgrade autograd-harness"
         )
     try:
         return msgspec.json.decode(data, type=Run)

@@ -31,10 +31,14 @@ def environment_lines(environment: Environment) -> tuple[str, ...]:
     threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
     packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
     return (
-        f"torch {environment.torch} ({environment.build}), Python {environment.python}{packages}; "
-        f"{threads}, {environment.cpu_capability}",
-        f"{environment.device}; {environment.platform}; load {environment.load} at the start; "
-        f"commit {environment.commit or 'unknown'}; {environment.started}",
+        (
+            f"torch {environment.torch} ({environment.build}), Python {environment.python}{packages}; "
+            f"{threads}, {environment.cpu_capability}"
+        ),
+        (
+            f"{environment.device}; {environment.platform}; load {environment.load} at the start; "
+            f"commit {environment.commit or 'unknown'}; {environment.started}"
+        ),
     )
 
 
@@ -179,8 +183,10 @@ def in_markdown(run: Run, question: str) -> str:
     lines = [f"# {markdown(kept[0][0].asks)}", ""]
     lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
     lines += [
-        f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median over draws;"
-        f" differences within {run.floor:.1%} count as none.",
+        (
+            f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median"
+            f" over draws; differences within {run.floor:.1%} count as none."
+        ),
         "",
     ]
     for _, table in kept:

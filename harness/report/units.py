@@ -49,7 +49,7 @@ def ratio(value: float | None) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text from anywhere so that markdown shows it as it is, on one line.
+    r"""Return text from anywhere so that markdown shows it as it is, on one line.
 
     >>> markdown("a|b<script>")
     'a\\\\|b&lt;script&gt;'

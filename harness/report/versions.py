@@ -48,8 +48,10 @@ def _page(question: str, runs: dict[str, Run]) -> str:
         lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)[:1]]
     lines += [
         "",
-        "Bytes and counts are exact. `changed` marks a row whose versions differ. A time is each version's own"
-        " ratio of the arm to its reference: seconds are not compared across versions.",
+        (
+            "Bytes and counts are exact. `changed` marks a row whose versions differ. A time is each"
+            " version's own ratio of the arm to its reference: seconds are not compared across versions."
+        ),
         "",
     ]
     for case, by_version in records.items():

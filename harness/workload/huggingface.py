@@ -23,10 +23,11 @@ class Preset:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-_RESNET = ("ResNetConfig", "ResNetForImageClassification", "classifier", "pixels")
-_VIT = ("ViTConfig", "ViTForImageClassification", "classifier", "pixels")
-_BERT = ("BertConfig", "BertForSequenceClassification", "classifier", "tokens")
-_GPT2 = ("GPT2Config", "GPT2LMHeadModel", "lm_head", "tokens")
+_Kind = tuple[str, str, str, Literal["tokens", "pixels"]]
+_RESNET: _Kind = ("ResNetConfig", "ResNetForImageClassification", "classifier", "pixels")
+_VIT: _Kind = ("ViTConfig", "ViTForImageClassification", "classifier", "pixels")
+_BERT: _Kind = ("BertConfig", "BertForSequenceClassification", "classifier", "tokens")
+_GPT2: _Kind = ("GPT2Config", "GPT2LMHeadModel", "lm_head", "tokens")
 _SMALL = {
     "hidden_size": 128,
     "num_hidden_layers": 2,

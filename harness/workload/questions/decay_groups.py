@@ -1,5 +1,7 @@
 """What do parameter groups with their own weight decay cost an optimizer step?"""
 
+from typing import Any
+
 from torch.optim import SGD, AdamW, Optimizer
 
 from harness.record.schema import Case
@@ -29,7 +31,7 @@ def make_optimizer(variant: str, groups: tuple[DecayGroup, ...]) -> Optimizer:
     if variant not in VARIANTS:
         raise WorkloadError(f"no optimizer {variant!r}; there are {', '.join(VARIANTS)}")
     name, _, implementation = variant.partition("-")
-    options = IMPLEMENTATIONS[implementation]
+    options: dict[str, Any] = {**IMPLEMENTATIONS[implementation]}
     settings = [{"params": list(group.parameters), "weight_decay": group.weight_decay} for group in groups]
     try:
         if name == "sgd":
@@ -41,10 +43,7 @@ def make_optimizer(variant: str, groups: tuple[DecayGroup, ...]) -> Optimizer:
 
 
 def _cells(entry: Entry, every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the protocol's flag)
-    if every:
-        variants = VARIANTS
-    else:
-        variants = _ON_ONE_MODEL if entry.name == "transformer" else ("adamw-foreach",)
+    variants = VARIANTS if every else _ON_ONE_MODEL if entry.name == "transformer" else ("adamw-foreach",)
     return tuple(Cell(entry, "train", variant) for variant in variants)
 
 

@@ -44,13 +44,13 @@ def freeze(model: Model, arm: str, named: tuple[str, ...] = ()) -> None:
     else:
         frozen = []
     for parameter in frozen:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
 
 
 def run_trunk_without_grad(model: Model) -> None:
     """Make every submodule before the head run under `no_grad`; its parameters stay trainable."""
     for module in model.trunk_modules():
-        module.forward = torch.no_grad()(module.forward)  # type: ignore[method-assign]  # per instance, on purpose
+        module.forward = torch.no_grad()(module.forward)  # of this instance alone
 
 
 def _build(case: Case, arm: str, model: Model) -> Step:

@@ -4,6 +4,7 @@ Results go to standard output, progress and warnings to standard error. Exit sta
 regression, 2 bad usage or unreadable input, 3 undecided under --strict.
 """
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +24,260 @@ RunFiles = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="run
 
 @app.command()
 def versions(
-    runs: RunFiles,
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN.json|FOLDER...", help="run files, or folders of them")
+    ],
     tables: Annotated[Path, typer.Option(help="folder that the tables are written to")] = Path(
         "results/tables/torch"
     ),
 ) -> None:
     """Put runs under several torch versions side by side, a table a question."""
-    from harness.record.store import load_run, replace_file
+    from harness.record.store import load_run, newest_by_version, replace_file
     from harness.report.versions import version_pages
 
-    for question, page in version_pages([load_run(path) for path in runs]).items():
+    loaded = [
+        run
+        for path in runs
+        for run in (
+            newest_by_version(path) if path.is_dir() and path.suffix != ".partial" else (load_run(path),)
+        )
+    ]
+    for question, page in version_pages(loaded).items():
         replace_file(tables / f"{question}.md", page.encode())
         typer.echo(tables / f"{question}.md")
+
+
+_BASELINES = Path("results/baselines")
+_PYPROJECT = Path("pyproject.toml")
+
+
+class Format(enum.StrEnum):
+    """What a comparison is printed as."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE.json", help="a run, or pytest-benchmark's JSON")],
+    head: Annotated[Path, typer.Argument(metavar="HEAD.json", help="what is held against it")],
+    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.TEXT,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="also write a page")] = None,
+    strict: Annotated[bool, typer.Option(help="exit with status 3 where a time is undecided")] = False,
+) -> None:
+    """Compare two runs: exact values as integers, time as widely as stored time allows."""
+    from harness.gating import compare_files
+    from harness.record.store import replace_file
+    from harness.report.comparison_page import comparison_page
+    from harness.report.written import written
+
+    outcome = compare_files(base, head)
+    typer.echo(written([outcome], form.value), nl=False)
+    if html is not None:
+        replace_file(html, comparison_page([outcome]).encode())
+    if outcome.fails:
+        raise typer.Exit(1)
+    if strict and outcome.undecided:
+        raise typer.Exit(3)
+
+
+@app.command()
+def gate(
+    runs: RunFiles,
+    baseline: Annotated[
+        Path, typer.Option(metavar="DIR", help="folder of baselines, a file a key")
+    ] = _BASELINES,
+    update: Annotated[bool, typer.Option("--update", help="write the baselines that the runs make")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="then drop rows that the runs do not hold")] = False,
+    every_baseline: Annotated[
+        bool, typer.Option("--every-baseline", help="fail where a baseline is met by no run")
+    ] = False,
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="where [tool.harness.gate] stands")
+    ] = _PYPROJECT,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Hold runs against the committed baselines; exit with status 1 on any change."""
+    from harness.gating import gate_files
+    from harness.report.written import gate_text, written
+
+    gated = gate_files(runs, baseline, config, update=update, prune=prune, every_baseline=every_baseline)
+    typer.echo(
+        written(gated.outcomes, "json") if json else gate_text(gated.outcomes, gated.changes), nl=False
+    )
+    for path in gated.written:
+        typer.echo(f"wrote {path}", err=True)
+    if gated.fails:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    runs: RunFiles,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="also hold the runs against these baselines")
+    ] = None,
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="where [tool.harness.gate] stands")
+    ] = _PYPROJECT,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="job summary or comment")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="page")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="JUnit XML")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="findings as JSON")] = None,
+    bencher: Annotated[Path | None, typer.Option(metavar="FILE", help="Bencher Metric Format")] = None,
+    smaller_is_better: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="github-action-benchmark's customSmallerIsBetter")
+    ] = None,
+) -> None:
+    """Write what runs say for people and for other tools; markdown is printed where no file is asked for."""
+    from harness.gating import report_files
+    from harness.record.store import replace_file
+    from harness.report.written import WRITERS
+
+    loaded, outcomes = report_files(runs, baseline, config)
+    asked = {
+        "markdown": markdown,
+        "html": html,
+        "junit": junit,
+        "json": json,
+        "bencher": bencher,
+        "smaller_is_better": smaller_is_better,
+    }
+    for name, path in asked.items():
+        if path is not None:
+            replace_file(path, WRITERS[name](loaded, outcomes).encode())
+            typer.echo(path)
+    if not any(asked.values()):
+        typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
+
+
+@app.command()
+def trend(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN.json|FOLDER...", help="run files, or folders of them")
+    ],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw what changed (.svg, .png)")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Show every case and metric over runs, with where it changed."""
+    from harness.gating import trend_files
+    from harness.report.trend_text import trend_json, trend_text
+
+    found = trend_files(runs)
+    typer.echo(trend_json(found) if json else trend_text(found), nl=False)
+    if plot is not None:
+        from harness.report.trend_plot import draw_trend
+
+        draw_trend(found, plot)
+        typer.echo(plot, err=True)
+
+
+@app.command()
+def calibrate(
+    seconds: Annotated[float, typer.Option(help="to spend in all, about")] = 120.0,
+    budget: Annotated[float, typer.Option(help="seconds a comparison, both sides together")] = 0.25,
+    load: Annotated[int, typer.Option(help="bursty processes to run beside it")] = 0,
+    calls: Annotated[str, typer.Option(help="lengths of the calls, in microseconds")] = "20,200,2000,20000",
+    planted: Annotated[str, typer.Option(help="slowdowns to plant, in percent; 0 is A/A")] = "0,1",
+    kinds: Annotated[
+        str, typer.Option(help="object: one object on both sides; copies: two models built alike")
+    ] = "object,copies",
+    trials: Annotated[int, typer.Option(help="comparisons of each; by default what the seconds allow")] = 0,
+    threads: Annotated[int, typer.Option(help="of torch; 0 for its own choice")] = 1,
+    json: Annotated[Path | None, typer.Option(help="keep every comparison in this file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="write the plot of power to this SVG file")] = None,
+) -> None:
+    """Say what this machine can resolve: false alarms, bias, and the smallest slowdown found."""
+    import shlex
+    import sys
+
+    import msgspec
+    import torch
+
+    from harness.calibration import calibrate as run_calibration
+    from harness.calibration import parse_plan
+    from harness.record.store import replace_file
+    from harness.report.calibration import in_markdown, in_terminal, power_plot
+    from harness.report.progress import progress
+
+    plan = parse_plan(calls, planted, kinds, trials=trials, seconds=seconds, budget=budget, load=load)
+    if threads:
+        torch.set_num_threads(threads)
+    with progress("comparisons", plan.trials * len(plan.cells())) as step:
+        found = run_calibration(plan, step)
+    typer.echo(in_terminal(found))
+    command = shlex.join(["harness", *sys.argv[1:]])
+    if json:
+        replace_file(json, msgspec.json.encode(found))
+    if markdown:
+        replace_file(markdown, in_markdown(found, command).encode())
+    if plot:
+        replace_file(plot, power_plot(found).encode())
+
+
+@app.command()
+def measure(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+        ),
+    ],
+    question: Annotated[
+        list[str] | None,
+        typer.Option(help="what is asked; may be given again (grad_mode, freezing, decay_groups)"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    batch_size: Annotated[
+        str, typer.Option(metavar="N[,N...]", help="examples a batch; several show how bytes and time grow")
+    ] = "",
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="find the largest batch that fits, such as 8GiB")
+    ] = None,
+    mode: Annotated[
+        bool | None, typer.Option("--train/--eval", help="mode of the model; by default the question's own")
+    ] = None,
+    budget: Annotated[float, typer.Option(help="seconds of timing for an arm and its reference")] = 0.5,
+    loss: Annotated[
+        str, typer.Option(help="mean_square, sum, cross_entropy, own, or package.module:function")
+    ] = "",
+    curve: Annotated[bool, typer.Option(help="freeze the first k blocks, for every k")] = True,  # noqa: FBT002
+    threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 0,
+    seed: Annotated[int, typer.Option(help="of weights, inputs and order")] = 0,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="keep the run in this file")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
+    ] = None,
+    traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,  # noqa: FBT002
+) -> None:
+    """Say what gradients cost a model of yours, where its memory is, and what freezing would buy."""
+    from harness.measuring import measure_in_terminal
+    from harness.report.watch import TerminalWatch
+
+    watch = TerminalWatch(json, shows_traceback=traceback)
+    measure_in_terminal(
+        target,
+        watch,
+        questions=question,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        memory_limit=memory_limit,
+        mode="" if mode is None else "train" if mode else "eval",
+        budget=budget,
+        loss=loss,
+        curve=curve,
+        threads=threads,
+        seed=seed,
+        html=html,
+        trace=trace,
+    )
+    if watch.problems:
+        raise typer.Exit(2)

@@ -5,7 +5,6 @@ torch is imported when a benchmark is collected, so that the plugin costs other 
 
 import gc
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,13 +95,12 @@ class Session:
         """Refuse, before anything is measured, what could not be measured."""
         from harness.measure.torch_compat import check_device
         from harness.workload.model import WorkloadError
-        from harness.workload.sources import DTYPES, resolve
+        from harness.workload.sources import DTYPES, every_target, resolve
 
         try:
             check_device(self.device)
-            for target in self.targets:
-                if target != "all":
-                    resolve(target)
+            for target in every_target() if self.targets == ("all",) else self.targets:
+                resolve(target)
         except WorkloadError as error:
             raise pytest.UsageError(str(error)) from error
         if self.dtype not in DTYPES:
@@ -154,7 +152,7 @@ class Session:
             id=f"{stamp}-torch{where.torch}-{self.device.replace(':', '')}",
             environment=where,
             metrics=METRICS,
-            command=shlex.join(["pytest", *sys.argv[1:]]),
+            command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
             floor=_FLOOR,
             complete=False,
         )
@@ -186,11 +184,12 @@ class Session:
         """Return how this session measures."""
         from harness.measure.runner import Settings
 
-        return Settings(budget=self.budget)
+        return Settings(budget=self.budget, rss=self.rss, threads=self.threads)
 
 
 _SESSION = pytest.StashKey[Session]()
 _JOB = pytest.StashKey[tuple["Question", Case, str]]()
+_REFUSED = pytest.StashKey[str]()
 
 
 def _session(config: pytest.Config) -> Session:
@@ -200,8 +199,8 @@ def _session(config: pytest.Config) -> Session:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Check the options before collection, where any was given."""
-    if any(session.config.getoption(f"harness_{name.replace('-', '_')}") is not None for name in _OPTIONS):
+    """Check the options before collection, where any was given, on the command line or in the ini file."""
+    if any(_option(session.config, name) != default for name, (_, default, _) in _OPTIONS.items()):
         _session(session.config)
 
 
@@ -223,15 +222,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("question")
     if marker is None:
         return
+    from harness.workload.model import WorkloadError
     from harness.workload.questions import load_question
 
-    question = load_question(*marker.args)
     parameters = []
-    for case, arm in _session(metafunc.config).cells(question):
+    cells: tuple[tuple[Case, str], ...] = ()
+    try:
+        question = load_question(*marker.args)
+        cells = tuple(_session(metafunc.config).cells(question))
+    except (WorkloadError, pytest.UsageError) as error:
+        # Raised here it would be an error in one file's collection: a traceback, and exit status 2.
+        metafunc.config.stash[_REFUSED] = str(error)
+    for case, arm in cells:
         name = "-".join(part for part in (case.model, case.mode, case.variant, arm) if part).replace(" ", "_")
         mark = pytest.mark.benchmark(group=case.id, timer=PerCallClock(), disable_gc=True)
         parameters.append(pytest.param(question, case, arm, id=name, marks=mark))
     metafunc.parametrize(("question", "case", "arm"), parameters)
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Refuse, before anything is measured, what collection found that cannot be."""
+    if _REFUSED in config.stash:
+        raise pytest.UsageError(config.stash[_REFUSED])
 
 
 Measure = Callable[["Question", Case, str], ArmResult]
@@ -254,11 +266,15 @@ def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
 
     def measured(question: "Question", case: Case, arm: str) -> ArmResult:
         from harness.measure.runner import Settings, measure_arm
+        from harness.workload.model import UnsupportedError
 
         session.start()
         request.node.stash[_JOB] = (question, case, arm)
         settings = session.settings() if benchmark.enabled else Settings(budget=0)
-        result = measure_arm(question, case, arm, settings, drive)
+        try:
+            result = measure_arm(question, case, arm, settings, drive)
+        except UnsupportedError as error:
+            pytest.skip(str(error))
         if not result.timings:
             benchmark.pedantic(lambda: None)  # pytest-benchmark wants every benchmark to have run something
         session.keep(question, case, result)

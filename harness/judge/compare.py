@@ -1,7 +1,6 @@
 """From the records of one run to its contrasts: every arm against its reference, judged as a family."""
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -62,5 +61,5 @@ def median(arm: ArmResult, metric: str) -> float:
     """Return an arm's median sample; NaN where the metric was not timed."""
     for samples in arm.timings:
         if samples.metric == metric:
-            return statistics.median(value for draw in samples.arm for value in draw)
+            return samples.arm_median
     return math.nan

@@ -92,7 +92,7 @@ def judge_family(
     return tuple(
         rules.weigh(values, p=p_values[place], p_adjusted=adjusted[place], family=len(p_values))
         if place in p_values
-        else _invalid(values)
+        else invalid(_fault(values), units=len(values))
         for place, values in enumerate(contrasts)
     )
 
@@ -105,7 +105,8 @@ def _fault(values: Sequence[float]) -> str:
     return ""
 
 
-def _invalid(values: Sequence[float]) -> Judgement:
+def invalid(reason: str, units: int = 0) -> Judgement:
+    """Return the judgement on what cannot be judged, and why."""
     return Judgement(
         verdict=Verdict.INVALID,
         ratio=None,
@@ -113,8 +114,8 @@ def _invalid(values: Sequence[float]) -> Judgement:
         high=None,
         p=None,
         p_adjusted=None,
-        units=len(values),
-        reason=_fault(values),
+        units=units,
+        reason=reason,
     )
 
 

@@ -62,7 +62,7 @@ def record_graph(forward: Callable[[], object], module: nn.Module, inputs: objec
         packed.append((detached, path[-1]))
         return detached
 
-    with _paths(module, path), saved_tensors_hooks(pack, lambda tensor: tensor):
+    with running_paths(module, path), saved_tensors_hooks(pack, lambda tensor: tensor):
         left = forward()
     outside = {
         _storage(tensor)[0] for tensor in (*module.parameters(), *module.buffers(), *tensors_in(inputs))
@@ -78,7 +78,7 @@ def record_graph(forward: Callable[[], object], module: nn.Module, inputs: objec
 
 
 @contextmanager
-def _paths(module: nn.Module, path: list[str]) -> Iterator[None]:
+def running_paths(module: nn.Module, path: list[str]) -> Iterator[None]:
     """Keep the path of the module that is running at the end of `path`."""
     handles = []
     for name, child in module.named_modules():
@@ -114,7 +114,7 @@ def _walk(left: object, known: set[int]) -> tuple[dict[int, str], set[int], int]
         waiting.extend(following for following, _ in node.next_functions if following is not None)
         for tensor in _held_by(node):
             address, size = _storage(tensor)
-            holders.setdefault(address, node.name())
+            holders[address] = node.name()  # a node is visited after those that follow it: the first wins
             if address not in known and tensor.dim() == 0 and size == _SCALAR_BYTES:
                 scalars.add(address)
     return holders, scalars, len(seen)

@@ -5,10 +5,12 @@ from functools import cached_property
 
 import torch
 
+from harness.errors import HarnessError
 from harness.measure.ledger import Graph, record_graph, unaccounted_blocks
 from harness.measure.trace import Trace, trace
 from harness.record.schema import Block, Books
-from harness.workload.step import Step
+from harness.workload.model import Model
+from harness.workload.step import Part, Step
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Observation:
     @cached_property
     def whole(self) -> Trace:
         """All parts, with a mark after each."""
-        if len(self.step.parts) == 1:
+        if [part.call for part in self.step.parts] == [self.step.forward]:
             return self.forward
         return trace([part.call for part in self.step.parts])
 
@@ -62,3 +64,53 @@ class Observation:
             if part.name == name:
                 return self.whole.stretch(index)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What one call of a step does to memory, in bytes, and to the graph, in counts.
+
+    Attributes:
+        peak_bytes: highest allocated bytes above the start of the step.
+        retained_bytes: held when the forward pass has returned, its output included.
+        saved_bytes: unique storages saved for backward.
+        scalar_bytes: wrapped Python numbers that the graph holds.
+        unaccounted_bytes: what the books miss; 0 when they balance.
+        unaccounted: the blocks behind it, largest first.
+        nodes: autograd nodes behind what the forward pass returns.
+        operators: operators dispatched in the step.
+    """
+
+    peak_bytes: int
+    retained_bytes: int
+    saved_bytes: int
+    scalar_bytes: int
+    unaccounted_bytes: int
+    unaccounted: tuple[Block, ...]
+    nodes: int
+    operators: int
+
+
+def ledger(subject: Step | Model) -> Ledger:
+    """Return the exact ledger of one call of a step, or of a model's forward pass.
+
+    The call is made several times, with and without recording; nothing is timed.
+
+    Raises:
+        HarnessError: neither a `Step` nor a `Model`.
+    """
+    if isinstance(subject, Model):
+        subject = Step((Part("forward", subject.__call__),), subject, subject.__call__)
+    if not isinstance(subject, Step):
+        raise HarnessError(f"{type(subject).__name__} keeps no books; give a Model(module, inputs) or a Step")
+    seen = Observation(subject)
+    return Ledger(
+        peak_bytes=seen.whole.peak_bytes(),
+        retained_bytes=seen.books.retained,
+        saved_bytes=seen.books.saved,
+        scalar_bytes=seen.books.scalars,
+        unaccounted_bytes=seen.books.unaccounted,
+        unaccounted=seen.unaccounted,
+        nodes=seen.graph.nodes,
+        operators=len(seen.whole.operators),
+    )

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+import msgspec
 import torch
 
+from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair, Side
 from harness.measure.probes import PROBES
+from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
+from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
+from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
 from harness.workload.step import Step
@@ -26,6 +31,9 @@ class Settings:
 
     budget: float  # seconds for both sides of a pair; 0 for no timing
     seed: int = 0
+    rss: bool = False  # witness the reference arm's resident memory in a fresh process
+    threads: int = 1  # of that process
+    detail: bool = False  # also keep the timeline, and what holds the memory of the reference arm
 
 
 def run_in_process(pair: Pair) -> None:
@@ -34,7 +42,12 @@ def run_in_process(pair: Pair) -> None:
 
 
 def measure_arm(
-    question: Question, case: Case, arm: str, settings: Settings, drive: Drive = run_in_process
+    question: Question,
+    case: Case,
+    arm: str,
+    settings: Settings,
+    drive: Drive = run_in_process,
+    entry: Entry | None = None,
 ) -> ArmResult:
     """Measure one arm against its reference; the reference itself against an independent copy.
 
@@ -44,23 +57,35 @@ def measure_arm(
         arm: one of the question's arms.
         settings: budget and seed.
         drive: runs the rounds of a prepared pair.
+        entry: the model, where it is at hand; by default what the case's name resolves to.
 
     Raises:
         WorkloadError: the case cannot be built.
     """
-    reference_name = question.arms(resolve(case.model))[0]
-    model = build(case, settings.seed)
+    entry = entry or resolve(case.model)
+    reference_name = question.arms(entry)[0]
+    model = build(case, settings.seed, entry)
     step = question.build(case, arm, model)
+    asked = arm == reference_name
     if settings.budget <= 0:
-        return exact_result(arm, step)
+        return _witnessed(_exact(arm, step, settings, asked=asked), case, settings, asked=asked)
     shared = question.arms_share_model and arm != reference_name
-    other = model if shared else build(case, settings.seed)
+    other = model if shared else build(case, settings.seed, entry)
     reference = question.build(case, reference_name, other)
     rng = Random(f"{case.id}/{arm}/{settings.seed}")
     pair = Pair(side(reference), side(step), clock_for(case.device), rng)
     pair.prepare(settings.budget)
     drive(pair)
-    return exact_result(arm, step, pair.samples())
+    exact = _exact(arm, step, settings, pair.samples(), asked=asked)
+    return _witnessed(exact, case, settings, asked=asked)
+
+
+def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool) -> ArmResult:
+    """Add the witness's reading where it was asked for."""
+    if not (settings.rss and asked):
+        return result
+    peak, timeline = witness(case, result.arm, settings.seed, settings.threads)
+    return msgspec.structs.replace(result, counts={**result.counts, WITNESS.name: peak}, timeline=timeline)
 
 
 def side(step: Step) -> Side:
@@ -68,9 +93,27 @@ def side(step: Step) -> Side:
     return Side(tuple((part.name, part.call) for part in step.parts), step.redraw)
 
 
-def exact_result(arm: str, step: Step, timings: tuple[Samples, ...] = ()) -> ArmResult:
-    """Run every probe over a step and put what they found beside its timings."""
+def _exact(
+    arm: str, step: Step, settings: Settings, timings: tuple[Samples, ...] = (), *, asked: bool
+) -> ArmResult:
+    """Return the exact result, with the timeline where a step begins with a forward pass."""
     seen = Observation(step)
+    result = exact_result(arm, step, timings, seen)
+    if not settings.detail or step.parts[0].name != "forward":
+        return result
+    result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
+    if not asked:
+        return result
+    return msgspec.structs.replace(
+        result, saved=saved_shares(seen.graph, step.model.module), attribution=attribute_peak(step)
+    )
+
+
+def exact_result(
+    arm: str, step: Step, timings: tuple[Samples, ...] = (), seen: Observation | None = None
+) -> ArmResult:
+    """Run every probe over a step and put what they found beside its timings."""
+    seen = seen or Observation(step)
     counts: dict[str, int] = {}
     for probe in PROBES:
         counts |= probe.read(seen)

@@ -25,7 +25,7 @@ def check_device(device: str) -> None:
         WorkloadError: it cannot; the sentence names what would have worked.
     """
     kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
+    if device != "cpu" and kind != "cuda":
         raise WorkloadError(f"no device {device!r}; there are cpu and cuda")
     if kind == "cuda" and not torch.cuda.is_available():
         raise WorkloadError(f"device {device!r} was asked for, but this torch sees no CUDA device; cpu works")

@@ -23,6 +23,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 _MARK = "harness.mark:"
 _MODULE = "harness.module:"
+_NOTE = "harness.note:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class Trace:
         allocations: by time.
         operators: by start, the nested ones included.
         modules: by start; empty unless modules were followed.
+        notes: what the stretches noted, by time.
     """
 
     marks: tuple[float, ...]
     allocations: tuple[Allocation, ...]
     operators: tuple[Span, ...]
     modules: tuple[Span, ...]
+    notes: tuple[Span, ...] = ()
 
     def peak_bytes(self) -> int:
         """Return the highest level of allocated bytes above the level at the first mark."""
@@ -128,6 +131,12 @@ def trace(stretches: Sequence[Callable[[], object]], follow: nn.Module | None = 
         return _read(json.loads(path.read_bytes())["traceEvents"])
 
 
+def note(text: str) -> None:
+    """Write a text into the trace at this moment; it allocates nothing."""
+    with record_function(_NOTE + text):
+        pass
+
+
 def _mark() -> None:
     with record_function(_MARK):
         pass
@@ -190,5 +199,10 @@ def _read(events: Sequence[dict[str, Any]]) -> Trace:
             Span(span.start, span.end, span.name.removeprefix(_MODULE))
             for span in spans
             if span.name.startswith(_MODULE)
+        ),
+        tuple(
+            Span(span.start, span.end, span.name.removeprefix(_NOTE))
+            for span in spans
+            if span.name.startswith(_NOTE)
         ),
     )

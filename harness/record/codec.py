@@ -3,6 +3,7 @@
 import msgspec
 
 from harness.errors import HarnessError
+from harness.record.check import ImplausibleError, check_run
 from harness.record.schema import SCHEMA, Record, Run
 
 
@@ -19,9 +20,16 @@ def encode(item: Run | Record) -> bytes:
     return msgspec.json.encode(item)
 
 
-def decode_record(data: bytes) -> Record:
-    """Decode one record."""
-    return msgspec.json.decode(data, type=Record)
+def decode_record(data: bytes, name: str = "the record") -> Record:
+    """Decode one record.
+
+    Raises:
+        UnreadableError: not JSON, or not a record; the message calls it `name`.
+    """
+    try:
+        return msgspec.json.decode(data, type=Record)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"{name} is not a record: {error}") from error
 
 
 def decode_run(data: bytes, name: str = "the run") -> Run:
@@ -32,7 +40,7 @@ def decode_run(data: bytes, name: str = "the run") -> Run:
         name: what to call the file in a message.
 
     Raises:
-        UnreadableError: not JSON, not a run, or a newer format.
+        UnreadableError: not JSON, not a run, an unknown format, or contents that no measurement gives.
     """
     try:
         version = msgspec.json.decode(data, type=_Version).schema
@@ -44,7 +52,13 @@ def decode_run(data: bytes, name: str = "the run") -> Run:
         raise UnreadableError(
             f"{name} has format {version}, newer than {SCHEMA}, which is read here: upgrade autograd-harness"
         )
+    if version < 1:
+        raise UnreadableError(f"{name} has format {version}; formats 1 to {SCHEMA} are read here")
     try:
-        return msgspec.json.decode(data, type=Run)
+        run = msgspec.json.decode(data, type=Run)
+        check_run(run)
     except msgspec.DecodeError as error:
         raise UnreadableError(f"{name} is not a run file: {error}") from error
+    except ImplausibleError as error:
+        raise UnreadableError(f"{name} cannot be used: {error}") from error
+    return run

@@ -5,6 +5,7 @@ History of the format, newest first; a file once written loads for ever:
 1  first format (version 0.1.0)
 """
 
+import statistics
 from typing import Literal
 
 import msgspec
@@ -88,6 +89,16 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     measured_s: float = 0.0  # seconds spent inside samples
     pass_s: float = 0.0  # seconds the whole timing pass took
 
+    @property
+    def reference_median(self) -> float:
+        """Median seconds of the reference, over all draws."""
+        return statistics.median(value for draw in self.reference for value in draw)
+
+    @property
+    def arm_median(self) -> float:
+        """Median seconds of the arm, over all draws."""
+        return statistics.median(value for draw in self.arm for value in draw)
+
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter group of an optimizer."""
@@ -121,6 +132,35 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     module: str  # the path of the module that was running; "" for the model itself
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """Allocated bytes of one category that belong to one module and one operator."""
+
+    category: str  # "parameters", "saved", "gradients", "temporaries", ...
+    bytes: int
+    blocks: int  # storages
+    module: str = ""  # path of the module; "" for the model itself, its loss, or no module at all
+    kind: str = ""  # the class of that module
+    operator: str = ""  # what saved or allocated the bytes, as in "addmm"
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds the memory at the highest level of one step: every byte is in exactly one share."""
+
+    peak: int  # allocated bytes at that level, those that outlive the step included
+    above_start: int  # of them, above the level at the start of the step: the metric `peak`
+    part: str  # the part of the step in which the level is reached
+    shares: tuple[Share, ...]  # largest first
+
+
+class Allocated(msgspec.Struct, frozen=True, kw_only=True):
+    """Allocated bytes over one step, relative to its start, from the allocator's own events."""
+
+    parts: tuple[str, ...]  # of the step, in order
+    marks: tuple[float, ...]  # seconds at which the parts begin, and the end; the profiler was active
+    times: tuple[float, ...]  # seconds, one an event
+    levels: tuple[int, ...]  # bytes after that event
+
+
 class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm of a case gave."""
 
@@ -134,6 +174,23 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...] = ()  # what the books could not account for
     timeline: tuple[tuple[float, float], ...] = ()  # witness: seconds, resident bytes of a process of its own
     warnings: tuple[str, ...] = ()
+    axis: int | None = None  # where the arm stands on its record's axis, such as the number of frozen blocks
+    saved: tuple[Share, ...] = ()  # what the forward pass saved for backward, by module; adds up to `saved`
+    attribution: Attribution | None = None
+    allocated: Allocated | None = None
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest batch of a model that a memory limit allows, found by extrapolation and then by runs."""
+
+    case: Case  # of that batch; its question is the step that was run
+    limit: int  # bytes
+    runs: tuple[tuple[int, int], ...]  # batch size and peak bytes of every run, in order; 0 for out of memory
+
+    @property
+    def peaks(self) -> dict[int, int]:
+        """Return the peak bytes by batch size."""
+        return dict(self.runs)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +204,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_arm(self, result: ArmResult) -> "Record":
         """Return the record with one more arm, or with that arm replaced."""
-        kept = tuple(arm for arm in self.arms if arm.arm != result.arm)
-        return msgspec.structs.replace(self, arms=(*kept, result))
+        arms = {arm.arm: arm for arm in self.arms} | {result.arm: result}
+        return msgspec.structs.replace(self, arms=tuple(arms.values()))
 
     def arm(self, name: str) -> ArmResult | None:
         """Return the arm of that name, or None where it was not measured."""
@@ -163,6 +220,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
     metrics: tuple[Metric, ...]
     records: tuple[Record, ...] = ()
+    fits: tuple[Fit, ...] = ()
     complete: bool = True  # False when the session was interrupted
     command: str = ""  # what measured it
     floor: float = 0.001  # the relative difference that is too small to matter

@@ -34,9 +34,11 @@ def replace_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except OSError as error:
+    except BaseException as error:  # an interrupt too leaves no half file
         Path(name).unlink(missing_ok=True)
-        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+        raise
 
 
 class RunWriter:
@@ -48,17 +50,17 @@ class RunWriter:
     def __init__(self, folder: Path, run: Run) -> None:
         number = 1
         self.run = run
-        while (folder / f"{self.run.id}.json").exists() or (folder / f"{self.run.id}.partial").exists():
+        while not _claimed(folder, self.run.id):
             number += 1
             self.run = msgspec.structs.replace(run, id=f"{run.id}-{number}")
         self.path = folder / f"{self.run.id}.json"
         self._partial = folder / f"{self.run.id}.partial"
         self._numbers: dict[str, int] = {}
         try:
-            self._partial.mkdir(parents=True)
-        except OSError as error:
-            raise StoreError(f"{self._partial} cannot be made: {error.strerror}") from error
-        replace_file(self._partial / "run.json", encode(self.run))
+            replace_file(self._partial / "run.json", encode(self.run))
+        except StoreError:
+            self._partial.rmdir()
+            raise
 
     def add(self, record: Record) -> None:
         """Keep a record; a later one of the same case takes its place."""
@@ -66,7 +68,13 @@ class RunWriter:
         replace_file(self._partial / f"{number:06}.json", encode(record))
 
     def finish(self, *, complete: bool) -> Run:
-        """Make the run file of all that was added, and return what it holds."""
+        """Make the run file of all that was added, and return what it holds.
+
+        Raises:
+            StoreError: it cannot be written, or something else made a file of that name.
+        """
+        if self.path.exists():
+            raise StoreError(f"{self.path} exists already; this session's records are in {self._partial}")
         run = msgspec.structs.replace(self.run, records=_read_parts(self._partial), complete=complete)
         replace_file(self.path, encode(run))
         shutil.rmtree(self._partial)
@@ -89,5 +97,43 @@ def load_run(path: Path) -> Run:
     return decode_run(data, str(path))
 
 
+def _claimed(folder: Path, name: str) -> bool:
+    """Make `<name>.partial` if no session has it and no run file has the name; making it is atomic.
+
+    Raises:
+        StoreError: the folder is read-only, or the disk is full.
+    """
+    partial = folder / f"{name}.partial"
+    try:
+        partial.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StoreError(f"{partial} cannot be made: {error.strerror}") from error
+    # Only now: a session that finished in between has made its run file before it gave up its folder.
+    if (folder / f"{name}.json").exists():
+        partial.rmdir()
+        return False
+    return True
+
+
+def newest_by_version(folder: Path) -> tuple[Run, ...]:
+    """Return, for each torch version, the newest complete run anywhere under a folder.
+
+    Raises:
+        UnreadableError: there is none, or a run file cannot be read.
+    """
+    runs = [load_run(path) for path in sorted(folder.rglob("runs/*.json"))]
+    newest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: run.environment.started):
+        newest[run.environment.torch] = run
+    if not newest:
+        raise UnreadableError(
+            f"no run file under {folder}; `pytest bench/ --benchmark-only` writes them to results/runs"
+        )
+    return tuple(newest.values())
+
+
 def _read_parts(partial: Path) -> tuple[Record, ...]:
-    return tuple(decode_record(part.read_bytes()) for part in sorted(partial.glob("[0-9]*.json")))
+    parts = sorted(partial.glob("[0-9]*.json"))
+    return tuple(decode_record(part.read_bytes(), str(part)) for part in parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from harness.judge.compare import Contrast, contrasts
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.units import markdown, quantity, ratio
 
@@ -73,8 +73,9 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
         if len(arm.groups) <= _MOST_GROUPS
         for group in arm.groups
     )
-    headers = ("arm", "time", "ratio [99 % interval]", "verdict", *columns)
-    return CaseTable(title, headers, tuple(rows), _lines(record, judged), groups)
+    timed = next((metric.name for metric in metrics.values() if metric.kind == "noisy"), "-")
+    headers = ("arm", timed, "ratio [99 % interval]", "verdict", *columns)
+    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups)
 
 
 _MOST_GROUPS = 4  # an arm with more has one for each parameter, which is said by its name
@@ -108,20 +109,27 @@ def _interval(contrast: Contrast) -> str:
     return f"{ratio(judgement.ratio)} [{ratio(judgement.low)}, {ratio(judgement.high)}]"
 
 
-def _lines(record: Record, judged: Sequence[Contrast]) -> tuple[str, ...]:
+def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     lines = []
+    unit = next((samples.unit for arm in record.arms for samples in arm.timings), "draw")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
             seen = contrast.judgement
             lines.append(
                 f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
-                f"over {seen.units} draws: {_control_says(seen.verdict)}"
+                f"over {seen.units} {unit}s: {_control_says(seen)}"
             )
     lines.extend(_books(record))
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
         lines.extend(f"{arm.arm}: {warning}" for warning in arm.warnings)
+        lines.extend(
+            f"{arm.arm}, {metrics[name].meaning} (a witness, not exact):"
+            f" {quantity(value, metrics[name].unit)}"
+            for name, value in arm.counts.items()
+            if metrics[name].kind == "witness"
+        )
         lines.extend(
             f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
             f" in {block.module or 'the model itself'}, unaccounted for"
@@ -134,12 +142,14 @@ def _lines(record: Record, judged: Sequence[Contrast]) -> tuple[str, ...]:
     ]
     if undecided:
         needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
-        lines.append(f"undecided: up to about {needed:,} draws would decide; raise the budget")
+        lines.append(f"undecided: up to about {needed:,} {unit}s would decide; raise the budget")
     return tuple(lines)
 
 
-def _control_says(verdict: Verdict) -> str:
-    if verdict in (Verdict.BETTER, Verdict.WORSE):
+def _control_says(seen: Judgement) -> str:
+    if seen.low is None:
+        return "too few for an interval"
+    if seen.verdict in (Verdict.BETTER, Verdict.WORSE):
         return "it sees a difference where there is none, so distrust smaller ones here"
     return "no difference seen, and smaller ones than this interval are not resolved"
 
@@ -163,13 +173,10 @@ def in_terminal(table: CaseTable, width: int = 80) -> str:
         parts = [
             table.title,
             tabulate(times, table.headers[:_TIME_COLUMNS], tablefmt="simple", disable_numparse=True),
-            tabulate(
-                exact,
-                (table.headers[0], *table.headers[_TIME_COLUMNS:]),
-                tablefmt="simple",
-                disable_numparse=True,
-            ),
         ]
+        if exact:
+            headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
+            parts.append(tabulate(exact, headers, tablefmt="simple", disable_numparse=True))
     return "\n".join([*parts, *table.lines, ""])
 
 
@@ -202,4 +209,5 @@ def github(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a markdown table; text from anywhere is shown as it is, and the first column is to the left."""
     escaped = [[markdown(cell) for cell in row] for row in rows]
     alignment = ["left", *("right" for _ in headers[1:])]
-    return tabulate(escaped, headers, tablefmt="github", disable_numparse=True, colalign=alignment)
+    # The format "github" pads a column to its side but leaves out the marks that make a reader's page do so.
+    return tabulate(escaped, headers, tablefmt="pipe", disable_numparse=True, colalign=alignment)

@@ -26,17 +26,20 @@ def quantity(value: float, unit: Unit) -> str:
 def _bytes(value: int) -> str:
     size = float(value)
     for unit in _BINARY:
-        if abs(size) < 1024 or unit == _BINARY[-1]:  # noqa: PLR2004 (binary units)
+        if abs(float(f"{size:.4g}")) < 1024 or unit == _BINARY[-1]:  # noqa: PLR2004 (binary units)
             return f"{size:.4g} {unit}"
         size /= 1024
     raise AssertionError("the last unit takes every size")
 
 
 def _seconds(value: float) -> str:
+    shown = float(f"{value:.3g}")  # the unit is that of what is shown: 999.9 us is 1 ms
+    if abs(shown) >= 1000:  # noqa: PLR2004 (there is no unit above the second)
+        return f"{value:.0f} s"
     for scale, unit in _SECONDS:
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value:.3g} s"
+        if abs(shown) >= scale:
+            return f"{shown / scale:.3g} {unit}"
+    return f"{shown:.3g} s"
 
 
 def ratio(value: float | None) -> str:

@@ -8,8 +8,6 @@ from harness.record.schema import ArmResult, Metric, Record, Run
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, ratio
 
-_SHOWN = ("peak", "saved")
-
 
 def version_pages(runs: Sequence[Run]) -> dict[str, str]:
     """Return a markdown page a question, with a column a torch version.
@@ -72,7 +70,7 @@ def _case_rows(
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         results = {version: records[version].arm(arm) if version in records else None for version in versions}
-        for name in dict.fromkeys((*_SHOWN, *columns)):
+        for name in columns:
             cells = tuple(_cell(results[version], metrics[name]) for version in versions)
             if any(cell != "-" for cell in cells):
                 present = {cell for cell in cells if cell not in ("-", "skipped", "failed")}

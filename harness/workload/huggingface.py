@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from harness.workload.huggingface_config import config_entry
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 
@@ -66,17 +67,17 @@ PRESETS: dict[str, Preset] = {
 
 
 def entry(name: str) -> Entry:
-    """Return the entry of a preset.
+    """Return the entry of a preset, an architecture, a model type, or a config file.
 
     Raises:
-        WorkloadError: no such preset, or transformers is not installed.
+        WorkloadError: nothing can be built of that name, or transformers is not installed.
     """
-    if name not in PRESETS:
-        raise WorkloadError(f"no Hugging Face preset {name!r}; there are {', '.join(sorted(PRESETS))}")
     try:
-        import transformers  # noqa: F401  (its own import is slow, and only presets need it)
+        import transformers  # noqa: F401  (its own import is slow, and only these models need it)
     except ModuleNotFoundError as error:
         raise WorkloadError(f"hf:{name} needs the extra `hf`: pip install 'autograd-harness[hf]'") from error
+    if name not in PRESETS:
+        return config_entry(name)
     preset = PRESETS[name]
     return Entry(f"hf:{name}", partial(_build, preset), preset.batch_size)
 

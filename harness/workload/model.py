@@ -1,13 +1,15 @@
 """A model as the harness runs it: the module, its inputs, its loss, and where its head begins."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from random import Random
 
 import torch
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.workload.layout import move
 from harness.workload.tensors import tensors_in
 
 
@@ -43,6 +45,8 @@ class Model:
         loss: takes the module's output and returns a scalar.
         head: path of the submodule that is the head; by default the last one that owns parameters.
         autocast: the dtype of an autocast region around the forward pass; None for no region.
+        blocks: paths of the submodules that are frozen one after the other in the freezing curve, in the
+            order they run; by default the longest row of submodules of one class.
     """
 
     module: nn.Module
@@ -50,6 +54,7 @@ class Model:
     loss: Callable[[object], torch.Tensor] = mean_square
     head: str = ""
     autocast: torch.dtype | None = None
+    blocks: tuple[str, ...] = ()
 
     def __call__(self) -> object:
         """Run the module on its inputs."""
@@ -57,6 +62,19 @@ class Model:
             if isinstance(self.inputs, Mapping):
                 return self.module(**self.inputs)
             return self.module(*self.inputs)
+
+    def redraw(self, rng: Random) -> None:
+        """Move parameters, gradients, buffers and inputs to fresh addresses."""
+        move(self.lasting(), rng)
+
+    def lasting(self) -> Iterator[torch.Tensor]:
+        """Yield the tensors that outlive a call: parameters, gradients, buffers, inputs."""
+        for parameter in self.module.parameters():
+            yield parameter
+            if parameter.grad is not None:
+                yield parameter.grad
+        yield from self.module.buffers()
+        yield from tensors_in(self.inputs)
 
     def loss_of_forward(self) -> torch.Tensor:
         """Run the module and take the loss of its output."""

@@ -7,6 +7,7 @@ from random import Random
 import torch
 from torch.optim import Optimizer
 
+from harness.workload.layout import move
 from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
@@ -52,27 +53,11 @@ class Step:
             part.call()
 
     def redraw(self, rng: Random) -> None:
-        """Move everything that the step reads and that outlives it to fresh addresses.
-
-        Where parameters and inputs lie in memory is worth up to 1 % of the time, so a comparison
-        that is meant to hold for the code has to be taken over several layouts.
-        """
-        old = []
-        pads = []
-        for tensor in self._lasting():
-            old.append(tensor.data)
-            pads.append(torch.empty(rng.randrange(64, 65536, 64), dtype=torch.uint8))
-            tensor.data = tensor.data.clone()
-        # Until here the old blocks were held, so that no new one could take an old one's place.
-        del old, pads
+        """Move everything that the step reads and that outlives it to fresh addresses."""
+        move(self._lasting(), rng)
 
     def _lasting(self) -> Iterator[torch.Tensor]:
-        for parameter in self.model.module.parameters():
-            yield parameter
-            if parameter.grad is not None:
-                yield parameter.grad
-        yield from self.model.module.buffers()
-        yield from tensors_in(self.model.inputs)
+        yield from self.model.lasting()
         if self.optimizer is not None:
             for state in self.optimizer.state.values():
                 yield from tensors_in(state)

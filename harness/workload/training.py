@@ -1,7 +1,7 @@
 """A training step in three parts: forward, backward, optimizer."""
 
 import torch
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from harness.workload.model import Model, WorkloadError
 from harness.workload.step import Part, Step
@@ -12,8 +12,8 @@ LEARNING_RATE = 1e-9
 WEIGHT_DECAY = 0.01
 
 
-def training_step(model: Model) -> Step:
-    """Build a step that trains the model's trainable parameters with AdamW.
+def training_step(model: Model, optimizer: Optimizer | None = None) -> Step:
+    """Build a step that trains the model's trainable parameters, with AdamW unless given an optimizer.
 
     Gradients are freed at the end of the optimizer part, so that a step begins and ends with none.
 
@@ -23,7 +23,7 @@ def training_step(model: Model) -> Step:
     trainable = [parameter for parameter in model.module.parameters() if parameter.requires_grad]
     if not trainable:
         raise WorkloadError("no parameter is trainable, so there is no training step")
-    optimizer = AdamW(trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    chosen = optimizer or AdamW(trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     losses: list[torch.Tensor] = []
 
     def forward() -> None:
@@ -33,8 +33,8 @@ def training_step(model: Model) -> Step:
         losses.pop().backward()  # type: ignore[no-untyped-call]
 
     def update() -> None:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        chosen.step()
+        chosen.zero_grad(set_to_none=True)
 
     parts = (Part("forward", forward), Part("backward", backward), Part("optimizer", update))
-    return Step(parts, model, model.loss_of_forward, optimizer)
+    return Step(parts, model, model.loss_of_forward, chosen)

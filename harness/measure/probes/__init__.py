@@ -2,9 +2,10 @@
 
 from harness.measure.probes import allocator, counts, saved, state
 from harness.measure.probes.probe import Probe
+from harness.measure.probes.rss import WITNESS
 from harness.measure.probes.step_time import TIMES
 from harness.record.schema import Metric
 
 PROBES: tuple[Probe, ...] = (allocator.PROBE, saved.PROBE, state.PROBE, counts.PROBE)
 
-METRICS: tuple[Metric, ...] = (*TIMES, *(metric for probe in PROBES for metric in probe.metrics))
+METRICS: tuple[Metric, ...] = (*TIMES, *(metric for probe in PROBES for metric in probe.metrics), WITNESS)

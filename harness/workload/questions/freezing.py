@@ -3,7 +3,7 @@
 import torch
 
 from harness.record.schema import Case
-from harness.workload.model import Model, WorkloadError
+from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
 from harness.workload.step import Part, Step
@@ -56,9 +56,14 @@ def run_trunk_without_grad(model: Model) -> None:
 def _build(case: Case, arm: str, model: Model) -> Step:
     from harness.workload.sources import resolve
 
-    freeze(model, arm, resolve(case.model).named)
+    freeze(model, arm, resolve(case.model).named if arm == BY_NAME else ())
     if arm == TRUNK_NO_GRAD:
         run_trunk_without_grad(model)
+        if not model.loss_of_forward().requires_grad:
+            raise UnsupportedError(
+                "something that runs after the head runs under no_grad too, so that nothing is trained; name the"
+                " head in Model.head"
+            )
     if any(parameter.requires_grad for parameter in model.module.parameters()):
         return training_step(model)
     return Step((Part("forward", model.loss_of_forward),), model, model.loss_of_forward)

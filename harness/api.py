@@ -1,0 +1,205 @@
+"""The door through Python: `compare`, for any two callables, without pytest."""
+
+import copy
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from harness.errors import HarnessError
+from harness.judge.interval import log_ratios
+from harness.judge.verdict import ALPHA, FLOOR, Judgement, Verdict, invalid, judge
+from harness.measure.clock import Clock, clock_for
+from harness.measure.pairing import Pair, Side, TimingError
+from harness.record.schema import Samples
+
+if TYPE_CHECKING:
+    from harness.workload.model import Model
+    from harness.workload.step import Step
+
+CONTROL_SHARE = 0.25  # of the budget, spent on the A/A control beside it
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """A callable that can move what it reads to fresh memory."""
+
+    def __call__(self) -> object:
+        """Run once."""
+
+    def redraw(self, rng: Random) -> None:
+        """Move what a call reads to fresh addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What `compare` found: a contrast, and the same instrument turned on no difference at all.
+
+    Attributes:
+        verdict: better, worse, same, undecided or invalid, of the arm seen from the reference.
+        ratio: median of the units, arm / reference; None when invalid.
+        low: of the 99 % interval of that median; None when invalid or with too few units.
+        high: likewise.
+        reason: why it is undecided or invalid; else "".
+        reference_s: median seconds of a call.
+        arm_s: median seconds of a call.
+        calls: calls a sample, on both sides.
+        rounds: samples of each side.
+        unit: what was judged: the draw, or the round where the sides could not be moved.
+        units: how many of them.
+        control: the reference against a copy of itself, or against itself where it cannot be copied.
+        control_is_copy: the control had memory of its own.
+        samples: what was judged; None when invalid before any was taken.
+    """
+
+    verdict: Verdict
+    ratio: float | None
+    low: float | None
+    high: float | None
+    reason: str
+    reference_s: float
+    arm_s: float
+    calls: int
+    rounds: int
+    unit: Literal["draw", "round"]
+    units: int
+    control: Judgement
+    control_is_copy: bool
+    samples: Samples | None
+
+    @property
+    def layout_drawn(self) -> bool:
+        """Whether the sides were moved in memory while they were timed."""
+        return self.unit == "draw"
+
+    @property
+    def bias(self) -> float:
+        """What the control read: its median ratio less 1; 0 is right, NaN when there was none."""
+        return math.nan if self.control.ratio is None else self.control.ratio - 1
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        if self.ratio is None:
+            return f"{self.verdict}: {self.reason}"
+        interval = "no interval" if self.low is None else f"99 % interval {self.low:.4f} to {self.high:.4f}"
+        layout = "" if self.layout_drawn else "; layout was not drawn"
+        why = f"; {self.reason}" if self.reason else ""
+        return (
+            f"{self.verdict}: ratio {self.ratio:.4f}, {interval}, {self.units} {self.unit}s; "
+            f"A/A control {self.bias:+.2%}{layout}{why}"
+        )
+
+
+def compare(
+    reference: "Callable[[], object] | Model | Step",
+    arm: "Callable[[], object] | Model | Step",
+    budget: float = 1.0,
+    seed: int | None = None,
+    *,
+    floor: float = FLOOR,
+    alpha: float = ALPHA,
+    clock: Clock | None = None,
+) -> Comparison:
+    """Time two callables against each other, and say whether they differ.
+
+    Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `redraw(rng)`) are
+    moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
+    is the round, and what is said holds for the memory layout that they happen to have.
+
+    Args:
+        reference: called without arguments; a `Model` stands for its forward pass.
+        arm: what is compared with it.
+        budget: seconds of timing for both sides together; warming up takes at least 0.04 s more, and
+            the A/A control a quarter more.
+        seed: of the order of the rounds and of the layouts; by default a fresh one.
+        floor: the relative difference that is too small to matter.
+        alpha: the chance of a false alarm that is put up with.
+        clock: seconds; by default the host's, after queued CUDA work.
+
+    Raises:
+        HarnessError: the budget is not a positive number.
+    """
+    if not 0 < budget < math.inf:
+        raise HarnessError(f"a budget of {budget} s cannot be spent; give seconds above 0")
+    rng = Random(seed)
+    ticking = clock or clock_for("cuda" if _cuda_in_use() else "cpu")
+    try:
+        timed = time_pair(reference, arm, budget, rng, ticking)
+        copied = _copy(reference)
+        control = time_pair(reference, copied or reference, CONTROL_SHARE * budget, rng, ticking)
+    except TimingError as error:
+        refused = invalid(str(error))
+        return _comparison(refused, None, refused, control_is_copy=False)
+    return _comparison(
+        judge_samples(timed, floor=floor, alpha=alpha),
+        timed,
+        judge_samples(control, floor=floor, alpha=alpha),
+        control_is_copy=copied is not None,
+    )
+
+
+def _comparison(
+    judged: Judgement, samples: Samples | None, control: Judgement, *, control_is_copy: bool
+) -> Comparison:
+    return Comparison(
+        verdict=judged.verdict,
+        ratio=judged.ratio,
+        low=judged.low,
+        high=judged.high,
+        reason=judged.reason,
+        reference_s=samples.reference_median if samples else math.nan,
+        arm_s=samples.arm_median if samples else math.nan,
+        calls=samples.calls if samples else 0,
+        rounds=sum(map(len, samples.arm)) if samples else 0,
+        unit=samples.unit if samples else "round",
+        units=judged.units,
+        control=control,
+        control_is_copy=control_is_copy,
+        samples=samples,
+    )
+
+
+def time_pair(reference: object, arm: object, budget: float, rng: Random, clock: Clock) -> Samples:
+    """Time two callables against each other for `budget` seconds.
+
+    Raises:
+        TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
+    """
+    pair = Pair(as_side(reference), as_side(arm), clock, rng)
+    pair.prepare(budget, longest=budget)
+    pair.run()
+    return pair.samples()[0]
+
+
+def judge_samples(samples: Samples, *, floor: float = FLOOR, alpha: float = ALPHA) -> Judgement:
+    """Judge one pair that stands alone."""
+    return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
+
+
+def as_side(subject: object) -> Side:
+    """Return what `compare` takes as one side of a pair; its parts are not timed apart.
+
+    Raises:
+        HarnessError: it cannot be called.
+    """
+    if not callable(subject):
+        raise HarnessError(
+            f"{subject!r} cannot be called; give a function without arguments, a Model or a Step"
+        )
+    return Side((("call", subject),), subject.redraw if isinstance(subject, Drawable) else None)
+
+
+def _copy(subject: object) -> Callable[[], object] | None:
+    """Return an independent copy of a side that can be drawn again, where it is data; else None."""
+    if "torch" not in sys.modules:
+        return None
+    from harness.workload.model import Model
+
+    return copy.deepcopy(subject) if isinstance(subject, Model) else None
+
+
+def _cuda_in_use() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized()

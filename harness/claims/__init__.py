@@ -1,0 +1,1 @@
+"""Statements about gradients, freezing and weight decay, each put to the test."""

@@ -1,0 +1,139 @@
+"""What a claim is, what it is given, what it returns, and how its checks become a verdict."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.record.claims import Check, ClaimResult, ClaimVerdict, Number, Plot
+from harness.workload.models import MODELS
+from harness.workload.questions import grad_mode
+
+SEEDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """How much work claims may do; the defaults are what the published results use."""
+
+    budget: float = 0.6  # seconds of timing for a pair; a short one for cheap calls takes half
+    seeds: int = SEEDS  # of every experiment with data
+    seed: int = 0  # of everything random
+    models: tuple[str, ...] = grad_mode.QUESTION.models  # targets for claims about every model
+    timed: tuple[str, ...] = ("mlp-relu", "mlp-gelu")  # targets for claims that time training
+
+    @property
+    def own_models(self) -> tuple[str, ...]:
+        """Return those of the models that come with the harness."""
+        return tuple(name for name in self.models if name in MODELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a claim found; its verdict follows from the checks."""
+
+    checks: tuple[Check, ...]
+    numbers: tuple[Number, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement and the function that puts it to the test.
+
+    Attributes:
+        id: a letter for the section and a number.
+        statement: what is said.
+        method: what is run to test it.
+        test: takes a `Lab` and, where it is not the real torch, a world; returns the evidence.
+        needs: packages, by import name, without which the test cannot be run.
+    """
+
+    id: str
+    statement: str
+    method: str
+    test: Callable[..., Evidence]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Claims that belong together."""
+
+    name: str
+    claims: tuple[Claim, ...]
+    overview: Callable[[Sequence[ClaimResult]], tuple[Plot, ...]] = lambda _results: ()  # of them together
+
+
+def claim(
+    name: str, statement: str, method: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Evidence]], Claim]:
+    """Make a claim of the function that tests it."""
+
+    def made(test: Callable[..., Evidence]) -> Claim:
+        return Claim(name, statement, method, test, needs)
+
+    return made
+
+
+def conclude(checks: Sequence[Check]) -> tuple[ClaimVerdict, str]:
+    """Return the verdict that checks amount to, and the condition in words.
+
+    A check without a condition is one that the statement cannot do without. The others divide the
+    ground: true everywhere, the statement holds; true in places, it holds there.
+
+    >>> conclude([Check(says="a", holds=True, where="SGD"), Check(says="b", holds=False, where="AdamW")])
+    ('holds when', 'SGD; not: AdamW')
+    """
+    needed = [check.holds for check in checks if not check.where]
+    true, false, unknown = (
+        tuple(dict.fromkeys(check.where for check in checks if check.where and check.holds is value))
+        for value in (True, False, None)
+    )
+    if not checks:
+        raise ValueError("a verdict needs at least one check")
+    if False in needed:
+        return "refuted", ""
+    if None in needed:
+        return "undecided", ""
+    if not false and not unknown:
+        return "holds", ""
+    said = [
+        f"{word}{_together(places)}"
+        for word, places in (("", true), ("not: ", false), ("undecided: ", unknown))
+        if places
+    ]
+    if true:
+        return "holds when", "; ".join(said)
+    return ("undecided", "; ".join(said)) if unknown else ("refuted", "")
+
+
+def _together(places: Sequence[str]) -> str:
+    """Say places in one line; those that begin alike, up to a colon, are said together.
+
+    >>> _together(["head: time", "head: bytes", "trunk"])
+    'head: time, bytes; trunk'
+    """
+    heads: dict[str, list[str]] = {}
+    for place in places:
+        head, colon, rest = place.partition(": ")
+        heads.setdefault(head, []).extend([rest] if colon else [])
+    return "; ".join(f"{head}: {', '.join(rest)}" if rest else head for head, rest in heads.items())
+
+
+def by_place(found: Iterable[tuple[str, str, bool | None, str]]) -> tuple[Check, ...]:
+    """Make checks of the same thing seen at several places, one condition where all places agree.
+
+    Args:
+        found: (condition, place, whether it holds there, what was seen).
+    """
+    rows = list(found)
+    answers: dict[str, dict[bool | None, list[str]]] = {}
+    for where, place, holds, _ in rows:
+        answers.setdefault(where, {}).setdefault(holds, []).append(place)
+    return tuple(
+        Check(
+            where=where if len(answers[where]) == 1 else f"{where} ({', '.join(answers[where][holds])})",
+            says=says,
+            holds=holds,
+        )
+        for where, _, holds, says in rows
+    )

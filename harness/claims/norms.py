@@ -1,0 +1,191 @@
+"""Claims about norms as penalties: L1's step, its zeros, and the Frobenius norm in three ways."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import nn
+from torch.optim import SGD
+
+from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.decay import DECAY, RATE, STEPS, Regression
+from harness.claims.differentiation import TOLERANCE, relative_error
+from harness.claims.regression import Proximal, lasso, soft_threshold
+from harness.claims.seeds import estimate
+from harness.claims.timing import one_part, ratio_number, time_calls
+from harness.measure.observe import Observation
+from harness.record.claims import Check, Number, Panel, Plot, Series
+
+Norm = Callable[[torch.Tensor], torch.Tensor]
+
+_NORMS: Mapping[str, Norm] = MappingProxyType(
+    {
+        "torch.linalg.matrix_norm(A)": torch.linalg.matrix_norm,
+        "sqrt(sum of squares)": lambda a: a.square().sum().sqrt(),
+        "sqrt(trace(A^T A))": lambda a: (a.mT @ a).trace().sqrt(),
+    }
+)
+
+
+def _l1_penalty(weights: torch.Tensor, strength: float) -> torch.Tensor:
+    return strength * weights.abs().sum()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What these claims run; by default the real torch."""
+
+    l1_penalty: Callable[[torch.Tensor, float], torch.Tensor] = _l1_penalty
+    proximal: Proximal = soft_threshold
+    norms: Mapping[str, Norm] = field(default_factory=lambda: _NORMS)
+
+
+@claim(
+    "W7",
+    "With an L1 penalty the step is w - lr (g + lambda sign(w)).",
+    "100 steps of SGD on the loss with the penalty, by autograd in float64, against that formula with g in closed "
+    "form; and the gradient at a weight of exactly 0.",
+)
+def l1_step(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Compare autograd's steps with the formula."""
+    problem = Regression(lab.seed)
+    expected = problem.closed_path(lambda w: DECAY * w.sign())
+    found = problem.path(SGD([problem.weights, problem.bias], lr=RATE), lambda w: world.l1_penalty(w, DECAY))
+    error = relative_error(found, expected)
+    zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    world.l1_penalty(zero, DECAY).backward()  # type: ignore[no-untyped-call]
+    at_zero = 0.0 if zero.grad is None else zero.grad.item()
+    return Evidence(
+        (
+            Check(says=f"{STEPS} steps: relative error {error:.1e}", holds=error <= TOLERANCE),
+            Check(says=f"the penalty's gradient at 0 is {at_zero:g}, sign(0) is 0", holds=at_zero == 0),
+        ),
+        (Number(name="relative error of the path", value=error),),
+    )
+
+
+@claim(
+    "W8",
+    "L1 makes weights exactly zero.",
+    "50 inputs of which 5 matter, 100 examples, minimized with the step w - lr (g + lambda sign(w)) and with the "
+    "proximal step, every seed at once; the proximal solution is checked against scikit-learn's Lasso.",
+    needs=("sklearn",),
+)
+def l1_zeros(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Count the weights that are exactly zero after each kind of step."""
+    from sklearn.linear_model import Lasso
+
+    generator = torch.Generator().manual_seed(lab.seed)
+    x = torch.randn(lab.seeds, 100, 50, generator=generator, dtype=torch.float64)
+    noise = 0.5 * torch.randn(lab.seeds, 100, generator=generator, dtype=torch.float64)
+    y = x[..., :5].sum(-1) + noise
+    strength = 0.1
+    gram, moment = x.mT @ x / 100, x.mT @ y.unsqueeze(-1) / 100
+    by_sign = torch.zeros_like(moment)
+    for _ in range(2000):
+        by_sign = by_sign - 0.01 * (gram @ by_sign - moment + strength * by_sign.sign())
+    by_sign = by_sign.squeeze(-1)
+    proximal = lasso(x, y, strength, proximal=world.proximal)
+    reference = Lasso(alpha=strength, fit_intercept=False, tol=1e-12, max_iter=100_000)
+    reference.fit(x[0].numpy(), y[0].numpy())
+    expected = torch.as_tensor(reference.coef_)
+    apart = relative_error(proximal[0], expected)
+    same_zeros = torch.equal(proximal[0] == 0, expected == 0)
+    counts = {"sign": (by_sign == 0).sum(1).double(), "proximal": (proximal == 0).sum(1).double()}
+    zeros = {name: estimate(count) for name, count in counts.items()}
+    return Evidence(
+        (
+            Check(
+                where="the proximal step",
+                says=f"{zeros['proximal'].value:g} of 50 weights exactly 0, the median of {lab.seeds} seeds; against "
+                f"Lasso {apart:.1e} apart, {'the same' if same_zeros else 'other'} zeros",
+                holds=zeros["proximal"].low > 0 and same_zeros and apart <= 1e-6,  # noqa: PLR2004
+            ),
+            Check(
+                where="the step w - lr (g + lambda sign(w))",
+                says=f"{zeros['sign'].value:g} of 50 weights exactly 0; "
+                f"{(by_sign.abs() < 0.01).double().mean() * 50:.1f} on average below 0.01",  # noqa: PLR2004
+                holds=zeros["sign"].low > 0,
+            ),
+        ),
+        tuple(
+            Number(name=f"weights exactly 0, {name} step", value=found.value, low=found.low, high=found.high)
+            for name, found in zeros.items()
+        ),
+    )
+
+
+@claim(
+    "W9",
+    "The Frobenius norm is sqrt(sum of squares) = sqrt(trace(A^T A)).",
+    "The three ways on matrices of five shapes in float64 and on entries of 1e25 in float32; and their time and "
+    "bytes on square matrices from 64 to 512.",
+)
+def three_norms(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Compute the norm in three ways; compare values, time and bytes."""
+    generator = torch.Generator().manual_seed(lab.seed)
+    names = tuple(world.norms)
+    checks, numbers = [], []
+    shapes = ((1, 1), (3, 7), (7, 3), (50, 50), (200, 11))
+    for name in names[1:]:
+        worst = 0.0
+        for shape in shapes:
+            matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
+            worst = max(worst, relative_error(world.norms[name](matrix), world.norms[names[0]](matrix)))
+        checks.append(
+            Check(
+                where="no square overflows",
+                says=f"{name}: relative error {worst:.1e}",
+                holds=worst <= TOLERANCE,
+            )
+        )
+        numbers.append(Number(name=f"relative error, {name}", value=worst))
+    large = torch.full((2, 2), 1e25)
+    for name in names:
+        found = world.norms[name](large).item()
+        says = f"{name} of entries 1e25 in float32 is {found:g}, the norm 2e25"
+        checks.append(Check(where="squares overflow", says=says, holds=abs(found - 2e25) <= 2e20))  # noqa: PLR2004
+    sizes = (64, 128, 256, 512)
+    curves: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for size in sizes:
+        matrix = torch.randn(size, size, generator=generator)
+        calls = {name: (lambda norm=norm, matrix=matrix: norm(matrix)) for name, norm in world.norms.items()}
+        peaks = {
+            name: Observation(one_part(call, nn.Identity(), matrix)).forward_no_grad.peak_bytes()
+            for name, call in calls.items()
+        }
+        timed = {
+            name: time_calls(calls[names[0]], calls[name], lab, f"W9/{size}/{name}") for name in names[1:]
+        }
+        curves[names[0]].append((timed[names[1]].reference_seconds, peaks[names[0]]))
+        for name, pair in timed.items():
+            curves[name].append((pair.seconds, peaks[name]))
+            numbers.append(ratio_number(f"{size} x {size}, {name}: time / {names[0]}", pair.judgement))
+        numbers += [
+            Number(name=f"{size} x {size}, {name}: peak", value=peak, unit="B")
+            for name, peak in peaks.items()
+        ]
+    return Evidence(tuple(checks), tuple(numbers), (_norm_plot(sizes, curves),))
+
+
+def _norm_plot(sizes: tuple[int, ...], curves: Mapping[str, list[tuple[float, float]]]) -> Plot:
+    def panel(title: str, label: str, place: int, scale: float) -> Panel:
+        series = tuple(
+            Series(name=name, x=tuple(map(float, sizes)), y=tuple(row[place] * scale for row in rows))
+            for name, rows in curves.items()
+        )
+        return Panel(
+            title=title,
+            x_label="rows and columns",
+            y_label=label,
+            x_scale="log",
+            y_scale="log",
+            series=series,
+        )
+
+    caption = (
+        "Three ways to one number: the trace needs a matrix product, which grows with the cube of the size."
+    )
+    panels = (panel("time", "time of a call (us)", 0, 1e6), panel("memory", "peak (KiB)", 1, 1 / 1024))
+    return Plot(name="W9", caption=caption, panels=panels)

@@ -1,0 +1,319 @@
+"""Claims about remedies for overfitting, all on one data set: what each gains, and what it costs a step."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn import functional
+
+from harness.claims.claim import Evidence, Lab, Section, claim
+from harness.claims.costs import cost_of
+from harness.claims.overfitting import number, words
+from harness.claims.perceptron import (
+    EPOCHS,
+    PILOT,
+    TRAIN,
+    WIDTH,
+    Change,
+    Network,
+    Penalty,
+    friedman_data,
+    train_network,
+)
+from harness.claims.regression import Task
+from harness.claims.seeds import Estimate, is_lower, ratio
+from harness.record.claims import Check, ClaimResult, Number, Panel, Plot, Series
+
+HELD_OUT = 10  # examples that early stopping takes from the 40
+MEMBERS = 5
+MORE = 4  # times as many examples
+_GAIN = "test error / doing nothing"
+_TIME = "time of a step / doing nothing"
+_METHOD = (
+    "A perceptron (10-48-48-1, AdamW) on 40 examples of Friedman's first problem with noise of standard deviation "
+    "3; test error on 400 examples against doing nothing, paired by seed. Strengths are chosen on seeds of their own."
+)
+
+
+def _noise(strength: float) -> Change:
+    return lambda x: x + strength * torch.randn_like(x)
+
+
+def _drop(rate: float) -> Change:
+    return lambda x: functional.dropout(x, rate)
+
+
+def _l1(strength: float) -> Penalty:
+    return lambda network: strength * torch.stack([w.abs().sum() for w in network.weights.values()]).sum()
+
+
+def _l2(strength: float) -> Penalty:
+    return lambda network: strength / 2 * torch.stack([w.square().sum() for w in network.weights.values()]).sum()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What these claims run; by default the real remedies.
+
+    Attributes:
+        stop: from held-out errors [look, seed] to the look at which each seed stops.
+        augment: noise of a strength, added to the inputs.
+        dropout: hidden values dropped at a rate.
+        dropconnect: weights dropped at a rate.
+        l1: the penalty of a strength.
+        l2: the penalty of a strength.
+        combine: predictions [member, seed, example] as one prediction.
+        collect: the number of training examples, where many were asked for.
+        resize: the width, where one was chosen.
+    """
+
+    stop: Callable[[torch.Tensor], torch.Tensor] = lambda errors: errors.argmin(0)
+    augment: Callable[[float], Change] = _noise
+    dropout: Callable[[float], Change] = _drop
+    dropconnect: Callable[[float], Change] = _drop
+    l1: Callable[[float], Penalty] = _l1
+    l2: Callable[[float], Penalty] = _l2
+    combine: Callable[[torch.Tensor], torch.Tensor] = lambda predictions: predictions.mean(0)
+    collect: Callable[[int], int] = lambda examples: examples
+    resize: Callable[[int], int] = lambda width: width
+
+
+@dataclass(frozen=True, slots=True)
+class _Arena:
+    """The data of some seeds, and what doing nothing gives there."""
+
+    seeds: int
+    seed: int
+
+    @property
+    def task(self) -> Task:
+        return friedman_data(self.seeds, self.seed)
+
+    def error(self, change: Callable[[Network], Network] = lambda network: network, penalty: Penalty | None = None) -> torch.Tensor:
+        """Return the test error of every seed after training."""
+        torch.manual_seed(self.seed)  # of the masks and the noise
+        network = change(Network.build(self.seeds, self.seed))
+        return train_network(network, self.task, self.seed, penalty=penalty).test[-1]
+
+
+def _arenas(lab: Lab) -> tuple[_Arena, _Arena]:
+    return _Arena(lab.seeds, lab.seed), _Arena(max(8, lab.seeds // 4), lab.seed + PILOT)
+
+
+Try = Callable[[_Arena, float], torch.Tensor]
+
+
+def _tuned(lab: Lab, strengths: Sequence[float], attempt: Try) -> tuple[float, Estimate]:
+    """Choose a strength on seeds of their own; return it, and its gain on the others."""
+    arena, pilot = _arenas(lab)
+    tried = {strength: float(attempt(pilot, strength).median()) for strength in strengths}
+    best = min(tried, key=tried.__getitem__)
+    return best, ratio(attempt(arena, best), arena.error())
+
+
+def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
+    check = Check(says=f"test error / doing nothing {words(gain)} over {gain.seeds} seeds", holds=is_lower(gain))
+    return Evidence((check,), (number(_GAIN, gain, "ratio"), *more, *cost_of(remedy, lab)))
+
+
+def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the test error where training was stopped, and the epochs until then, of every seed."""
+    task = friedman_data(arena.seeds, arena.seed, TRAIN + HELD_OUT if extra else TRAIN)
+    kept = task.x.shape[1] - HELD_OUT
+    part = replace(task, x=task.x[:, :kept], y=task.y[:, :kept])
+    held_out = replace(task, test_x=task.x[:, kept:], test_y=task.y[:, kept:])
+    network = Network.build(arena.seeds, arena.seed)
+    history = train_network(network, part, arena.seed, held_out=held_out, every=1)
+    place = world.stop(history.train)
+    return history.test.gather(0, place.unsqueeze(0)).squeeze(0), place + 1
+
+
+@claim(
+    "O1",
+    "Early stopping is a remedy for overfitting.",
+    _METHOD + f" Training stops where the error on {HELD_OUT} held-out examples was least; they are taken from the "
+    "40, or come beside them.",
+)
+def early_stopping(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (frozen)
+    """Stop each seed where its held-out error is least."""
+    arena, _ = _arenas(lab)
+    nothing = arena.error()
+    checks, numbers = [], []
+    for where, extra in (("held-out examples beside the 40", True), ("held-out examples taken from the 40", False)):
+        stopped, epochs = _train_and_stop(arena, world, extra=extra)
+        gain = ratio(stopped, nothing)
+        says = f"{where}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
+        checks.append(Check(where=where, says=says, holds=is_lower(gain)))
+        numbers.append(number(_GAIN if extra else f"{where}: {_GAIN}", gain, "ratio"))
+        numbers.append(
+            Number(name=f"{where}: epochs until stopped, median of at most {EPOCHS}", value=float(epochs.median()), unit="1")
+        )
+    return Evidence(tuple(checks), (*numbers, *cost_of("early stopping", lab)))
+
+
+@claim("O2", "Data augmentation is a remedy for overfitting.", _METHOD + " Fresh Gaussian noise is added to the inputs.")
+def augmentation(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Add noise to the inputs."""
+    best, gain = _tuned(
+        lab,
+        (0.05, 0.1, 0.3, 0.6),
+        lambda arena, strength: arena.error(lambda network: replace(network, augment=world.augment(strength))),
+    )
+    return _evidence(lab, "augmentation", gain, Number(name="standard deviation of the noise", value=best))
+
+
+@claim("O3", "Dropout is a remedy for overfitting.", _METHOD)
+def dropout(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Drop hidden values."""
+    best, gain = _tuned(
+        lab,
+        (0.2, 0.4, 0.6),
+        lambda arena, rate: arena.error(lambda network: replace(network, drop=world.dropout(rate))),
+    )
+    return _evidence(lab, "dropout", gain, Number(name="rate", value=best))
+
+
+@claim("O4", "L1 and L2 penalties are remedies for overfitting.", _METHOD)
+def penalties(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Add each penalty to the loss."""
+    checks, numbers = [], []
+    settings = {
+        "L1": ((0.01, 0.03, 0.06, 0.1), world.l1),
+        "L2": ((0.03, 0.1, 0.3, 1.0), world.l2),
+    }
+    for name, (strengths, penalty) in settings.items():
+
+        def attempt(arena: _Arena, strength: float, penalty: Callable[[float], Penalty] = penalty) -> torch.Tensor:
+            return arena.error(penalty=penalty(strength))
+
+        best, gain = _tuned(lab, strengths, attempt)
+        says = f"{name}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
+        checks.append(Check(where=name, says=says, holds=is_lower(gain)))
+        numbers += [number(f"{name}: {_GAIN}", gain, "ratio"), Number(name=f"{name}: strength", value=best)]
+        numbers += cost_of(name, lab, prefix=f"{name}: ")
+    return Evidence(tuple(checks), tuple(numbers))
+
+
+@claim("O5", "Ensembles are a remedy for overfitting.", _METHOD + f" The predictions of {MEMBERS} networks are averaged.")
+def ensembles(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Average networks that differ in their initial weights and in the order of their examples."""
+    arena, _ = _arenas(lab)
+    task, predictions = arena.task, []
+    for member in range(MEMBERS):
+        network = Network.build(arena.seeds, arena.seed + 100 * member)
+        train_network(network, task, arena.seed + 100 * member)
+        with torch.no_grad():
+            predictions.append(network.predict(task.test_x))
+    errors = (world.combine(torch.stack(predictions)) - task.test_y).square().mean(1)
+    # Doing nothing is the first member: the same weights, in the same order.
+    alone = (predictions[0] - task.test_y).square().mean(1)
+    return _evidence(lab, "ensemble", ratio(errors, alone), Number(name="members", value=MEMBERS, unit="1"))
+
+
+@claim("O6", "DropConnect is a remedy for overfitting.", _METHOD)
+def dropconnect(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Drop weights."""
+    best, gain = _tuned(
+        lab,
+        (0.2, 0.4, 0.6),
+        lambda arena, rate: arena.error(lambda network: replace(network, thin=world.dropconnect(rate))),
+    )
+    return _evidence(lab, "DropConnect", gain, Number(name="rate", value=best))
+
+
+@claim(
+    "O7",
+    "More training data is a remedy for overfitting.",
+    _METHOD + f" There are {MORE} times as many examples, in as many steps.",
+)
+def more_data(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Train on more examples, in as many steps."""
+    arena, _ = _arenas(lab)
+    examples = world.collect(MORE * TRAIN)
+    task = friedman_data(arena.seeds, arena.seed, examples)
+    network = Network.build(arena.seeds, arena.seed)
+    epochs = EPOCHS * TRAIN // examples
+    errors = train_network(network, task, arena.seed, epochs=epochs).test[-1]
+    gain = ratio(errors, arena.error())
+    return _evidence(lab, "more data", gain, Number(name="training examples", value=examples, unit="1"))
+
+
+@claim(
+    "O8",
+    "A model of fitting size is a remedy for overfitting.",
+    _METHOD + f" The width {WIDTH} is replaced by the best of five smaller ones; 0 is a linear model.",
+)
+def fitting_size(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+    """Choose a smaller network."""
+    best, gain = _tuned(
+        lab,
+        (0, 4, 8, 16, 32),
+        lambda arena, width: arena.error(lambda _: Network.build(arena.seeds, arena.seed, world.resize(int(width)))),
+    )
+    return _evidence(lab, f"width {int(best)}", gain, Number(name="width chosen", value=best, unit="1"))
+
+
+def _overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
+    """Return the plot of gain against cost, where at least two remedies were measured."""
+    points = [
+        (label, gain, time)
+        for result in results
+        for label, gain, time in _pairs(result)
+        if gain.value is not None and time.value is not None
+    ]
+    if len(points) < 2:  # noqa: PLR2004 (one point compares nothing)
+        return ()
+    series = Series(
+        name="remedies",
+        x=tuple(time.value or 0.0 for _, _, time in points),
+        y=tuple(100 * (1 - (gain.value or 1.0)) for _, gain, _ in points),
+        low=tuple(100 * (1 - (gain.high or 1.0)) for _, gain, _ in points),
+        high=tuple(100 * (1 - (gain.low or 1.0)) for _, gain, _ in points),
+        labels=tuple(label for label, _, _ in points),
+        mark="points",
+    )
+    panel = Panel(
+        title="what a remedy gains, and what it costs",
+        x_label="time of a step / doing nothing",
+        y_label="test error saved (%)",
+        x_scale="log",
+        series=(series,),
+        line=1.0,
+        level=0.0,
+    )
+    caption = "Up is better, left is cheaper; bars are 99 % intervals of the median over seeds."
+    return (Plot(name="O", caption=caption, panels=(panel,)),)
+
+
+_LABELS = {
+    "O1": "early stopping",
+    "O2": "augmentation",
+    "O3": "dropout",
+    "O5": f"ensemble of {MEMBERS}",
+    "O6": "DropConnect",
+    "O7": f"{MORE} x data",
+    "O8": "smaller model",
+}
+
+
+def _pairs(result: ClaimResult) -> list[tuple[str, Number, Number]]:
+    by_name = {one.name: one for one in result.numbers}
+    prefixes = {"L1": "L1: ", "L2": "L2: "} if result.id == "O4" else {_LABELS.get(result.id, result.id): ""}
+    return [
+        (label, by_name[prefix + _GAIN], by_name[prefix + _TIME])
+        for label, prefix in prefixes.items()
+        if prefix + _GAIN in by_name and prefix + _TIME in by_name
+    ]
+
+
+CLAIMS = (
+    early_stopping,
+    augmentation,
+    dropout,
+    penalties,
+    ensembles,
+    dropconnect,
+    more_data,
+    fitting_size,
+)
+SECTION = Section("Remedies for overfitting", CLAIMS, _overview)

@@ -1,0 +1,65 @@
+"""Statistics over the seeds of an experiment: medians with distribution-free intervals, and bands."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+CONFIDENCE = 0.99
+SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A median over seeds with its interval, which is infinite where seeds are too few."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+def estimate(values: torch.Tensor | Sequence[float]) -> Estimate:
+    """Return the median of one value a seed with its 99 % distribution-free interval."""
+    from scipy.stats import quantile_test
+
+    numbers = torch.as_tensor(values, dtype=torch.float64).flatten().numpy()
+    test = quantile_test(numbers, q=0.0, p=0.5)
+    bounds = [
+        float(test.confidence_interval(CONFIDENCE).low),
+        float(test.confidence_interval(CONFIDENCE).high),
+    ]
+    low, high = (
+        bound if math.isfinite(bound) else sign * math.inf
+        for bound, sign in zip(bounds, (-1, 1), strict=True)
+    )
+    return Estimate(float(torch.as_tensor(numbers).median()), low, high, len(numbers))
+
+
+def ratio(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
+    """Return the median over seeds of arm / reference, paired by seed."""
+    logs = estimate(arm.double().log() - reference.double().log())
+    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(min(logs.high, 700.0)), logs.seeds)
+
+
+def is_lower(change: Estimate) -> bool | None:
+    """Return whether a ratio is below 1, by more than the smallest gain; None where seeds do not decide."""
+    if change.high < 1 and change.value < 1 - SMALLEST_GAIN:
+        return True
+    inside = change.low >= 1 - SMALLEST_GAIN
+    return False if change.low > 1 or inside else None
+
+
+def share_at_least(successes: int, count: int) -> float:
+    """Return the lower 99 % bound of a share (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(successes, count).proportion_ci(CONFIDENCE).low)
+
+
+def band(values: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return 5 %, 50 % and 95 % over the seeds, the first dimension, at each place of the second."""
+    levels = torch.quantile(values.double(), torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64), dim=0)
+    low, middle, high = (tuple(level.tolist()) for level in levels)
+    return low, middle, high

@@ -1,0 +1,118 @@
+"""What claims ask of the measuring code: pairs of steps, and all arms of a question, judged."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import nn
+
+from harness.claims.claim import Lab
+from harness.judge.compare import median, ratios
+from harness.judge.interval import log_ratios
+from harness.judge.verdict import Judgement, Verdict, judge, judge_family
+from harness.measure.clock import clock_for
+from harness.measure.pairing import Pair, Side
+from harness.measure.runner import Settings, measure_arm, side
+from harness.record.claims import Number
+from harness.record.schema import ArmResult, Case, Record
+from harness.workload.model import Model
+from harness.workload.question import Question
+from harness.workload.sources import resolve
+from harness.workload.step import Part, Step
+
+FLOOR = 0.005  # a difference of half a percent is none, as in the tables of benchmarks
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """An arm against its reference."""
+
+    judgement: Judgement
+    seconds: float  # a call of the arm, the median
+    reference_seconds: float
+
+
+def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = FLOOR) -> Timed:
+    """Time two steps as a pair that stands alone."""
+    return time_sides(side(reference), side(arm), lab, name, floor)
+
+
+def time_calls(
+    reference: Callable[[], object], arm: Callable[[], object], lab: Lab, name: str, floor: float = FLOOR
+) -> Timed:
+    """Time two bare callables as a pair that stands alone."""
+    return time_sides(Side((("call", reference),)), Side((("call", arm),)), lab, name, floor)
+
+
+def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> Timed:
+    """Time two sides as a pair that stands alone."""
+    pair = Pair(reference, arm, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
+    pair.prepare(lab.budget)
+    pair.run()
+    taken = pair.samples()[0]
+    return Timed(
+        judge(log_ratios(taken.reference, taken.arm, taken.unit), floor=floor),
+        statistics.median(value for draw in taken.arm for value in draw),
+        statistics.median(value for draw in taken.reference for value in draw),
+    )
+
+
+def measure_case(question: Question, case: Case, arms: Sequence[str], lab: Lab) -> Record:
+    """Measure the arms of one case, the reference first as its own A/A control."""
+    record = Record(case=case, asks=question.asks, reference=question.arms(resolve(case.model))[0])
+    for arm in arms:
+        record = record.with_arm(measure_arm(question, case, arm, Settings(lab.budget, lab.seed)))
+    return record
+
+
+def case_of(question: Question, model: str, mode: str, variant: str = "") -> Case:
+    """Return the case of a model in its usual batch size, on the CPU in float32."""
+    entry = resolve(model)
+    return Case(
+        question=question.name, model=entry.name, batch_size=entry.batch_size, mode=mode, variant=variant
+    )
+
+
+def judged(results: Sequence[ArmResult], metric: str = "time", floor: float = FLOOR) -> tuple[Judgement, ...]:
+    """Judge arms that are read together as one family."""
+    return judge_family([ratios(result, metric) for result in results], floor=floor)
+
+
+def seconds(result: ArmResult, metric: str = "time") -> float:
+    """Return an arm's median seconds a call."""
+    return median(result, metric)
+
+
+def is_better(judgement: Judgement) -> bool | None:
+    """Return whether an arm is faster; None where that is not decided."""
+    return (
+        None
+        if judgement.verdict in (Verdict.UNDECIDED, Verdict.INVALID)
+        else judgement.verdict is Verdict.BETTER
+    )
+
+
+def in_words(judgement: Judgement) -> str:
+    """Return a judgement of times in one line.
+
+    >>> in_words(judge([0.02] * 8))
+    'slower: 1.020 [1.020, 1.020]'
+    """
+    word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)
+    if judgement.ratio is None:
+        return word
+    if judgement.low is None or judgement.high is None:
+        return f"{word}: {judgement.ratio:.3f}"
+    return f"{word}: {judgement.ratio:.3f} [{judgement.low:.3f}, {judgement.high:.3f}]"
+
+
+def ratio_number(name: str, judgement: Judgement) -> Number:
+    """Return the ratio of a contrast with its interval."""
+    return Number(name=name, value=judgement.ratio, low=judgement.low, high=judgement.high, unit="ratio")
+
+
+def one_part(call: Callable[[], object], module: nn.Module, *inputs: torch.Tensor) -> Step:
+    """Return a step of one forward part, over a module and inputs that can be moved in memory."""
+    return Step((Part("forward", call),), Model(module, inputs), call)

@@ -1,0 +1,285 @@
+"""Two sets of results side by side: what is equal, changed, new, gone, failed or incomparable."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.judge.exact import direction, exact_values, meaning_of, unit_of
+from harness.judge.finding import Finding, Outcome, State, in_order
+from harness.judge.unpaired import Spread, judge_unpaired
+from harness.judge.verdict import Verdict
+from harness.record.pytest_benchmark import BenchmarkFile
+from harness.record.schema import ArmResult, Case, Metric, Run, Samples
+
+NOT_PAIRED = (
+    "time is held against stored time, which is not paired: no difference inside the noise of such a"
+    " comparison is called worse or better; measure base and head in pairs to see smaller ones"
+)
+_PYTEST = Metric("time", "s", "lower", "noisy", "seconds a call")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One side of a comparison: its arms by case and name, and what decides its numbers."""
+
+    name: str
+    metrics: Mapping[str, Metric]
+    arms: Mapping[tuple[str, str], ArmResult]
+    spreads: Mapping[tuple[str, str], Spread]  # of what is no run of this harness, and has no samples
+    decides_exact: Mapping[str, str]
+    decides_time: Mapping[str, str]
+    told: Mapping[str, str]  # differences that are no obstacle, and are to be known
+    cases: Mapping[str, Case]
+    complete: bool
+    command: str
+    threads: int
+
+
+def listing(source: Run | BenchmarkFile, name: str) -> Listing:
+    """Return a run, or another project's benchmarks, as a side of a comparison."""
+    if isinstance(source, BenchmarkFile):
+        spreads = {
+            (item.fullname, ""): Spread.of_quartiles(
+                item.stats.q1, item.stats.median, item.stats.q3, item.stats.rounds
+            )
+            for item in source.benchmarks
+        }
+        return Listing(
+            name=name,
+            metrics={_PYTEST.name: _PYTEST},
+            arms={key: ArmResult(arm=key[1]) for key in spreads},
+            spreads=spreads,
+            decides_exact={},
+            decides_time={"processor": source.machine},
+            told={"Python": source.python},
+            cases={},
+            complete=True,
+            command="",
+            threads=0,
+        )
+    where = source.environment
+    exact = {
+        "threads": str(where.threads),
+        "CPU capability": where.cpu_capability,
+        "device": where.device
+        if any(not record.case.device.startswith("cpu") for record in source.records)
+        else "cpu",
+    }
+    return Listing(
+        name=name,
+        metrics={metric.name: metric for metric in source.metrics},
+        arms={(record.case.id, arm.arm): arm for record in source.records for arm in record.arms},
+        spreads={},
+        decides_exact=exact,
+        decides_time={**exact, "device": where.device, "processor": where.processor},
+        told={
+            "torch": f"{where.torch} ({where.build})",
+            "Python": where.python,
+            "commit": where.commit or "unknown",
+            **where.packages,
+        },
+        cases={record.case.id: record.case for record in source.records},
+        complete=source.complete,
+        command=source.command,
+        threads=where.threads,
+    )
+
+
+def compare(base: Listing, head: Listing) -> Outcome:
+    """Compare two sides: exact values as integers, time as a stored baseline allows."""
+    exact_apart = _apart(base.decides_exact, head.decides_exact)
+    time_apart = _apart(base.decides_time, head.decides_time)
+    findings: list[Finding] = []
+    equal: dict[str, int] = {}
+    timed = False
+    findings.extend(
+        Finding(
+            state=State.INTERRUPTED,
+            fails=True,
+            detail=f"{side.name} was interrupted: what it does not hold was not measured",
+        )
+        for side in (base, head)
+        if not side.complete
+    )
+    shared = [key for key in head.arms if key in base.arms]
+    for key in shared:
+        case, _ = key
+        before, after = base.arms[key], head.arms[key]
+        if before.status != "ok" or after.status != "ok":
+            findings.append(_unmeasured(key, before, after))
+            continue
+        if exact_apart or before.counts != after.counts or before.groups != after.groups:
+            same = _exact(key, base, head, exact_apart, findings)
+        else:
+            same = len(exact_values(after, head.metrics))
+        equal[case] = equal.get(case, 0) + same
+        times = list(_times(key, base, head, time_apart))
+        timed = timed or bool(times)
+        findings.extend(times)
+    findings.extend(_lonely(base, head, State.GONE))
+    findings.extend(_lonely(head, base, State.NEW))
+    if not shared:
+        findings.append(
+            Finding(
+                state=State.INCOMPARABLE,
+                fails=True,
+                detail=f"{base.name} and {head.name} have no case in common, so nothing was compared",
+            )
+        )
+    notes = [
+        f"{name}: {old} in the base, {new} in the head" for name, old, new in _apart(base.told, head.told)
+    ]
+    notes += [f"times are incomparable: {_said(time_apart)}"] if time_apart else []
+    if timed:
+        notes.append(NOT_PAIRED)
+    return Outcome(
+        door="compare",
+        subject=f"{head.name} against {base.name}",
+        findings=in_order(findings),
+        equal=equal,
+        cases={**base.cases, **head.cases},
+        notes=tuple(notes),
+        command=head.command,
+        threads=head.threads,
+    )
+
+
+def _apart(base: Mapping[str, str], head: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (name, base.get(name, "none"), head.get(name, "none"))
+        for name in dict.fromkeys((*base, *head))
+        if base.get(name) != head.get(name)
+    )
+
+
+def _said(apart: tuple[tuple[str, str, str], ...]) -> str:
+    return "; ".join(f"{name} {old} in the base, {new} in the head" for name, old, new in apart)
+
+
+def _unmeasured(key: tuple[str, str], before: ArmResult, after: ArmResult) -> Finding:
+    case, arm = key
+    if after.status == "failed":
+        also = ", as in the base" if before.status == "failed" else ""
+        return Finding(state=State.FAILED, fails=True, case=case, arm=arm, detail=after.reason + also)
+    if after.status == "skipped":
+        lost = before.status == "ok"
+        state = State.GONE if lost else State.SKIPPED
+        return Finding(state=state, fails=lost, case=case, arm=arm, detail=f"skipped: {after.reason}")
+    return Finding(
+        state=State.NEW, fails=False, case=case, arm=arm, detail=f"the base {before.status}: {before.reason}"
+    )
+
+
+def _exact(
+    key: tuple[str, str],
+    base: Listing,
+    head: Listing,
+    apart: tuple[tuple[str, str, str], ...],
+    findings: list[Finding],
+) -> int:
+    """Compare the exact values of one arm, and return how many are equal."""
+    before = exact_values(base.arms[key], base.metrics)
+    after = exact_values(head.arms[key], head.metrics)
+    same = 0
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        metrics = head.metrics if name in after else base.metrics
+        fails, detail = True, ""
+        if old is None or new is None:
+            state = State.NEW if old is None else State.GONE
+            fails = new is None
+        elif _redefined(name, base, head):
+            state, detail = State.INCOMPARABLE, "another unit, or another side is better"
+        elif old == new:
+            same += 1
+            continue
+        elif apart:
+            state, detail = State.INCOMPARABLE, _said(apart)
+        else:
+            state = direction(old, new, metrics[name].better if name in metrics else None)
+            fails = state is not State.BETTER
+        findings.append(
+            Finding(
+                state=state,
+                fails=fails,
+                case=key[0],
+                arm=key[1],
+                metric=name,
+                unit=unit_of(name, metrics),
+                base=old,
+                head=new,
+                meaning=meaning_of(name, metrics),
+                detail=detail,
+            )
+        )
+    return same
+
+
+def _redefined(name: str, base: Listing, head: Listing) -> bool:
+    old, new = base.metrics.get(name), head.metrics.get(name)
+    if old is None or new is None:
+        return old is not new
+    return (old.unit, old.better, old.kind) != (new.unit, new.better, new.kind)
+
+
+def _times(
+    key: tuple[str, str], base: Listing, head: Listing, apart: tuple[tuple[str, str, str], ...]
+) -> Iterator[Finding]:
+    before, after = _spreads(key, base), _spreads(key, head)
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        metric = (head if new else base).metrics[name]
+        fails = False
+        if old is None or new is None:
+            state, detail = (State.NEW if old is None else State.GONE), "timed on one side only"
+        elif apart or _redefined(name, base, head):
+            state, detail = State.INCOMPARABLE, _said(apart) or "another unit, or another side is better"
+        else:
+            judged = judge_unpaired(old, new, metric.better)
+            state, detail = _STATES[judged.verdict], f"not paired; {judged.reason}"
+            fails = state is State.WORSE
+        yield Finding(
+            state=state,
+            fails=fails,
+            case=key[0],
+            arm=key[1],
+            metric=name,
+            unit=metric.unit,
+            base=old.median if old else None,
+            head=new.median if new else None,
+            meaning=metric.meaning,
+            detail=detail,
+        )
+
+
+_STATES = {
+    Verdict.WORSE: State.WORSE,
+    Verdict.BETTER: State.BETTER,
+    Verdict.UNDECIDED: State.UNDECIDED,
+}
+
+
+def _spreads(key: tuple[str, str], side: Listing) -> dict[str, Spread]:
+    if key in side.spreads:
+        return {_PYTEST.name: side.spreads[key]}
+    return {samples.metric: spread_of(samples) for samples in side.arms[key].timings}
+
+
+def spread_of(samples: Samples) -> Spread:
+    """Return the spread of an arm's own samples, its reference's left out."""
+    return Spread.of_samples([value for draw in samples.arm for value in draw])
+
+
+def _lonely(these: Listing, those: Listing, state: State) -> Iterator[Finding]:
+    """Yield what only one side holds: a whole case in one row, else an arm."""
+    other_cases = {case for case, _ in those.arms}
+    told = set()
+    for case, arm in these.arms:
+        if (case, arm) in those.arms or case in told:
+            continue
+        whole = case not in other_cases
+        if whole:
+            told.add(case)
+        detail = f"only {these.name} holds this {'case' if whole else 'arm'}"
+        yield Finding(
+            state=state, fails=state is State.GONE, case=case, arm="" if whole else arm, detail=detail
+        )

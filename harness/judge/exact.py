@@ -1,0 +1,36 @@
+"""The exact values of an arm, as integers by name, and how two of them compare."""
+
+from collections.abc import Mapping
+
+from harness.judge.finding import State
+from harness.record.schema import ArmResult, Better, Metric, Unit
+
+
+def exact_values(arm: ArmResult, metrics: Mapping[str, Metric]) -> dict[str, int]:
+    """Return what of an arm is exact: its exact metrics, and the size of each of its parameter groups."""
+    values = {name: value for name, value in arm.counts.items() if metrics[name].kind == "exact"}
+    for group in arm.groups:
+        name = f"parameters in group {group.name!r}, weight decay {group.weight_decay:g}"
+        values[name] = values.get(name, 0) + group.parameters
+    return values
+
+
+def unit_of(name: str, metrics: Mapping[str, Metric]) -> Unit:
+    """Return the unit of an exact value; what is no metric is a count."""
+    return metrics[name].unit if name in metrics else "1"
+
+
+def meaning_of(name: str, metrics: Mapping[str, Metric]) -> str:
+    """Return what an exact value is, in words."""
+    return metrics[name].meaning if name in metrics else ""
+
+
+def direction(base: float, head: float, better: Better | None) -> State:
+    """Return what a change is; a value without a better side has only changed.
+
+    >>> direction(3, 4, "lower"), direction(3, 4, "higher"), direction(3, 4, None)
+    (<State.WORSE: 'worse'>, <State.BETTER: 'better'>, <State.CHANGED: 'changed'>)
+    """
+    if better is None:
+        return State.CHANGED
+    return State.WORSE if (head > base) == (better == "lower") else State.BETTER

@@ -1,0 +1,268 @@
+"""The gate: a run's exact values against its baselines. It fails closed, on wins and missing rows too."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.judge.exact import direction, exact_values, meaning_of, unit_of
+from harness.judge.finding import Finding, Outcome, State, in_order
+from harness.judge.limits import Limits, matches
+from harness.record.baseline import Baseline, Key, key_of
+from harness.record.schema import ArmResult, Metric, Record, Run
+
+_Values = dict[tuple[str, str], dict[str, int]]
+
+
+@dataclass(slots=True)
+class _Judge:
+    """The state of one pass over one run."""
+
+    run: Run
+    limits: Limits
+    metrics: Mapping[str, Metric]
+    findings: list[Finding] = field(default_factory=list)
+    equal: dict[str, int] = field(default_factory=dict)
+
+    def find(
+        self, state: State, *, fails: bool = True, case: str = "", arm: str = "", detail: str = ""
+    ) -> None:
+        self.findings.append(Finding(state=state, fails=fails, case=case, arm=arm, detail=detail))
+
+    def find_value(
+        self,
+        state: State,
+        key: tuple[str, str],
+        name: str,
+        base: int | None,
+        head: int | None,
+        *,
+        fails: bool = True,
+        detail: str = "",
+    ) -> None:
+        self.findings.append(
+            Finding(
+                state=state,
+                fails=fails,
+                case=key[0],
+                arm=key[1],
+                metric=name,
+                unit=unit_of(name, self.metrics),
+                base=base,
+                head=head,
+                meaning=meaning_of(name, self.metrics),
+                detail=detail,
+            )
+        )
+
+    def outcome(self, door: str, subject: str, notes: tuple[str, ...]) -> Outcome:
+        return Outcome(
+            door=door,
+            subject=subject,
+            findings=in_order(self.findings),
+            equal=self.equal,
+            cases={record.case.id: record.case for record in self.run.records},
+            notes=notes,
+            command=self.run.command,
+            threads=self.run.environment.threads,
+        )
+
+
+def keys_of(run: Run) -> dict[Key, tuple[Record, ...]]:
+    """Divide a run's records by the key of their baseline."""
+    keys: dict[Key, list[Record]] = {}
+    for record in run.records:
+        keys.setdefault(key_of(run.environment, record.case), []).append(record)
+    return {key: tuple(records) for key, records in keys.items()}
+
+
+def inspect(run: Run, limits: Limits) -> Outcome:
+    """Judge what of a run needs no baseline: what failed, its budgets and its books."""
+    judge = _begin(run, limits)
+    for record in run.records:
+        for arm in record.arms:
+            if arm.status != "ok":
+                failed = arm.status == "failed"
+                state = State.FAILED if failed else State.SKIPPED
+                judge.find(state, fails=failed, case=record.case.id, arm=arm.arm, detail=arm.reason)
+    return judge.outcome("report", run.id, ("held against no baseline",))
+
+
+def _begin(run: Run, limits: Limits) -> _Judge:
+    judge = _Judge(run, limits, {metric.name: metric for metric in run.metrics})
+    if not run.complete:
+        judge.find(
+            State.INTERRUPTED, detail="the run was interrupted: what it does not hold was not measured"
+        )
+    if not run.records:
+        judge.find(State.GONE, detail="the run holds no case, so nothing was judged")
+    _check_limits_of_arms(judge, run.records)
+    return judge
+
+
+def gate(run: Run, baselines: Mapping[str, Baseline], limits: Limits) -> Outcome:
+    """Judge a run against its baselines.
+
+    Args:
+        run: what was measured.
+        baselines: all there are, by file name.
+        limits: what the project allows.
+    """
+    judge = _begin(run, limits)
+    notes = []
+    keys = keys_of(run)
+    for key, records in keys.items():
+        baseline = baselines.get(key.name)
+        if baseline is None or baseline.key != key:
+            judge.find(State.NO_BASELINE, detail=_no_baseline(key, baselines))
+            continue
+        notes += [
+            f"{name} {baseline.packages.get(name, 'none')} in the baseline, {version} here"
+            for name, version in run.environment.packages.items()
+            if baseline.packages.get(name) != version
+        ]
+        _against(judge, records, baseline)
+    subject = ", ".join(key.name for key in keys) or "no key"
+    return judge.outcome("gate", subject, tuple(dict.fromkeys(notes)))
+
+
+def unmet(runs: Iterable[Run], baselines: Mapping[str, Baseline]) -> tuple[Finding, ...]:
+    """Return a finding for every baseline that no run was held against: what was not measured is not fine."""
+    met = {key.name for run in runs for key in keys_of(run)}
+    return tuple(
+        Finding(state=State.GONE, fails=True, detail=f"no run has the key of the baseline {name}")
+        for name in sorted(baselines)
+        if name not in met
+    )
+
+
+def _no_baseline(key: Key, baselines: Mapping[str, Baseline]) -> str:
+    make = "make one with `harness gate RUN.json --baseline DIR --update`"
+    known = [baseline.key for baseline in baselines.values()]
+    if not known:
+        return f"there is no baseline for {key.name}, nor for any other key; {make}"
+    nearest = min(known, key=lambda other: (len(key.differences(other)), other.name))
+    return (
+        f"there is no baseline for {key.name}; the nearest has {', '.join(key.differences(nearest))}; {make}"
+    )
+
+
+def _against(judge: _Judge, records: Sequence[Record], baseline: Baseline) -> None:
+    measured = {(record.case.id, arm.arm): arm for record in records for arm in record.arms}
+    known_cases = {case for case, _ in baseline.values}
+    for key, arm in measured.items():
+        values = baseline.values.get(key)
+        if arm.status == "failed":
+            judge.find(State.FAILED, case=key[0], arm=key[1], detail=arm.reason)
+        elif arm.status == "skipped":
+            lost = values is not None
+            state = State.GONE if lost else State.SKIPPED
+            judge.find(state, fails=lost, case=key[0], arm=key[1], detail=f"skipped: {arm.reason}")
+        elif values is not None:
+            _values(judge, key, values, exact_values(arm, judge.metrics))
+        elif key[0] in known_cases:
+            judge.find(State.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm")
+    for case in {case for (case, _), arm in measured.items() if arm.status == "ok"} - known_cases:
+        judge.find(State.NEW, case=case, detail="the baseline has no row of this case")
+    _gone(judge, {record.case.id for record in records}, measured, baseline)
+
+
+def _gone(
+    judge: _Judge, cases: set[str], measured: Mapping[tuple[str, str], ArmResult], baseline: Baseline
+) -> None:
+    for case in {case for case, _ in baseline.values} - cases:
+        judge.find(State.GONE, case=case, detail="the baseline has this case, the run does not")
+    for case, name in baseline.values:
+        if case in cases and (case, name) not in measured:
+            judge.find(State.GONE, case=case, arm=name, detail="the baseline has this arm, the run does not")
+
+
+def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], seen: Mapping[str, int]) -> None:
+    for name in dict.fromkeys((*known, *seen)):
+        base, head = known.get(name), seen.get(name)
+        metric = judge.metrics.get(name)
+        if base is None:
+            judge.find_value(State.NEW, key, name, None, head, detail="the baseline has no row of this value")
+        elif head is None:
+            judge.find_value(
+                State.GONE, key, name, base, None, detail="the baseline has this value, the run does not"
+            )
+        elif base == head:
+            judge.equal[key[0]] = judge.equal.get(key[0], 0) + 1
+        elif allowance := judge.limits.allowance(*key, metric, base, head):
+            detail = f"inside the allowance {allowance.text} of {allowance.pattern}"
+            judge.find_value(State.ALLOWED, key, name, base, head, fails=False, detail=detail)
+        else:
+            judge.find_value(direction(base, head, metric.better if metric else None), key, name, base, head)
+
+
+def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:
+    """Check what needs no baseline: budgets and books."""
+    for record in records:
+        for arm in record.arms:
+            key = (record.case.id, arm.arm)
+            for budget in judge.limits.budgets:
+                value = arm.counts.get(budget.metric)
+                if value is not None and value > budget.most and matches(budget.pattern, *key):
+                    detail = f"the budget of {budget.pattern} is {budget.text}"
+                    judge.find_value(State.OVER, key, budget.metric, None, value, detail=detail)
+            _check_books(judge, key, arm)
+
+
+def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
+    if arm.books is None:
+        return
+    left, known = arm.books.unaccounted, judge.limits.unaccounted(*key)
+    if left == known:
+        return
+    held = "".join(
+        f"; {block.bytes:,} B by {block.operator or 'no operator'} in {block.module or 'the model itself'}"
+        for block in arm.blocks[:1]
+    )
+    accepted = f", {known:+,} B are accepted" if known else ""
+    judge.find(
+        State.UNBALANCED,
+        case=key[0],
+        arm=key[1],
+        detail=f"the books do not balance: {left:+,} B unaccounted{accepted}{held}",
+    )
+
+
+def measured_values(run: Run) -> dict[Key, _Values]:
+    """Return a run's exact values as baselines hold them; only of arms that were measured."""
+    metrics = {metric.name: metric for metric in run.metrics}
+    return {
+        key: {
+            (record.case.id, arm.arm): exact_values(arm, metrics)
+            for record in records
+            for arm in record.arms
+            if arm.status == "ok"
+        }
+        for key, records in keys_of(run).items()
+    }
+
+
+def replacements(
+    runs: Sequence[Run], baselines: Mapping[str, Baseline], *, prune: bool = False
+) -> Iterator[Baseline]:
+    """Yield the baselines that runs make of those there are.
+
+    Rows of what was measured are replaced. Rows of what no run holds are kept, or dropped with `prune`; rows
+    of an arm that failed are always kept, so that the next gate fails as well.
+    """
+    measured: dict[Key, _Values] = {}
+    packages: dict[Key, dict[str, str]] = {}
+    failed: set[tuple[str, str]] = set()
+    for run in runs:
+        failed |= {
+            (record.case.id, arm.arm)
+            for record in run.records
+            for arm in record.arms
+            if arm.status == "failed"
+        }
+        for key, values in measured_values(run).items():
+            measured.setdefault(key, {}).update(values)
+            packages.setdefault(key, {}).update(run.environment.packages)
+    for key, values in measured.items():
+        before = baselines.get(key.name)
+        old = before.values if before is not None and before.key == key else {}
+        kept = {name: row for name, row in old.items() if not prune or name in failed}
+        yield Baseline(key=key, values=kept | values, packages=packages[key])

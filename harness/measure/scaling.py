@@ -1,0 +1,69 @@
+"""The largest batch under a memory limit: extrapolated from two batches, then checked by runs."""
+
+from collections.abc import Callable
+
+from harness.workload.model import WorkloadError
+
+MOST_RUNS = 12  # memory grows nearly linearly, so that three or four runs do
+
+
+def largest_batch(
+    peak_at: Callable[[int], int | None], start: int, limit: int
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Find the largest batch whose peak stays within a limit.
+
+    Two batches give a straight line; the batch where it crosses the limit is run, and the line is drawn
+    anew until a batch fits and the next larger one, run too, does not.
+
+    Args:
+        peak_at: peak bytes at a batch size; None where it ran out of memory.
+        start: a batch size to begin with.
+        limit: bytes.
+
+    Returns:
+        The batch size, 0 where not even one example fits, and every run: batch size and peak bytes, 0
+        where memory ran out.
+
+    Raises:
+        WorkloadError: the peak does not grow with the batch, or `MOST_RUNS` runs did not settle it.
+
+    >>> largest_batch(lambda batch: 100 + 10 * batch, start=2, limit=155)
+    (5, ((2, 120), (4, 140), (5, 150), (6, 160)))
+    """
+    runs: dict[int, int | None] = {}
+
+    def fits(batch: int) -> bool:
+        if batch not in runs:
+            if len(runs) >= MOST_RUNS:
+                raise WorkloadError(f"{MOST_RUNS} runs did not find the largest batch in {limit:,} bytes")
+            runs[batch] = peak_at(batch)
+        peak = runs[batch]
+        return peak is not None and peak <= limit
+
+    fitting, failing = 0, 0  # 0: none known yet
+    proposal = start
+    while not (failing and failing - fitting == 1):
+        if fits(proposal):
+            fitting = max(fitting, proposal)
+        else:
+            failing = min(failing or proposal, proposal)
+        proposal = _propose(runs, fitting, failing, limit)
+    return fitting, tuple((batch, peak or 0) for batch, peak in runs.items())
+
+
+def _propose(runs: dict[int, int | None], fitting: int, failing: int, limit: int) -> int:
+    """Return the next batch to run: between what fits and what does not, where the line says."""
+    known = sorted((batch, peak) for batch, peak in runs.items() if peak is not None)
+    if len(known) < 2:  # noqa: PLR2004 (a line goes through two points)
+        return fitting * 2 if fitting and not failing else max(fitting + 1, (fitting + failing) // 2)
+    # The two points nearest to the limit: the line is only as straight as the allocator's algorithms are.
+    (low, low_peak), (high, high_peak) = sorted(sorted(known, key=lambda point: abs(point[1] - limit))[:2])
+    if high_peak <= low_peak:
+        raise WorkloadError(
+            f"a batch of {high} needs no more memory than one of {low}, so no batch is the largest that fits"
+        )
+    guess = low + int((limit - low_peak) * (high - low) / (high_peak - low_peak))
+    # Where the line points at what is known already, the neighbour decides.
+    lowest = fitting + 1
+    highest = failing - 1 if failing else max(guess, lowest)
+    return min(max(guess, lowest), highest)

@@ -1,0 +1,251 @@
+"""Everything that is measured of one model: questions at each batch size, the freezing curve, the largest batch.
+
+What goes wrong is told and kept in the record; what was finished before stays.
+"""
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import msgspec
+
+from harness.errors import HarnessError
+from harness.measure.attribution import lasting_bytes
+from harness.measure.inspection import (
+    COMPILED,
+    OutOfMemoryError,
+    inspect_model,
+    is_compiled,
+    is_out_of_memory,
+    refusing,
+)
+from harness.measure.observe import Observation
+from harness.measure.runner import Settings, measure_arm
+from harness.measure.scaling import largest_batch
+from harness.record.schema import ArmResult, Case, Fit, Record, Run
+from harness.workload.blocks import find_blocks
+from harness.workload.factory import first_line
+from harness.workload.freezing_curve import NAME, arms_of, curve_question
+from harness.workload.losses import Loss
+from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.question import Question
+from harness.workload.sources import build
+from harness.workload.step import Part, Step
+from harness.workload.training import training_step
+
+
+class Watcher(Protocol):
+    """Who is told how a study goes on."""
+
+    def planned(self, arms: int) -> None:
+        """So many more arms will be measured."""
+
+    def measuring(self, case: Case, arm: str) -> None:
+        """This arm is begun."""
+
+    def kept(self, run: Run) -> None:
+        """An arm was finished: the run so far."""
+
+    def finished(self, record: Record) -> None:
+        """All arms of a record were finished."""
+
+    def note(self, line: str) -> None:
+        """Say what a reader of the numbers should know."""
+
+    def problem(self, line: str, error: BaseException | None = None) -> None:
+        """Something could not be measured, or its numbers are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of a model, and in which settings."""
+
+    questions: tuple[Question, ...]
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_sizes: tuple[int, ...] = ()  # empty for the model's own
+    mode: str = ""  # "train", "eval", or empty for each question's own
+    budget: float = 0.5  # seconds of timing for an arm and its reference
+    seed: int = 0
+    loss: Loss | None = None  # None for the model's own
+    curve: bool = True  # the freezing curve, at the first batch size
+    memory_limit: int | None = None  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One record to be: a question at one case."""
+
+    question: Question
+    case: Case
+    arms: tuple[str, ...]
+    axis: dict[str, int] = field(default_factory=dict)  # where each arm stands, for a curve
+
+
+@dataclass(slots=True)
+class Study:
+    """One model being measured; `run` holds what is finished."""
+
+    entry: Entry
+    plan: Plan
+    watch: Watcher
+    run: Run
+    trains: bool = field(default=True, init=False)
+
+    def measure(self) -> Run:
+        """Measure everything that is planned.
+
+        Raises:
+            WorkloadError: the model cannot be built or run at all.
+        """
+        self.entry = _with_loss(self.entry, self.plan.loss)
+        sizes = self.plan.batch_sizes or (self.entry.batch_size,)
+        for index, batch_size in enumerate(sizes):
+            try:
+                self._inspect(batch_size)
+            except OutOfMemoryError as error:
+                self._give_up(batch_size, error)
+                continue
+            except WorkloadError as error:
+                if index == 0:
+                    raise
+                self._give_up(batch_size, error)
+                continue
+            self._batch(batch_size, curve=self.plan.curve and index == 0)
+        if self.plan.memory_limit is not None:
+            self._fit(sizes[0], self.plan.memory_limit)
+        self.run = msgspec.structs.replace(self.run, complete=True)
+        self.watch.kept(self.run)
+        return self.run
+
+    def _case(self, question: str, mode: str, batch_size: int, variant: str = "") -> Case:
+        return Case(
+            question=question,
+            model=self.entry.name,
+            device=self.plan.device,
+            dtype=self.plan.dtype,
+            batch_size=batch_size,
+            mode=self.plan.mode or mode,
+            variant=variant,
+        )
+
+    def _inspect(self, batch_size: int) -> None:
+        case = self._case("", "eval", batch_size)
+        with refusing(f"building {self.entry.name}"):
+            model = build(case, self.plan.seed, self.entry)
+        for warning in inspect_model(model):
+            self.watch.problem(warning)
+        if is_compiled(model.module):
+            self.watch.note(COMPILED)
+        trainable = any(parameter.requires_grad for parameter in model.module.parameters())
+        if self.trains and not trainable:
+            self.watch.note("the model has no trainable parameter, so that nothing is asked of training it")
+        self.trains = trainable
+
+    def _batch(self, batch_size: int, *, curve: bool) -> None:
+        jobs = list(self._jobs(batch_size))
+        if curve and self.trains:
+            jobs += self._curve(batch_size)
+        self.watch.planned(sum(len(job.arms) for job in jobs))
+        for job in jobs:
+            self._record(job)
+
+    def _jobs(self, batch_size: int) -> Iterator[_Job]:
+        for question in self.plan.questions:
+            if not (self.trains or question.arms_share_model):
+                continue  # arms that need models of their own change what is trained
+            cells = question.cells(self.entry, False)  # noqa: FBT003 (the protocol's flag)
+            cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in cells]
+            for case in {case.id: case for case in cases}.values():
+                yield _Job(question, case, question.arms(self.entry))
+
+    def _curve(self, batch_size: int) -> list[_Job]:
+        case = self._case(NAME, "train", batch_size)
+        try:
+            blocks = find_blocks(build(case, self.plan.seed, self.entry))
+        except WorkloadError as error:
+            self.watch.note(f"no freezing curve: {error}")
+            return []
+        axis = arms_of(len(blocks.paths))
+        return [_Job(curve_question(blocks), case, tuple(axis), axis)]
+
+    def _record(self, job: "_Job") -> None:
+        record = Record(
+            case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
+        )
+        settings = Settings(self.plan.budget, self.plan.seed, detail=not job.axis)
+        for arm in job.arms:
+            self.watch.measuring(job.case, arm)
+            result = self._arm(job.question, job.case, arm, settings)
+            record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
+            self._keep(record)
+        self.watch.finished(record)
+
+    def _arm(self, question: Question, case: Case, arm: str, settings: Settings) -> ArmResult:
+        try:
+            return measure_arm(question, case, arm, settings, entry=self.entry)
+        except UnsupportedError as error:
+            return ArmResult(arm=arm, status="skipped", reason=str(error))
+        except Exception as error:  # whatever the model raises in this arm alone
+            reason = str(error) if isinstance(error, HarnessError) else first_line(error)
+            if is_out_of_memory(error):
+                reason = f"out of memory at batch size {case.batch_size}: {reason}"
+            self.watch.problem(f"{case.id}, {arm}: {reason}", error)
+            return ArmResult(arm=arm, status="failed", reason=reason)
+        finally:
+            gc.collect()  # models of a finished arm that lie in reference cycles
+
+    def _keep(self, record: Record) -> None:
+        others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
+        self.run = msgspec.structs.replace(self.run, records=(*others, record))
+        self.watch.kept(self.run)
+
+    def _give_up(self, batch_size: int, error: HarnessError) -> None:
+        """Keep a batch size that could not be run at all, with its reason."""
+        self.watch.problem(f"batch size {batch_size}: {error}", error)
+        for job in self._jobs(batch_size):
+            failed = ArmResult(arm=job.arms[0], status="failed", reason=str(error))
+            record = Record(case=job.case, asks=job.question.asks, reference=job.arms[0])
+            self._keep(record.with_arm(failed))
+
+    def _fit(self, start: int, limit: int) -> None:
+        name = "training step" if self.trains else "forward pass"
+        case = self._case(name, "train" if self.trains else "eval", start)
+
+        def peak_at(batch_size: int) -> int | None:
+            self.watch.measuring(msgspec.structs.replace(case, batch_size=batch_size), "peak")
+            try:
+                return self._peak(msgspec.structs.replace(case, batch_size=batch_size))
+            except Exception as error:
+                if is_out_of_memory(error):
+                    return None
+                raise
+
+        try:
+            with refusing("looking for the largest batch"):
+                batch_size, runs = largest_batch(peak_at, start, limit)
+        except WorkloadError as error:
+            self.watch.problem(str(error), error)
+            return
+        fit = Fit(case=msgspec.structs.replace(case, batch_size=batch_size), limit=limit, runs=runs)
+        self.run = msgspec.structs.replace(self.run, fits=(*self.run.fits, fit))
+        self.watch.kept(self.run)
+
+    def _peak(self, case: Case) -> int:
+        """Return the highest allocated bytes of one step, what outlives the step included."""
+        model = build(case, self.plan.seed, self.entry)
+        step = training_step(model) if self.trains else _forward_step(model)
+        above_start = Observation(step).whole.peak_bytes()
+        return lasting_bytes(step) + above_start
+
+
+def _forward_step(model: Model) -> Step:
+    return Step((Part("forward", model.loss_of_forward),), model, model.loss_of_forward)
+
+
+def _with_loss(entry: Entry, loss: Loss | None) -> Entry:
+    if loss is None:
+        return entry
+    return replace(entry, build=lambda batch_size: replace(entry.build(batch_size), loss=loss))

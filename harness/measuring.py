@@ -1,0 +1,336 @@
+"""The work behind `harness measure` and `harness.measure_model`: one model, every answer about it."""
+
+import math
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from harness.errors import HarnessError
+from harness.measure.environment import environment
+from harness.measure.probes import METRICS
+from harness.measure.study import Plan, Study, Watcher
+from harness.measure.torch_compat import check_device
+from harness.record.schema import Case, Record, Run
+from harness.record.store import replace_file
+from harness.report.measurement import closing_text, environment_text, measurement_text
+from harness.report.page import run_page
+from harness.report.perfetto import trace_file
+from harness.report.watch import TerminalWatch
+from harness.workload.factory import as_model, entry_of, entry_of_model
+from harness.workload.losses import find_loss
+from harness.workload.model import Model, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.questions import load_question
+from harness.workload.sources import DTYPES, resolve
+
+QUESTIONS = ("grad_mode", "freezing", "decay_groups")
+FLOOR = 0.005  # in tables a difference of half a percent is none
+
+_SIZES = {"": 1, "B": 1}
+_SIZES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
+_SIZES |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
+
+Mode = Literal["", "train", "eval"]
+Target = str | Model | nn.Module | Callable[..., object]
+
+
+def parse_bytes(text: str) -> int:
+    """Return a number of bytes written with or without a unit.
+
+    Raises:
+        HarnessError: it is no positive number of bytes.
+
+    >>> parse_bytes("8GiB"), parse_bytes("500 MB")
+    (8589934592, 500000000)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    size = float(match.group(1)) * _SIZES.get(match.group(2), 0) if match else 0
+    if size < 1:
+        raise HarnessError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")
+    return int(size)
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """Return the batch sizes of a comma-separated list.
+
+    Raises:
+        HarnessError: one of them is no whole number above 0.
+
+    >>> parse_sizes("1,2,4")
+    (1, 2, 4)
+    """
+    sizes = tuple(int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
+    if min(sizes) < 1:
+        raise HarnessError(f"{text!r} are no batch sizes; write 8, or 1,2,4,8")
+    return tuple(dict.fromkeys(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured of a model: tables as text, the page in a notebook, and the run itself.
+
+    Attributes:
+        run: everything, raw samples included.
+        notes: what a reader of the numbers should know.
+        problems: what could not be measured, and why.
+    """
+
+    run: Run
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the tables for a terminal."""
+        return "\n".join([*self.notes, *self.problems, measurement_text(self.run)])
+
+    def record(self, question: str, batch_size: int | None = None) -> Record:
+        """Return the record of a question, at the first batch size unless told.
+
+        Raises:
+            HarnessError: it was not measured.
+        """
+        for record in self.run.records:
+            if record.case.question == question and batch_size in (None, record.case.batch_size):
+                return record
+        asked = dict.fromkeys(record.case.question for record in self.run.records)
+        raise HarnessError(f"no {question!r} was measured; there are {', '.join(asked)}")
+
+    def to_html(self) -> str:
+        """Return the page, whole and self-contained."""
+        return run_page(self.run)
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own: its style stays away from the notebook's."""
+        from markupsafe import escape
+
+        return (
+            f'<iframe srcdoc="{escape(self.to_html())}" style="width:100%;height:40rem;border:0"'
+            ' sandbox title="autograd-harness"></iframe>'
+        )
+
+
+@dataclass(slots=True)
+class Collecting:
+    """A watcher that keeps what is said and shows nothing."""
+
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def planned(self, arms: int) -> None:
+        """Take no notice."""
+
+    def measuring(self, case: Case, arm: str) -> None:
+        """Take no notice."""
+
+    def kept(self, run: Run) -> None:
+        """Take no notice."""
+
+    def finished(self, record: Record) -> None:
+        """Take no notice."""
+
+    def note(self, line: str) -> None:
+        """Keep it."""
+        self.notes.append(line)
+
+    def problem(self, line: str, error: BaseException | None = None) -> None:  # noqa: ARG002 (the protocol's)
+        """Keep it."""
+        self.problems.append(line)
+
+
+def start_study(
+    target: Target,
+    inputs: object = None,
+    *,
+    questions: Sequence[str] = QUESTIONS,
+    device: str = "cpu",
+    dtype: str = "float32",
+    batch_sizes: Sequence[int] = (),
+    mode: Mode = "",
+    budget: float = 0.5,
+    loss: str | Callable[[object], torch.Tensor] = "",
+    memory_limit: int | str | None = None,
+    curve: bool = True,
+    seed: int = 0,
+    command: str = "",
+    watch: Watcher,
+) -> Study:
+    """Check what is asked, find the model, and return the study that will measure it.
+
+    Raises:
+        HarnessError: something asked for cannot be had.
+    """
+    check_device(device)
+    if dtype not in DTYPES:
+        raise WorkloadError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
+    if not 0 <= budget < math.inf:
+        raise HarnessError(f"a budget of {budget} s cannot be spent; give 0 or more seconds")
+    if mode not in {"", "train", "eval"}:
+        raise HarnessError(f"no mode {mode!r}; there are 'train' and 'eval'")
+    if any(size < 1 for size in batch_sizes):
+        raise HarnessError("a batch holds one example or more")
+    plan = Plan(
+        questions=tuple(load_question(name) for name in dict.fromkeys(questions)),
+        device=device,
+        dtype=dtype,
+        batch_sizes=tuple(batch_sizes),
+        mode=mode,
+        budget=budget,
+        seed=seed,
+        loss=find_loss(loss) if isinstance(loss, str) and loss else loss or None,
+        curve=curve,
+        memory_limit=parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit,
+    )
+    where = environment(device)
+    stamp = where.started.replace(":", "").replace("+0000", "Z")
+    run = Run(
+        id=f"{stamp}-torch{where.torch}-{device.replace(':', '')}",
+        environment=where,
+        metrics=METRICS,
+        command=command,
+        floor=FLOOR,
+        complete=False,
+    )
+    return Study(_entry(target, inputs), plan, watch, run)
+
+
+def _entry(target: Target, inputs: object) -> Entry:
+    if isinstance(target, str):
+        return resolve(target)
+    if isinstance(target, nn.Module):
+        if inputs is None:
+            raise WorkloadError(
+                "a module needs its inputs beside it: a tensor, a tuple, or a dict of keyword arguments"
+            )
+        return entry_of_model(type(target).__name__, as_model((target, inputs), type(target).__name__))
+    if isinstance(target, Model):
+        return entry_of_model(type(target.module).__name__, as_model(target, "the model"))
+    if callable(target):
+        return entry_of(getattr(target, "__name__", "factory"), target)
+    raise WorkloadError(
+        f"an object of class {type(target).__name__} is no target; give a name, a Model, a module with inputs, or"
+        " a function that makes one"
+    )
+
+
+def measure_model(
+    target: Target,
+    inputs: object = None,
+    *,
+    questions: Sequence[str] = QUESTIONS,
+    device: str = "cpu",
+    dtype: str = "float32",
+    batch_sizes: Sequence[int] = (),
+    mode: Mode = "",
+    budget: float = 0.5,
+    loss: str | Callable[[object], torch.Tensor] = "",
+    memory_limit: int | str | None = None,
+    curve: bool = True,
+    seed: int = 0,
+) -> Measurement:
+    """Measure a model: what recording its graph costs, where its memory goes, what freezing would buy.
+
+    A model at hand is copied for every arm and stays as it is.
+
+    Args:
+        target: a name as on the command line, a `Model`, a module, or a function that returns a `Model`
+            or `(module, inputs)`.
+        inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
+        questions: by name.
+        device: "cpu", "cuda", "cuda:1".
+        dtype: "float32", "bfloat16", ..., or "autocast".
+        batch_sizes: by default the model's own.
+        mode: "train" or "eval"; by default each question's own.
+        budget: seconds of timing for an arm and its reference together; 0 for exact numbers only.
+        loss: a name, a function of the model's output, or "" for the model's own.
+        memory_limit: bytes, or text such as "8GiB": also find the largest batch that fits.
+        curve: also freeze the first k blocks, for every k.
+        seed: of weights, inputs and the order of rounds.
+
+    Raises:
+        HarnessError: the model cannot be had, built or run; in one sentence.
+    """
+    watch = Collecting()
+    study = start_study(
+        target,
+        inputs,
+        questions=questions,
+        device=device,
+        dtype=dtype,
+        batch_sizes=batch_sizes,
+        mode=mode,
+        budget=budget,
+        loss=loss,
+        memory_limit=memory_limit,
+        curve=curve,
+        seed=seed,
+        watch=watch,
+    )
+    return Measurement(study.measure(), tuple(watch.notes), tuple(watch.problems))
+
+
+
+
+def measure_in_terminal(
+    target: str,
+    watch: TerminalWatch,
+    *,
+    questions: Sequence[str] | None,
+    device: str,
+    dtype: str,
+    batch_size: str,
+    memory_limit: str | None,
+    mode: Mode,
+    budget: float,
+    loss: str,
+    curve: bool,
+    threads: int,
+    seed: int,
+    html: Path | None,
+    trace: Path | None,
+) -> None:
+    """Measure a target as the command does; what was finished is kept, whatever happens.
+
+    What goes wrong is told to the watcher and raised no further.
+    """
+    try:
+        if threads < 0:
+            raise HarnessError(f"{threads} threads cannot run; give 0 (torch's own choice) or more")
+        if threads:
+            torch.set_num_threads(threads)
+        study = start_study(
+            target,
+            questions=questions or QUESTIONS,
+            device=device,
+            dtype=dtype,
+            batch_sizes=parse_sizes(batch_size) if batch_size else (),
+            mode=mode,
+            budget=budget,
+            loss=loss,
+            memory_limit=memory_limit,
+            curve=curve,
+            seed=seed,
+            command=shlex.join(["harness", *sys.argv[1:]]),
+            watch=watch,
+        )
+        watch.print(environment_text(study.run, watch.width))
+        watch.print("")
+        with watch.bar:
+            study.measure()
+    except HarnessError as error:
+        watch.problem(str(error), error)
+    run = watch.run
+    if run is None:
+        return
+    if closing := closing_text(run, watch.width):
+        watch.print(closing)
+    if html is not None:
+        replace_file(html, run_page(run).encode())
+    if trace is not None:
+        replace_file(trace, trace_file(run).encode())

@@ -1,0 +1,34 @@
+"""What a calibration found: every trial of every cell."""
+
+import msgspec
+
+from harness.record.schema import Environment
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One comparison of two sides whose difference is known."""
+
+    verdict: str
+    ratio: float
+    seconds: float  # the timing pass took
+    values: tuple[float, ...]  # log-ratios, one a unit; what was judged
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """Trials of one kind of sides, one length of call and one planted slowdown."""
+
+    kind: str  # "object" or "copies"
+    call_s: float
+    planted: float  # as a fraction; 0 is A/A
+    trials: tuple[Trial, ...]
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """All cells, and where they were measured."""
+
+    schema: int = 1
+    environment: Environment
+    budget: float  # seconds a comparison, both sides together
+    load: int  # bursty processes beside it
+    overhead: dict[str, float]  # share of a sample that is not the work, by the call's nominal seconds
+    cells: tuple[Cell, ...]

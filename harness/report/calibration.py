@@ -1,0 +1,199 @@
+"""What a calibration found, as a table and as a plot of power."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+from tabulate import tabulate
+
+from harness.judge.interval import median_interval
+from harness.judge.verdict import FLOOR, Verdict
+from harness.record.calibration import Calibration, Cell, Trial
+from harness.report.svg import svg
+from harness.report.tables import environment_lines
+from harness.report.tables import github as markdown_table
+from harness.report.units import markdown, quantity
+
+POWER = 0.95
+_ALARMS = (Verdict.BETTER.value, Verdict.WORSE.value)
+HEADERS = ("sides", "a call", "pairs", "alarms", "upper", "bias", "A/A sd", "resolved", "overhead")
+PLANTED_HEADERS = ("sides", "a call", "planted", "read", "pairs", "found")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the A/A comparisons of one kind and one length of call say."""
+
+    alarms: int
+    bound: float  # one-sided upper 95 % bound of the rate
+    bias: float  # mean of the median log-ratios
+    spread: float  # their standard deviation
+    thresholds: tuple[float, ...]  # by comparison, the smallest slowdown that it would have found
+
+
+def look_at(cell: Cell) -> Found:
+    """Reduce the trials of an A/A cell.
+
+    A slowdown of s adds ln(1 + s) to every log-ratio, so that each A/A comparison tells the smallest
+    slowdown that it would have called *worse*.
+    """
+    medians = [statistics.median(trial.values) for trial in cell.trials]
+    alarms = sum(trial.verdict in _ALARMS for trial in cell.trials)
+    bound = binomtest(alarms, len(cell.trials), alternative="less").proportion_ci(0.95, method="exact").high
+    return Found(
+        alarms=alarms,
+        bound=float(bound),
+        bias=statistics.fmean(medians),
+        spread=statistics.stdev(medians) if len(medians) > 1 else math.nan,
+        thresholds=tuple(sorted(map(_threshold, cell.trials))),
+    )
+
+
+def _threshold(trial: Trial) -> float:
+    interval = median_interval(trial.values)
+    if interval is None:
+        return math.inf
+    return math.expm1(max(-interval.low, math.log1p(FLOOR) - statistics.median(trial.values)))
+
+
+def resolved(thresholds: Sequence[float]) -> float:
+    """Return the slowdown that this share, `POWER`, of the comparisons would have found."""
+    return sorted(thresholds)[math.ceil(POWER * len(thresholds)) - 1]
+
+
+def table_rows(found: Calibration) -> list[tuple[str, ...]]:
+    """Return the rows of the A/A cells, under `HEADERS`."""
+    rows = []
+    for cell in _aa(found):
+        seen = look_at(cell)
+        nearest = min(found.overhead, key=lambda seconds: abs(float(seconds) - cell.call_s))
+        rows.append(
+            (
+                cell.kind,
+                quantity(cell.call_s, "s"),
+                f"{len(cell.trials):,}",
+                str(seen.alarms),
+                f"{seen.bound:.2%}",
+                f"{seen.bias:+.3%}",
+                f"{seen.spread:.3%}",
+                f"{resolved(seen.thresholds):.2%}",
+                f"{found.overhead[nearest]:.3%}",
+            )
+        )
+    return rows
+
+
+def planted_rows(found: Calibration) -> list[tuple[str, ...]]:
+    """Return the rows of the cells with a planted slowdown, under `PLANTED_HEADERS`."""
+    return [
+        (
+            cell.kind,
+            quantity(cell.call_s, "s"),
+            f"{cell.planted:+.2%}",
+            f"{statistics.median(trial.ratio for trial in cell.trials) - 1:+.2%}",
+            f"{len(cell.trials):,}",
+            f"{_share_found(cell):.1%}",
+        )
+        for cell in found.cells
+        if cell.planted
+    ]
+
+
+def _aa(found: Calibration) -> list[Cell]:
+    return [cell for cell in found.cells if cell.planted == 0]
+
+
+def _share_found(cell: Cell) -> float:
+    return sum(trial.verdict == Verdict.WORSE.value for trial in cell.trials) / len(cell.trials)
+
+
+def total_line(found: Calibration) -> str:
+    """Return the false alarms of all A/A comparisons in one line."""
+    trials = [trial for cell in _aa(found) for trial in cell.trials]
+    alarms = sum(trial.verdict in _ALARMS for trial in trials)
+    if not trials:
+        return "no A/A comparison was made"
+    bound = binomtest(alarms, len(trials), alternative="less").proportion_ci(0.95, method="exact").high
+    return (
+        f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s: {alarms / len(trials):.2%},"
+        f" at most {bound:.2%} (upper 95 % bound); {found.load} bursty processes beside it"
+    )
+
+
+def in_markdown(found: Calibration, command: str) -> str:
+    """Return the page of a calibration."""
+    return "\n".join(
+        [
+            "# What this instrument resolves",
+            "",
+            *(f"{markdown(line)}  " for line in environment_lines(found.environment)),
+            f"Measured by `{command}`.",
+            "",
+            total_line(found),
+            "",
+            markdown_table(HEADERS, table_rows(found)),
+            "",
+            "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are the ratio's,",
+            f"`resolved` is the slowdown that {POWER:.0%} of the comparisons would have found; `object` are two bare",
+            "callables on one object, `copies` two models built alike and moved to fresh memory while timed.",
+            "",
+            *([markdown_table(PLANTED_HEADERS, planted_rows(found)), ""] if planted_rows(found) else []),
+        ]
+    )
+
+
+def in_terminal(found: Calibration) -> str:
+    """Return the tables as plain text."""
+    parts = [
+        total_line(found),
+        "",
+        tabulate(table_rows(found), HEADERS, tablefmt="simple", disable_numparse=True),
+    ]
+    if planted_rows(found):
+        parts += [
+            "",
+            tabulate(planted_rows(found), PLANTED_HEADERS, tablefmt="simple", disable_numparse=True),
+        ]
+    return "\n".join(parts)
+
+
+_STYLES = ("-", "--", ":", "-.")
+
+
+def power_plot(found: Calibration) -> str:
+    """Return an SVG: the share of comparisons that find a slowdown, against the slowdown."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for index, cell in enumerate(_aa(found)):
+        thresholds = look_at(cell).thresholds
+        shares = [(number + 1) / len(thresholds) for number in range(len(thresholds))]
+        label = f"{cell.kind}, {quantity(cell.call_s, 's')}"
+        axes.step(
+            [100 * max(value, 1e-4) for value in thresholds],
+            shares,
+            where="post",
+            linestyle=_STYLES[index % len(_STYLES)],
+            color="black" if cell.kind == "object" else "0.5",
+            label=label,
+        )
+    planted = [cell for cell in found.cells if cell.planted]
+    if planted:
+        axes.plot(
+            [100 * cell.planted for cell in planted],
+            [_share_found(cell) for cell in planted],
+            linestyle="none",
+            marker="o",
+            markerfacecolor="white",
+            color="black",
+            label="really planted",
+        )
+    axes.axhline(POWER, color="0.8", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlabel("slowdown of the arm (%)")
+    axes.set_ylabel("share of comparisons that find it")
+    axes.set_title(f"{found.budget:g} s a comparison, {found.load} bursty processes beside it")
+    axes.legend(frameon=False, fontsize="small")
+    return svg(figure)

@@ -1,0 +1,54 @@
+"""What `harness measure` prints: a record at a time, then what belongs to the whole run."""
+
+import textwrap
+
+from harness.record.schema import Record, Run
+from harness.report.attribution import sentence, tree_lines
+from harness.report.study import curve_section, fit_line, is_curve, scaling_sections
+from harness.report.study import in_terminal as section_text
+from harness.report.tables import case_tables, environment_lines, in_terminal
+
+
+def environment_text(run: Run, width: int = 80) -> str:
+    """Return where a run is measured."""
+    return wrapped("\n".join(environment_lines(run.environment)), width)
+
+
+def record_text(run: Run, record: Record, width: int = 80) -> str:
+    """Return one record as text: its table, the sentence, and where its memory is."""
+    table = next(
+        table for kept, table in zip(run.records, case_tables(run), strict=True) if kept.case.id == record.case.id
+    )
+    parts = [record.asks, in_terminal(table, width)]
+    if is_curve(record):
+        parts = [record.asks, section_text(curve_section(run, record))]
+        parts += [line for line in table.lines if line.startswith(("books", "undecided"))]
+    if told := sentence(record):
+        parts += [told, ""]
+    reference = record.arm(record.reference)
+    if reference is not None and reference.attribution is not None:
+        parts += [f"Where the memory of {reference.arm} is:", *tree_lines(reference.attribution, width), ""]
+    return wrapped("\n".join(parts), width)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return text with its sentences broken to a width; rows of tables, with their gaps, stay as they are."""
+    lines = (
+        line if len(line) <= width or "  " in line else textwrap.fill(line, width, subsequent_indent="  ")
+        for line in text.split("\n")
+    )
+    return "\n".join(lines)
+
+
+def closing_text(run: Run, width: int = 80) -> str:
+    """Return what is said of all records together: batch sizes side by side, and the largest batch."""
+    parts = [section_text(section) for section in scaling_sections(run)]
+    parts += [fit_line(fit) for fit in run.fits]
+    return wrapped("\n".join(parts), width)
+
+
+def measurement_text(run: Run, width: int = 80) -> str:
+    """Return a whole run as text."""
+    parts = [environment_text(run, width), ""]
+    parts += [record_text(run, record, width) for record in run.records]
+    return "\n".join([*parts, closing_text(run, width)])

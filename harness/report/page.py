@@ -1,0 +1,194 @@
+"""One run as one self-contained HTML page that fetches nothing: verdict, tables, plots, how to repeat it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.judge.compare import Contrast, contrasts
+from harness.judge.verdict import Verdict
+from harness.record.schema import Case, Record, Run
+from harness.report.attribution import Branch, sentence, tree
+from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
+from harness.report.study import Section, curve_points, curve_section, fit_line, is_curve, scaling_sections
+from harness.report.tables import CaseTable, case_tables, environment_lines
+from harness.report.units import quantity, ratio
+
+_MOST_LINES = 6  # of a timeline, told apart by dash and colour
+
+
+@dataclass(frozen=True, slots=True)
+class CasePart:
+    """What the page shows of one case."""
+
+    anchor: str
+    asks: str
+    table: CaseTable
+    sentence: str
+    plots: tuple[tuple[str, Markup], ...]  # caption, SVG
+    attribution: tuple[Branch, ...]
+    peak: str
+    curve: Section | None
+    again: str  # the command that measures it
+
+
+def run_page(run: Run) -> str:
+    """Return a run's page; text from the run is shown and never interpreted."""
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    judged = contrasts(run)
+    parts = [
+        _case_part(run, record, table, judged[record.case.id], f"case-{number}")
+        for number, (record, table) in enumerate(zip(run.records, case_tables(run), strict=True), 1)
+    ]
+    return environment.get_template("run.html").render(
+        title=_title(run),
+        verdict=verdict_sentence(run),
+        complete=run.complete,
+        sentences=list(dict.fromkeys(part.sentence for part in parts if part.sentence)),
+        parts=parts,
+        scaling=list(scaling_sections(run)),
+        scaling_plots=[(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
+        fits=[fit_line(fit) for fit in run.fits],
+        environment=environment_lines(run.environment),
+        command=run.command,
+        run=run.id,
+        quantity=quantity,
+    )
+
+
+def _title(run: Run) -> str:
+    models = list(dict.fromkeys(record.case.model for record in run.records))
+    return models[0] if len(models) == 1 else f"{len(models)} models"
+
+
+def verdict_sentence(run: Run) -> str:
+    """Return what the run found, in one sentence: what saves most, or the counts where it has many cases."""
+    judged = [found for each in contrasts(run).values() for found in each if not found.control]
+    models = {record.case.model for record in run.records}
+    if len(models) == 1 and (found := _best(run)):
+        return found
+    counted = [
+        f"{number} {verdict.value}"
+        for verdict in Verdict
+        if (number := sum(one.judgement.verdict is verdict for one in judged))
+    ]
+    times = f"; times against their reference: {', '.join(counted)}" if counted else ""
+    failed = sum(arm.status == "failed" for record in run.records for arm in record.arms)
+    wrong = f"; {failed} arms failed" if failed else ""
+    return f"{len(run.records)} cases of {len(models)} models, {_books(run)}{times}{wrong}."
+
+
+def _books(run: Run) -> str:
+    books = [arm.books for record in run.records for arm in record.arms if arm.books is not None]
+    still_open = sum(1 for each in books if each.unaccounted)
+    if not books:
+        return "without books"
+    return f"books open in {still_open} arms" if still_open else "all books balance"
+
+
+def _best(run: Run) -> str:
+    """Return what each question's best arm saves, in one sentence."""
+    told = []
+    judged = contrasts(run)
+    for record in run.records:
+        if is_curve(record) or record.case.batch_size != run.records[0].case.batch_size:
+            continue
+        reference = record.arm(record.reference)
+        if reference is None or reference.status != "ok":
+            continue
+        # An arm that lacks a metric of the reference does less work: with all frozen nothing is trained.
+        others = [
+            arm
+            for arm in record.arms
+            if arm.status == "ok" and arm.arm != record.reference and arm.counts.keys() >= reference.counts.keys()
+        ]
+        if not others:
+            continue
+        best = min(others, key=lambda arm: arm.counts["peak"])
+        before, after = reference.counts["peak"], best.counts["peak"]
+        if before <= after:
+            continue
+        times = [one for one in judged[record.case.id] if one.arm == best.arm]
+        told.append(f"{best.arm} lowers the peak by {1 - after / before:.0%}{_time_words(times)}")
+    return "; ".join(dict.fromkeys(told)).replace("%", " %") + f"; {_books(run)}." if told else ""
+
+
+def _time_words(times: Sequence[Contrast]) -> str:
+    if not times or times[0].judgement.ratio is None:
+        return ""
+    judged = times[0].judgement
+    if judged.verdict is Verdict.UNDECIDED:
+        return " (time undecided)"
+    return f" (time x {ratio(judged.ratio)}, {judged.verdict.value})"
+
+
+def _case_part(
+    run: Run, record: Record, table: CaseTable, judged: Sequence[Contrast], anchor: str
+) -> CasePart:
+    plots = [
+        ("Time against the reference", ratio_plot([one for one in judged if one.metric == "time"], run.floor))
+    ]
+    lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
+    if lines:
+        plots.append(("Allocated bytes over one step", timeline_plot(lines[:_MOST_LINES], record.case.id)))
+    curve = None
+    if is_curve(record):
+        points = curve_points(run, record)
+        curve = curve_section(run, record)
+        plots = [("Freezing the first blocks", curve_plot(points, record.case.id))] if points else []
+    reference = record.arm(record.reference)
+    attribution = reference.attribution if reference else None
+    return CasePart(
+        anchor=anchor,
+        asks=record.asks,
+        table=table,
+        sentence=sentence(record),
+        plots=tuple((caption, Markup(svg)) for caption, svg in plots if svg),  # noqa: S704 (made here)
+        attribution=tree(attribution) if attribution else (),
+        peak=(
+            f"{attribution.peak:,} B at the peak of {record.reference}, in the {attribution.part} part;"
+            " every byte is in one row"
+            if attribution
+            else ""
+        ),
+        curve=curve,
+        again=command_of(record.case, run),
+    )
+
+
+def _scaling_plots(run: Run) -> list[tuple[str, str]]:
+    lines: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for record in run.records:
+        case = record.case
+        title = ", ".join(part for part in (case.model, case.question, case.mode, case.variant) if part)
+        for arm in record.arms:
+            if arm.status == "ok":
+                by_arm = lines.setdefault(title, {}).setdefault(arm.arm, [])
+                by_arm.append((case.batch_size, arm.counts["peak"]))
+    plots = []
+    for title, arms in lines.items():
+        series = [(arm, sorted(points)) for arm, points in arms.items() if len(points) > 1]
+        if series:
+            plots.append((title, scaling_plot(series[:_MOST_LINES], title)))
+    return plots
+
+
+def command_of(case: Case, run: Run) -> str:
+    """Return the command that measures a case again; the run's own where a command cannot name its model."""
+    if run.command and not run.command.startswith("harness measure"):
+        return run.command
+    words = ["harness", "measure", case.model]
+    if case.question == "freezing_curve":
+        words += ["--question", "freezing", "--curve"]
+    else:
+        words += ["--question", case.question]
+    words += ["--batch-size", f"{case.batch_size}", "--device", case.device, "--dtype", case.dtype]
+    return shlex.join([*words, f"--{case.mode}"])

@@ -1,0 +1,56 @@
+"""How to measure one case again: a command line, quoted, made of what the run says of itself."""
+
+import shlex
+from collections.abc import Iterator
+
+from harness.judge.finding import Outcome
+from harness.record.schema import Case
+
+
+def commands(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield each case that has a finding, and how to measure it again, in the order of the findings."""
+    for name in dict.fromkeys(finding.case for finding in outcome.findings if finding.case):
+        yield name, command(outcome, name)
+
+
+def command(outcome: Outcome, name: str) -> str:
+    """Return the command line that measures a case again, exact metrics alone.
+
+    What names are given is quoted for a shell, and newlines in them become spaces.
+    """
+    case = outcome.cases.get(name)
+    if case is None:  # of another project's benchmarks, whose names are pytest's own
+        return f"pytest {_quoted(name)}"
+    if outcome.command.startswith("pytest "):
+        return f"pytest {_folder(outcome.command)} {_options(case, outcome.threads)}"
+    return _one_line(outcome.command)
+
+
+def _folder(text: str) -> str:
+    """Return the first argument of a pytest command that is no option; bench/ where there is none."""
+    try:
+        words = shlex.split(text)[1:]
+    except ValueError:
+        return "bench"
+    return _quoted(words[0]) if words and not words[0].startswith("-") else "bench"
+
+
+def _options(case: Case, threads: int) -> str:
+    chosen = [
+        f"--harness-models {_quoted(case.model)}",
+        f"--harness-device {_quoted(case.device)}",
+        f"--harness-dtype {_quoted(case.dtype)}",
+        f"--harness-batch-size {case.batch_size}",
+        f"--harness-threads {threads}",
+        "--harness-budget 0",
+        f"-k {_quoted(case.question)}",
+    ]
+    return " ".join(chosen)
+
+
+def _quoted(text: str) -> str:
+    return shlex.quote(_one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,95 @@
+"""Findings and outcomes in words: the verdict line, the counts, a sentence a row."""
+
+from collections.abc import Sequence
+
+from harness.judge.finding import Finding, Outcome, State
+from harness.record.schema import Unit
+from harness.report.units import quantity
+
+_PLURAL = {State.NO_BASELINE: "without a baseline", State.UNBALANCED: "with open books"}
+
+
+def verdict_line(outcomes: Sequence[Outcome]) -> str:
+    """Return the one line that decides: PASS or FAIL, and of what."""
+    failing = [finding for outcome in outcomes for finding in outcome.findings if finding.fails]
+    cases = len({case for outcome in outcomes for case in (*outcome.cases, *outcome.equal)})
+    equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
+    if not failing and all(outcome.door == "report" for outcome in outcomes):
+        return f"PASS: {_many(cases, 'case')}, nothing failed, books balance; held against no baseline"
+    if not failing:
+        undecided = sum(outcome.counts().get(State.UNDECIDED, 0) for outcome in outcomes)
+        rest = f"; {undecided:,} times undecided" if undecided else ""
+        return f"PASS: nothing worse in {_many(cases, 'case')}; {_many(equal, 'exact value')} equal{rest}"
+    states = [state for state in State if any(finding.state is state for finding in failing)]
+    counted = ", ".join(
+        f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
+        for state in states
+    )
+    touched = len({finding.case for finding in failing if finding.case})
+    where = f" in {touched:,} of {_many(max(cases, touched), 'case')}" if touched else ""
+    return f"FAIL: {counted}{where}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def counts_line(outcomes: Sequence[Outcome]) -> str:
+    """Return how many rows there are of each state, those that pass included."""
+    total: dict[State, int] = {}
+    for outcome in outcomes:
+        for state, count in outcome.counts().items():
+            total[state] = total.get(state, 0) + count
+    equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
+    parts = [f"{equal:,} equal"]
+    parts += [f"{total[state]:,} {_PLURAL.get(state, state.value)}" for state in State if state in total]
+    return ", ".join(parts)
+
+
+def sentence(finding: Finding) -> str:
+    """Return one row in one line of words."""
+    where = place(finding)
+    if not finding.metric:
+        return f"{finding.state}: {where}{': ' if where else ''}{finding.detail}"
+    change = f", {change_of(finding)}" if finding.exists_twice else ""
+    meaning = f" ({finding.meaning})" if finding.meaning else ""
+    detail = f"; {finding.detail}" if finding.detail else ""
+    before = f"{value_of(finding.base, finding.unit)} -> " if finding.base is not None else ""
+    after = value_of(finding.head, finding.unit) if finding.head is not None else "gone"
+    return f"{finding.state}: {where}: {finding.metric} {before}{after}{change}{meaning}{detail}"
+
+
+def place(finding: Finding) -> str:
+    """Return where a finding is: the case and its arm.
+
+    >>> place(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
+    'grad_mode/lstm: grad'
+    """
+    return ": ".join(part for part in (finding.case, finding.arm) if part)
+
+
+def value_of(value: float | None, unit: Unit) -> str:
+    """Return a value; bytes and counts as whole integers, for a difference of 4 B has to be seen.
+
+    >>> value_of(393216, "B"), value_of(7.25e-05, "s"), value_of(None, "B")
+    ('393,216 B', '72.5 us', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{int(value):,} B" if unit == "B" else quantity(value, unit)
+
+
+def change_of(finding: Finding) -> str:
+    """Return by how much a value changed: absolutely where it is exact, and relatively.
+
+    >>> change_of(Finding(state=State.WORSE, fails=True, unit="B", base=1000, head=1100))
+    '+100 B (+10.0 %)'
+    """
+    if finding.base is None or finding.head is None:
+        return ""
+    by = finding.head - finding.base
+    share = f"{by / finding.base:+.1%}".replace("%", " %") if finding.base > 0 else "from 0"
+    if finding.unit == "s":
+        return share
+    unit = " B" if finding.unit == "B" else ""
+    return f"{int(by):+,}{unit} ({share})"

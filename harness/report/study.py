@@ -1,0 +1,152 @@
+"""The tables that belong to one model: the freezing curve, batch sizes side by side, the largest batch."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from harness.judge.compare import contrasts, median
+from harness.judge.knee import knee
+from harness.record.schema import ArmResult, Fit, Record, Run
+from harness.report.units import quantity, ratio
+
+_TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table with a title, and the lines below it."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place of a freezing curve."""
+
+    frozen: int  # blocks
+    saved: int  # bytes
+    peak: int  # bytes, of a training step above its start
+    seconds: float  # a step; NaN where it was not timed
+    ratio: float | None  # of the step's time to that of the step with nothing frozen
+    low: float | None
+    high: float | None
+
+
+def is_curve(record: Record) -> bool:
+    """Tell whether a record's arms stand on an axis."""
+    return sum(arm.axis is not None for arm in record.arms) > 1
+
+
+def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
+    """Return the places of a freezing curve that were measured, in order."""
+    judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == _TIME}
+    points = []
+    for arm in record.arms:
+        if arm.axis is None or arm.status != "ok":
+            continue
+        found = judged.get(arm.arm)
+        compared = found is not None and not found.control
+        points.append(
+            Point(
+                frozen=arm.axis,
+                saved=arm.counts["saved"],
+                peak=arm.counts["peak"],
+                seconds=median(arm, _TIME),
+                ratio=found.judgement.ratio if found and compared else None,
+                low=found.judgement.low if found and compared else None,
+                high=found.judgement.high if found and compared else None,
+            )
+        )
+    return tuple(sorted(points, key=lambda point: point.frozen))
+
+
+def curve_section(run: Run, record: Record) -> Section:
+    """Return the table of a freezing curve, and where it bends."""
+    points = curve_points(run, record)
+    rows = tuple(
+        (
+            f"{point.frozen}",
+            quantity(point.saved, "B"),
+            quantity(point.peak, "B"),
+            quantity(point.seconds, "s"),
+            f"{ratio(point.ratio)} [{ratio(point.low)}, {ratio(point.high)}]" if point.ratio else "-",
+        )
+        for point in points
+    )
+    headers = ("blocks frozen", "saved", "peak", "step time", "ratio [99 % interval]")
+    return Section(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
+
+
+def knee_line(points: Sequence[Point]) -> str:
+    """Say where the peak of the step stops falling fast, or that it falls evenly."""
+    if len(points) < 2:  # noqa: PLR2004 (one point is no curve)
+        return "too few places were measured to tell where to freeze"
+    first, last = points[0], points[-1]
+    bend = knee([point.frozen for point in points], [point.peak for point in points])
+    total = f"all {last.frozen} save {quantity(first.peak - last.peak, 'B')} of {quantity(first.peak, 'B')}"
+    if bend is not None:
+        found = points[bend]
+        saves = quantity(first.peak - found.peak, "B")
+        return f"knee at {found.frozen}: freezing the first {found.frozen} saves {saves} of the peak; {total}"
+    if last.peak >= first.peak:
+        return "no knee: freezing saves nothing of the peak"
+    each = quantity((first.peak - last.peak) / last.frozen, "B")
+    return f"no knee: the peak falls evenly, about {each} a block; {total}"
+
+
+def scaling_sections(run: Run) -> tuple[Section, ...]:
+    """Return bytes and time against batch size, for every arm that was measured at two sizes or more."""
+    series: dict[tuple[str, ...], dict[int, ArmResult]] = defaultdict(dict)
+    for record in run.records:
+        case = record.case
+        for arm in record.arms:
+            if arm.status == "ok":
+                key = (case.model, case.question, case.mode, case.variant, arm.arm)
+                series[key][case.batch_size] = arm
+    sections: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for (model, question, mode, variant, name), by_size in series.items():
+        if len(by_size) > 1:
+            title = ", ".join(part for part in (model, question, mode, variant) if part)
+            sections[title].extend(_scaling_row(name, size, by_size[size]) for size in sorted(by_size))
+    headers = ("arm", "batch", "peak", "saved", "time", "time / example")
+    return tuple(
+        Section(f"Against batch size: {title}", headers, tuple(rows), ()) for title, rows in sections.items()
+    )
+
+
+def _scaling_row(name: str, size: int, arm: ArmResult) -> tuple[str, ...]:
+    seconds = median(arm, _TIME)
+    return (
+        name,
+        f"{size}",
+        quantity(arm.counts["peak"], "B"),
+        quantity(arm.counts["saved"], "B"),
+        quantity(seconds, "s"),
+        "-" if math.isnan(seconds) else quantity(seconds / size, "s"),
+    )
+
+
+def fit_line(fit: Fit) -> str:
+    """Say which batch is the largest that a memory limit allows, and which runs show it."""
+    batch, peaks = fit.case.batch_size, fit.peaks
+    limit = quantity(fit.limit, "B")
+    over = peaks.get(batch + 1)
+    next_one = "ran out of memory" if over == 0 else f"needs {over:,} B"
+    if batch == 0:
+        return f"not even a batch of 1 fits in {limit}: it {next_one}"
+    return (
+        f"the largest batch of a {fit.case.question} in {limit} is {batch}: run, it needs {peaks[batch]:,} B,"
+        f" and {batch + 1} {next_one}"
+    )
+
+
+def in_terminal(section: Section) -> str:
+    """Return a section as plain text."""
+    table = tabulate(section.rows, section.headers, tablefmt="simple", disable_numparse=True)
+    return "\n".join([section.title, table, *section.lines, ""])

@@ -1,0 +1,152 @@
+"""Markdown for a job summary and a pull request: the verdict, the counts, what changed, the rest folded.
+
+Text from run files is shown and never interpreted: it makes no markup, no mention and no link.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from harness.judge.finding import Finding, Outcome, State
+from harness.report import reproduce
+from harness.report.sentence import change_of, counts_line, value_of, verdict_line
+from harness.report.units import markdown
+
+COMMENT_LIMIT = 65_536  # bytes of a pull request's comment on GitHub; a job summary takes 1 MiB
+_MARGIN = 1_536  # for what an action puts around it
+_LONGEST = 160  # characters of a name or a reason in a table
+
+
+def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -> str:
+    """Return the report of one run or several, in at most `limit` bytes.
+
+    Where it would be longer, whole rows are left out, and a line says how many: first of what is folded,
+    then of the table, its last rows first.
+    """
+    head = f"### {_text(verdict_line(outcomes))}\n\n{_text(counts_line(outcomes))}\n"
+    notes = "".join(
+        f"\n- {_text(note)}" for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
+    )
+    head += notes + "\n" if notes else ""
+    changed = [
+        (outcome, finding) for outcome in outcomes for finding in outcome.findings if _is_shown(finding)
+    ]
+    changed.sort(key=lambda pair: pair[1].order)
+    several = len(outcomes) > 1
+    rows = [_row(finding, outcome.subject if several else "") for outcome, finding in changed]
+    headers = (*(("run",) if several else ()), "", "case", "arm", "metric", "base", "head", "change", "what")
+    parts = [head, _fitting_table(headers, rows, limit - len(head.encode()) - 400)]
+    for title, lines in _folded(outcomes):
+        room = limit - sum(len(part.encode()) for part in parts)
+        parts.append(_fold(title, lines, room))
+    return "".join(parts)
+
+
+def _is_shown(finding: Finding) -> bool:
+    return finding.fails or finding.state in (State.BETTER, State.NEW, State.CHANGED)
+
+
+_LIVE = str.maketrans({"@": "&#64;", "#": "&#35;", "~": "&#126;", "$": "&#36;"})
+
+
+def _text(text: str) -> str:
+    """Return text from anywhere so that GitHub shows it as it is: nobody mentioned, nothing linked."""
+    return markdown(text).translate(_LIVE).replace("://", "&#58;//").replace("www.", "www&#46;")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _row(finding: Finding, subject: str) -> tuple[str, ...]:
+    what = finding.detail or finding.meaning
+    row = (
+        finding.state.value,
+        finding.case,
+        finding.arm,
+        finding.metric,
+        value_of(finding.base, finding.unit),
+        value_of(finding.head, finding.unit),
+        change_of(finding),
+        what,
+    )
+    return tuple(_short(cell) for cell in ((subject, *row) if subject else row))
+
+
+def _fitting_table(headers: Sequence[str], rows: Sequence[tuple[str, ...]], room: int) -> str:
+    """Return as much of a table as there is room for, and what was left out."""
+    if not rows:
+        return ""
+    escaped = [[_text(cell) for cell in row] for row in rows]
+    lines = [f"| {' | '.join(headers)} |", f"|{'---|' * len(headers)}"]
+    used = sum(len(line.encode()) + 1 for line in lines)
+    for kept, row in enumerate(escaped):
+        line = f"| {' | '.join(row)} |"
+        used += len(line.encode()) + 1
+        if used > room:
+            left = len(rows) - kept
+            return (
+                "\n"
+                + "\n".join(lines)
+                + f"\n\n{left:,} of {len(rows):,} changed rows are left out for length.\n"
+            )
+        lines.append(line)
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def _folded(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
+    again = list(dict.fromkeys(line for outcome in outcomes for line in _reproduction(outcome)))
+    if again:
+        yield "How to reproduce each case", again
+    rest = [
+        line
+        for outcome in outcomes
+        for finding in outcome.findings
+        if not _is_shown(finding)
+        for line in [_rest(finding)]
+    ]
+    equal = [
+        f"{case}: {count:,} exact values equal"
+        for outcome in outcomes
+        for case, count in outcome.equal.items()
+    ]
+    if rest or equal:
+        yield "The rest", [*rest, *equal]
+    about = [
+        line for outcome in outcomes for line in (outcome.subject, *outcome.environment, outcome.command)
+    ]
+    yield "What was measured where", [line for line in dict.fromkeys(about) if line]
+
+
+def _reproduction(outcome: Outcome) -> Iterator[str]:
+    shown = {finding.case for finding in outcome.findings if _is_shown(finding)}
+    for case, line in reproduce.commands(outcome):
+        if case in shown:
+            yield f"{' '.join(case.split())}: {line}"
+
+
+def _rest(finding: Finding) -> str:
+    parts = (
+        finding.state.value,
+        finding.case,
+        finding.arm,
+        finding.metric,
+        change_of(finding),
+        finding.detail,
+    )
+    return _short(" / ".join(part for part in parts if part))
+
+
+def _fold(title: str, lines: Sequence[str], room: int) -> str:
+    """Return a folded list, of as many lines as there is room for."""
+    before, after = f"\n<details><summary>{title}</summary>\n\n", "\n</details>\n"
+    used = len((before + after).encode()) + 100
+    if used > room:
+        return ""
+    kept: list[str] = []
+    for line in lines:
+        item = f"- {_text(line)}\n"
+        used += len(item.encode())
+        if used > room:
+            kept.append(f"- {len(lines) - len(kept):,} of {len(lines):,} lines are left out for length\n")
+            break
+        kept.append(item)
+    return before + "".join(kept) + after

@@ -1,0 +1,85 @@
+"""A study as it is seen in a terminal: tables on standard output as they are finished, the rest beside it."""
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from harness.record.codec import encode
+from harness.record.schema import Case, Record, Run
+from harness.record.store import replace_file
+from harness.report.measurement import record_text
+
+_WIDEST = 120
+
+
+@dataclass(slots=True)
+class TerminalWatch:
+    """Prints what is finished and keeps it in a file; says what goes wrong on standard error."""
+
+    json: Path | None = None
+    shows_traceback: bool = False
+    run: Run | None = None
+    problems: list[str] = field(default_factory=list)
+    out: Console = field(default_factory=Console)
+    err: Console = field(default_factory=lambda: Console(stderr=True))
+    bar: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Drawn when an arm begins and never by a thread beside the measurement.
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            console=self.err,
+            auto_refresh=False,
+            transient=True,
+            disable=not self.err.is_terminal,
+        )
+        self.bar.add_task("looking at the model", total=None)
+
+    @property
+    def width(self) -> int:
+        """Return how wide a line may be."""
+        return min(self.out.width, _WIDEST)
+
+    def planned(self, arms: int) -> None:
+        """Make the bar longer."""
+        task = self.bar.tasks[0]
+        self.bar.update(task.id, total=(task.total or 0) + arms)
+
+    def measuring(self, case: Case, arm: str) -> None:
+        """Name what is being measured."""
+        self.bar.update(self.bar.tasks[0].id, description=f"{case.question} b{case.batch_size}: {arm}")
+        self.bar.refresh()
+
+    def kept(self, run: Run) -> None:
+        """Keep the run so far: it is there whatever comes."""
+        self.run = run
+        if self.json is not None:
+            replace_file(self.json, encode(run))
+        self.bar.advance(self.bar.tasks[0].id)
+
+    def finished(self, record: Record) -> None:
+        """Print a record's tables."""
+        if self.run is None:
+            raise RuntimeError("a record was finished before anything was kept")
+        self.print(record_text(self.run, record, self.width))
+
+    def note(self, line: str) -> None:
+        """Say it on standard error."""
+        self.err.print(f"note: {line}", markup=False, highlight=False, soft_wrap=True)
+
+    def problem(self, line: str, error: BaseException | None = None) -> None:
+        """Say it on standard error, with the traceback where that is wanted."""
+        self.problems.append(line)
+        self.err.print(f"harness: {line}", markup=False, highlight=False, soft_wrap=True)
+        if error is not None and self.shows_traceback:
+            text = "".join(traceback.format_exception(error))
+            self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def print(self, text: str) -> None:
+        """Print a result, as it is."""
+        self.out.print(text, markup=False, highlight=False, soft_wrap=True)

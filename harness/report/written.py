@@ -1,0 +1,60 @@
+"""The table of output formats: a name, and the function that makes its text from runs and outcomes."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from harness.judge.finding import Outcome
+from harness.record.schema import Run
+from harness.report.exports import bencher, outcome_json, smaller_is_better
+from harness.report.junit import junit
+from harness.report.summary import summary
+from harness.report.verdict_text import outcome_text, visible
+
+_LISTED = 400  # rows of a replacement that are printed; an update writes all
+
+
+def _json(item: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n"
+
+
+def _page(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:
+    if len(runs) == 1:
+        from harness.report.page import run_page
+
+        return run_page(runs[0])
+    from harness.report.comparison_page import comparison_page
+
+    return comparison_page(outcomes)
+
+
+WRITERS: Mapping[str, Callable[[Sequence[Run], Sequence[Outcome]], str]] = {
+    "markdown": lambda _runs, outcomes: summary(outcomes),
+    "html": _page,
+    "junit": lambda _runs, outcomes: junit(outcomes),
+    "json": lambda _runs, outcomes: _json(outcome_json(outcomes)),
+    "bencher": lambda runs, _outcomes: _json(bencher(runs)),
+    "smaller_is_better": lambda runs, _outcomes: _json(smaller_is_better(runs)),
+}
+
+
+def written(outcomes: Sequence[Outcome], form: str) -> str:
+    """Return outcomes in one of the formats "text", "markdown", "json" and "junit"."""
+    if form == "text":
+        return "".join(outcome_text(outcome) for outcome in outcomes)
+    return WRITERS[form]((), outcomes)
+
+
+def gate_text(outcomes: Sequence[Outcome], changes: Mapping[str, Sequence[str]]) -> str:
+    """Return what a gate prints: the outcomes, then the rows that would replace the baselines' own."""
+    text = written(outcomes, "text")
+    for name, rows in changes.items():
+        listed = [visible(row) for row in rows[:_LISTED]]
+        if len(rows) > _LISTED:
+            listed.append(f"... and {len(rows) - _LISTED:,} more")
+        text += "\n".join([f"\nreplacement in {visible(name)}.json:", *listed, ""])
+    if any(outcome.fails for outcome in outcomes) and changes:
+        text += (
+            "\nif that is meant, `harness gate RUN.json --update` writes it (--prune drops what is gone)\n"
+        )
+    return text

@@ -1,0 +1,198 @@
+"""Models that a user's own function makes: `package.module:factory`, or objects at hand."""
+
+import copy
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.errors import HarnessError
+from harness.workload.model import Model, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.tensors import tensors_in
+
+_WANTED = "a harness.Model, or (module, inputs) with inputs a tensor, a tuple, or a dict of keyword arguments"
+_SIZE = "batch_size"
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def attribute_of(target: str) -> Any:
+    """Import what `package.module:name` names; the working directory is looked in as Python itself would.
+
+    Raises:
+        WorkloadError: no such module or name, or the module raises while it is imported.
+    """
+    path, _, name = target.partition(":")
+    found: Any = _import(path, target)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            callables = [
+                key for key, value in vars(found).items() if callable(value) and not key.startswith("_")
+            ]
+            known = f"; there are {', '.join(callables)}" if callables else ""
+            raise WorkloadError(f"{path} has no {part!r}{known}")
+        found = getattr(found, part)
+    return found
+
+
+def _import(path: str, target: str) -> ModuleType:
+    # A command that pip installed has its own folder first on the path, not the one it is run in.
+    here = os.getcwd()  # noqa: PTH109 (sys.path holds strings)
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (path == error.name or path.startswith(error.name + ".")):
+            raise WorkloadError(
+                f"no module {error.name!r} for {target}, neither in {here} nor installed; run from the folder"
+                " that holds it"
+            ) from error
+        raise WorkloadError(f"importing {path} needs {error.name!r}, which is not installed") from error
+    except Exception as error:  # whatever the user's module raises
+        raise WorkloadError(f"importing {path} raised {first_line(error)}") from error
+
+
+def entry(target: str) -> Entry:
+    """Return the entry of a factory, `package.module:factory`.
+
+    A factory with a parameter `batch_size` makes batches of any size; another is called once here, to
+    learn the size of the batch that it makes.
+
+    Raises:
+        WorkloadError: it cannot be imported, cannot be called, needs arguments, raises, or returns
+            something else.
+    """
+    factory = attribute_of(target)
+    if not callable(factory):
+        raise WorkloadError(f"{target} is a {type(factory).__name__}; it has to be a function")
+    return entry_of(target, factory)
+
+
+def entry_of(name: str, factory: Callable[..., object]) -> Entry:
+    """Return the entry of a factory that is at hand."""
+    sizes = _size_parameter(name, factory)
+    if sizes is None:
+        batch_size = batch_size_of(_make(name, factory))
+        return Entry(name, lambda _batch_size: _make(name, factory), batch_size, sized=False)
+    default = sizes.default if isinstance(sizes.default, int) else 1
+    return Entry(name, lambda batch_size: _make(name, factory, batch_size=batch_size), default)
+
+
+def entry_of_model(name: str, model: Model) -> Entry:
+    """Return the entry of a model at hand; every arm runs a copy, and the model itself stays as it is.
+
+    Raises:
+        WorkloadError: the model cannot be copied.
+    """
+
+    def build(_batch_size: int) -> Model:
+        try:
+            return replace(model, module=copy.deepcopy(model.module), inputs=copy.deepcopy(model.inputs))
+        except Exception as error:  # whatever a module's own copying raises
+            raise WorkloadError(
+                f"{name} cannot be copied ({first_line(error)}); pass a function that makes it"
+            ) from error
+
+    return Entry(name, build, batch_size_of(model), sized=False)
+
+
+def _size_parameter(name: str, factory: Callable[..., object]) -> inspect.Parameter | None:
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # built-in callables have no signature
+        return None
+    needed = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.name != _SIZE
+    ]
+    if needed:
+        raise WorkloadError(
+            f"{name} needs the argument {needed[0]!r}; a factory is called without arguments, or with"
+            f" {_SIZE} where it has that parameter: give {needed[0]!r} a default"
+        )
+    return parameters.get(_SIZE)
+
+
+def _make(name: str, factory: Callable[..., object], **options: int) -> Model:
+    try:
+        made = factory(**options)
+    except HarnessError:
+        raise
+    except Exception as error:  # whatever the user's factory raises
+        raise WorkloadError(f"{name} raised {first_line(error)}") from error
+    return as_model(made, name)
+
+
+def as_model(made: object, name: str) -> Model:
+    """Return what a factory gave as a `Model`.
+
+    Raises:
+        WorkloadError: it is neither a model nor `(module, inputs)`.
+    """
+    if isinstance(made, Model):
+        model = made
+    elif isinstance(made, tuple) and len(made) == 2:  # noqa: PLR2004 (a module and its inputs)
+        model = Model(*made)
+    else:
+        raise WorkloadError(f"{name} returned {_described(made)}; it has to return {_WANTED}")
+    if not isinstance(model.module, nn.Module):
+        raise WorkloadError(
+            f"{name} returned {_described(model.module)} as the module; it has to return {_WANTED}"
+        )
+    if isinstance(model.inputs, torch.Tensor):
+        model = replace(model, inputs=(model.inputs,))
+    if isinstance(model.inputs, list):
+        model = replace(model, inputs=tuple(model.inputs))
+    if not isinstance(model.inputs, (tuple, Mapping)):
+        raise WorkloadError(
+            f"{name} returned {_described(model.inputs)} as inputs; it has to return {_WANTED}"
+        )
+    return model
+
+
+def _described(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    return f"an object of class {type(value).__name__}" if value is not None else "nothing (None)"
+
+
+def batch_size_of(model: Model) -> int:
+    """Return the leading dimension of the first input that has one; 1 where none has."""
+    return next((tensor.shape[0] for tensor in tensors_in(model.inputs) if tensor.dim() > 0), 1)
+
+
+@dataclass(slots=True)
+class Copying:
+    """Builds a model once and hands out copies, where building takes longer than copying.
+
+    A copy has the weights of the first build whatever the seed: for models with random weights, whose
+    bytes and times do not depend on them.
+    """
+
+    build: Callable[[int], Model]
+    batch_size: int | None = None
+    first: Model | None = None
+
+    def __call__(self, batch_size: int) -> Model:
+        """Return a copy of the model with that batch size."""
+        if self.first is None or self.batch_size != batch_size:
+            self.first, self.batch_size = self.build(batch_size), batch_size
+        return replace(
+            self.first, module=copy.deepcopy(self.first.module), inputs=copy.deepcopy(self.first.inputs)
+        )

@@ -1,0 +1,333 @@
+"""The pairing on a device that takes exactly the time it is told to take."""
+
+import gc
+import sys
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from fakes import FakeClock, FakeDevice
+
+from harness.measure.pairing import Pair, Plan, Side, TimingError, sample, undisturbed
+
+
+def pair(
+    device: FakeDevice,
+    reference: float,
+    arm: float,
+    move: float | None = None,
+    seed: int = 0,
+) -> Pair:
+    """Return a pair whose sides take so many seconds a call, and to move so many seconds a side."""
+
+    def mover(name: str) -> Callable[[Random], None] | None:
+        if move is None:
+            return None
+        work = device.work(f"move {name}", move)
+        return lambda _rng: work()
+
+    sides = (
+        Side((("forward", device.work(name, seconds)),), mover(name))
+        for name, seconds in (("reference", reference), ("arm", arm))
+    )
+    return Pair(*sides, device.clock, Random(seed))
+
+
+def test_a_sample_is_seconds_a_call_divided_once() -> None:
+    device = FakeDevice()
+    side = Side((("forward", device.work("call", 0.25)),))
+
+    assert sample(side, 8, device.clock) == (0.25,)
+    assert device.ran("call") == 8
+
+
+def test_a_sample_of_several_parts_is_the_whole_and_each_part() -> None:
+    device = FakeDevice()
+    parts = (("forward", device.work("f", 0.5)), ("backward", device.work("b", 1.0)))
+
+    assert sample(Side(parts), 4, device.clock) == (1.5, 0.5, 1.0)
+    assert device.log == ["f", "b"] * 4
+
+
+def test_calls_are_chosen_so_that_a_sample_lasts_a_millisecond() -> None:
+    timed = pair(FakeDevice(), 20e-6, 20e-6)
+    timed.prepare(budget=0.1)
+
+    assert timed.plan.calls == 50
+
+
+def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
+    timed = pair(FakeDevice(), 0.03, 0.03)
+    timed.prepare(budget=0.6)
+
+    assert timed.plan == Plan(calls=1, draws=1, rounds=10)
+
+
+def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
+    device = FakeDevice()
+    timed = pair(device, 100e-6, 300e-6)  # of 200 us on average
+    timed.prepare(budget=0.1)
+    before = device.ran("reference"), device.ran("arm")
+    timed.run()
+
+    assert timed.plan.calls == 5
+    assert device.ran("reference") - before[0] == device.ran("arm") - before[1] == 5 * timed.plan.rounds
+
+
+@pytest.mark.parametrize("cost", [1e-6, 72e-6, 1e-3, 6e-3, 0.05])
+@pytest.mark.parametrize("move", [None, 1e-4, 5e-3])
+def test_the_budget_is_spent_and_not_overspent(cost: float, move: float | None) -> None:
+    device = FakeDevice()
+    timed = pair(device, cost, cost, move)
+    timed.prepare(budget=2.0)
+    start = device.clock.now
+    timed.run()
+
+    assert device.clock.now - start == pytest.approx(2.0, rel=0.15)
+
+
+def test_a_pair_whose_round_is_longer_than_the_budget_is_timed_once() -> None:
+    timed = pair(FakeDevice(), 3.0, 3.0, move=1.0)
+    timed.prepare(budget=0.5)
+    timed.run()
+
+    assert timed.plan == Plan(calls=1, draws=1, rounds=1)
+    assert timed.samples()[0].arm == ((3.0,),)
+
+
+def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help() -> None:
+    cheap, dear = pair(FakeDevice(), 1e-4, 1e-4, move=1e-5), pair(FakeDevice(), 0.01, 0.01, move=1e-3)
+    cheap.prepare(budget=1.0)
+    dear.prepare(budget=1.0)
+
+    assert (cheap.plan.draws, cheap.plan.rounds) == (64, 8)
+    assert dear.plan.draws >= 12
+
+
+def test_what_cannot_be_moved_is_one_draw_judged_by_its_rounds() -> None:
+    timed = pair(FakeDevice(), 1e-3, 1e-3)
+    timed.prepare(budget=0.1)
+    timed.run()
+    (samples,) = timed.samples()
+
+    assert samples.unit == "round"
+    assert (len(samples.reference), len(samples.reference[0])) == (1, 50)
+
+
+def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first() -> None:
+    device = FakeDevice()
+    timed = pair(device, 1e-3, 1e-3, move=1e-3)
+    timed.prepare(budget=1.0)
+    moved = device.ran("move reference"), device.ran("move arm")
+    timed.run()
+    (samples,) = timed.samples()
+
+    assert moved == (1, 1)  # to know what moving costs
+    assert samples.unit == "draw"
+    assert len(samples.arm) == len(samples.reference) == timed.plan.draws > 1
+    assert {len(draw) for draw in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
+    assert device.ran("move reference") - 1 == device.ran("move arm") - 1 == timed.plan.draws - 1
+
+
+def test_a_mover_that_both_sides_share_moves_once() -> None:
+    device = FakeDevice()
+    moves: list[int] = []
+
+    def move(_rng: Random) -> None:
+        moves.append(1)
+
+    side = Side((("forward", device.work("call", 1e-3)),), move)
+    Pair(side, side, device.clock, Random(0)).redraw()
+
+    assert moves == [1]
+
+
+def test_both_sides_are_called_once_where_they_have_moved_to_before_they_are_timed() -> None:
+    device = FakeDevice()
+    timed = pair(device, 1e-3, 1e-3, move=1e-3)
+    timed.redraw()
+
+    assert device.log == ["move reference", "move arm", "reference", "arm"]
+
+
+@pytest.mark.parametrize("planted", [1.0, 1.02, 0.5])
+def test_a_planted_ratio_is_what_every_round_shows(planted: float) -> None:
+    timed = pair(FakeDevice(), 1e-3, planted * 1e-3, move=1e-4)
+    timed.prepare(budget=0.5)
+    timed.run()
+    (samples,) = timed.samples()
+
+    for reference, arm in zip(samples.reference, samples.arm, strict=True):
+        for one, other in zip(reference, arm, strict=True):
+            assert other / one == pytest.approx(planted, rel=1e-9)
+
+
+def test_a_fresh_coin_says_which_side_is_first() -> None:
+    device = FakeDevice()
+    timed = pair(device, 1e-3, 1e-3)
+    timed.prepare(budget=0.4)
+    device.log.clear()
+    timed.run()
+    rounds = [tuple(device.log[place : place + 2]) for place in range(0, len(device.log), 2)]
+
+    assert len(rounds) == 200
+    assert set(rounds) == {("reference", "arm"), ("arm", "reference")}
+    assert 70 <= rounds.count(("reference", "arm")) <= 130
+    # Neither by turns nor in blocks: about half of the rounds are as the one before.
+    assert 70 <= sum(one == other for one, other in zip(rounds, rounds[1:], strict=False)) <= 130
+
+
+def test_the_order_is_that_of_its_seed() -> None:
+    logs = []
+    for seed in (1, 1, 2):
+        device = FakeDevice()
+        timed = pair(device, 1e-3, 1e-3, seed=seed)
+        timed.prepare(budget=0.1)
+        timed.run()
+        logs.append(device.log)
+
+    assert logs[0] == logs[1]
+    assert logs[0] != logs[2]
+
+
+def test_a_slow_first_call_chooses_nothing() -> None:
+    device = FakeDevice()
+    calls: list[float] = []
+
+    def call() -> None:
+        calls.append(1)
+        device.clock.advance(5.0 if len(calls) == 1 else 100e-6)
+
+    side = Side((("forward", call),))
+    timed = Pair(side, side, device.clock, Random(0))
+    timed.prepare(budget=0.1)
+
+    assert timed.plan.calls == 10
+
+
+def test_parts_that_both_sides_have_are_paired_too() -> None:
+    device = FakeDevice()
+
+    def side(*parts: tuple[str, float]) -> Side:
+        return Side(tuple((name, device.work(name, seconds)) for name, seconds in parts))
+
+    timed = Pair(
+        side(("forward", 0.001), ("backward", 0.002), ("optimizer", 0.001)),
+        side(("forward", 0.001), ("backward", 0.001)),
+        device.clock,
+        Random(0),
+    )
+    timed.prepare(budget=0.1)
+    timed.run()
+    taken = {samples.metric: samples for samples in timed.samples()}
+
+    assert list(taken) == ["time", "forward time", "backward time"]
+    assert taken["time"].reference[0][0] == pytest.approx(0.004)
+    assert taken["time"].arm[0][0] == pytest.approx(0.002)
+    assert taken["backward time"].reference[0][0] == pytest.approx(0.002)
+    assert taken["backward time"].arm[0][0] == pytest.approx(0.001)
+
+
+def test_a_side_of_one_part_is_paired_as_a_whole_only() -> None:
+    device = FakeDevice()
+    three = Side(tuple((name, device.work(name, 1e-3)) for name in ("forward", "backward", "optimizer")))
+    timed = Pair(three, Side((("forward", device.work("forward", 1e-3)),)), device.clock, Random(0))
+    timed.prepare(budget=0.1)
+    timed.run()
+
+    assert [samples.metric for samples in timed.samples()] == ["time"]
+
+
+def test_the_seconds_inside_samples_are_told_from_those_of_the_whole_pass() -> None:
+    timed = pair(FakeDevice(), 1e-3, 1e-3, move=1e-2)
+    timed.prepare(budget=1.0)
+    timed.run()
+    (samples,) = timed.samples()
+
+    assert samples.measured_s == pytest.approx(2e-3 * timed.plan.total_rounds)
+    assert 0.7 <= samples.measured_s / samples.pass_s < 1
+
+
+def test_rounds_beyond_the_plan_are_not_kept() -> None:
+    """pytest-benchmark runs the target again under cProfile where it is asked to."""
+    timed = pair(FakeDevice(), 1e-3, 1e-3)
+    timed.prepare(budget=0.1)
+    timed.run()
+    timed.before()
+    timed.time_arm()
+    timed.after()
+    timed.after()
+
+    assert [len(draw) for draw in timed.samples()[0].arm] == [50]
+
+
+def test_a_call_that_is_hardly_longer_than_reading_the_clock_is_refused() -> None:
+    clock = FakeClock(read_s=1e-6, tick_s=0.01)
+    side = Side((("forward", lambda: None),))
+
+    with pytest.raises(TimingError, match="^a call takes 0 ns; under 300 ns most of it is the clock"):
+        Pair(side, side, clock, Random(0)).prepare(budget=0.1)
+
+
+def test_a_call_longer_than_the_longest_is_refused_after_the_first() -> None:
+    device = FakeDevice()
+
+    with pytest.raises(TimingError, match="^a call takes 3 s, longer than the budget of 1 s; raise the budget$"):
+        pair(device, 3.0, 3.0).prepare(budget=1.0, longest=1.0)
+    assert device.log == ["reference"]
+
+
+def test_nothing_of_python_disturbs_and_all_of_it_comes_back() -> None:
+    def tracer(*_: object) -> None:
+        return None
+
+    def profiler(*_: object) -> None:
+        return None
+
+    kept = sys.gettrace(), sys.getprofile()
+    sys.settrace(tracer)
+    sys.setprofile(profiler)
+    try:
+        with undisturbed():
+            inside = gc.isenabled(), sys.gettrace(), sys.getprofile()
+        after = gc.isenabled(), sys.gettrace(), sys.getprofile()
+    finally:
+        sys.settrace(kept[0])
+        sys.setprofile(kept[1])
+
+    assert inside == (False, None, None)
+    assert after == (True, tracer, profiler)
+
+
+def test_the_collector_comes_back_after_an_error() -> None:
+    with pytest.raises(RuntimeError), undisturbed():
+        raise RuntimeError
+
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with undisturbed():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_the_collector_is_off_in_every_timed_call() -> None:
+    device = FakeDevice()
+    collected: list[bool] = []
+
+    def call() -> None:
+        collected.append(gc.isenabled())
+        device.clock.advance(1e-3)
+
+    side = Side((("forward", call),))
+    timed = Pair(side, side, device.clock, Random(0))
+    timed.prepare(budget=0.02)
+    collected.clear()
+    timed.run()
+
+    assert collected == [False] * 20

@@ -1,0 +1,227 @@
+"""One arm of one case: what is built, what it is paired with, and that nothing looks on while it is timed."""
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from fakes import fake_entry, fake_question, nan_entry
+from torch import nn
+
+from harness.measure import ledger, trace
+from harness.measure.pairing import Pair
+from harness.measure.runner import Settings, exact_result, measure_arm, run_in_process
+from harness.record.schema import Case, Group
+from harness.workload.model import WorkloadError
+from harness.workload.models import MODELS
+from harness.workload.questions import load_question
+from harness.workload.sources import build
+
+CASE = Case(question="fake", model="fake", batch_size=2)
+LINEAR = Case(question="grad_mode", model="linear", batch_size=16)
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """Register the fake model; the list is of the modules that ran, in their order and each time."""
+    ran: list[nn.Module] = []
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", ran.append))
+    return ran
+
+
+def sides_of(arm: str, ran: list[nn.Module], *, share: bool) -> int:
+    """Return how many different modules ran while an arm was timed."""
+    timed: list[nn.Module] = []
+
+    def drive(pair: Pair) -> None:
+        ran.clear()
+        pair.run()
+        timed.extend(ran)
+
+    question = fake_question("reference", "arm", arms_share_model=share)
+    measure_arm(question, CASE, arm, Settings(budget=0.02), drive)
+    return len({id(module) for module in timed})
+
+
+def test_arms_that_cannot_share_a_model_have_one_each(built: list[nn.Module]) -> None:
+    assert sides_of("arm", built, share=False) == 2
+
+
+def test_arms_that_share_a_model_run_the_very_same(built: list[nn.Module]) -> None:
+    assert sides_of("arm", built, share=True) == 1
+
+
+def test_the_control_is_an_independent_copy_even_where_arms_share_a_model(built: list[nn.Module]) -> None:
+    assert sides_of("reference", built, share=True) == 2
+
+
+def test_without_a_budget_nothing_is_timed() -> None:
+    def drive(_pair: Pair) -> None:
+        raise AssertionError
+
+    result = measure_arm(load_question("grad_mode"), LINEAR, "no_grad", Settings(budget=0), drive)
+
+    assert result.timings == ()
+    assert result.counts["peak"] == 64
+
+
+def test_a_budget_gives_draws_enough_to_judge_and_the_exact_metrics_too() -> None:
+    result = measure_arm(load_question("grad_mode"), LINEAR, "no_grad", Settings(budget=0.2))
+    (samples,) = result.timings
+
+    assert (result.arm, result.status) == ("no_grad", "ok")
+    assert samples.metric == "time"
+    assert samples.unit == "draw"
+    assert len(samples.reference) == len(samples.arm) >= 12
+    assert samples.calls > 1
+    assert 1e-7 < samples.arm[0][0] < 1e-2
+    assert result.counts["peak"] == 64
+
+
+def test_a_training_step_is_timed_part_by_part() -> None:
+    case = Case(question="freezing", model="linear", batch_size=16, mode="train")
+    trained = measure_arm(load_question("freezing"), case, "head frozen", Settings(budget=0.05))
+    both = measure_arm(load_question("freezing"), case, "biases only", Settings(budget=0.05))
+
+    # With its only layer frozen there is a forward pass alone.
+    assert [samples.metric for samples in trained.timings] == ["time"]
+    assert [samples.metric for samples in both.timings] == [
+        "time",
+        "forward time",
+        "backward time",
+        "optimizer time",
+    ]
+
+
+def test_nothing_is_left_out_and_nothing_counted_twice_in_the_groups() -> None:
+    case = Case(question="decay_groups", model="linear", batch_size=16, mode="train", variant="adamw-for-loop")
+    result = measure_arm(load_question("decay_groups"), case, "weights and biases", Settings(budget=0))
+
+    assert result.groups == (
+        Group(name="decayed", weight_decay=0.01, tensors=1, parameters=200, state_bytes=2 * 800 + 4),
+        Group(name="not decayed", weight_decay=0.0, tensors=1, parameters=1, state_bytes=2 * 4 + 4),
+    )
+
+
+def test_an_output_that_is_no_number_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "nan", nan_entry("nan"))
+    result = measure_arm(fake_question("only"), Case(question="fake", model="nan", batch_size=2), "only", Settings(0))
+
+    assert result.status == "ok"
+    assert result.warnings == ("the model's output holds NaN",)
+
+
+def test_an_infinite_output_is_a_warning_and_a_finite_one_is_none() -> None:
+    model = build(LINEAR)
+    step = load_question("grad_mode").build(LINEAR, "grad", model)
+    before = exact_result("grad", step).warnings
+    with torch.no_grad():
+        next(model.module.parameters()).fill_(float("inf"))
+        next(iter(model.inputs)).fill_(1.0)  # type: ignore[arg-type, attr-defined]
+
+    assert before == ()
+    assert exact_result("grad", step).warnings == ("the model's output holds infinity",)
+
+
+def test_a_case_that_cannot_be_built_is_refused() -> None:
+    with pytest.raises(WorkloadError, match="^a batch size of 0 holds no example"):
+        measure_arm(
+            load_question("grad_mode"), Case(question="grad_mode", model="linear", batch_size=0), "grad", Settings(0)
+        )
+
+
+def test_an_error_of_the_model_is_not_turned_into_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_module: nn.Module) -> None:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", fail))
+
+    with pytest.raises(MemoryError, match="out of memory"):
+        measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.02))
+
+
+@dataclass
+class Onlookers:
+    """What can be active while a model runs, counted as it begins and ends."""
+
+    profilers: int = 0
+    saving_hooks: int = 0
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def look(self, module: nn.Module) -> None:
+        hooks = sum(
+            len(child._forward_hooks) + len(child._forward_pre_hooks) + len(child._backward_hooks)
+            for child in module.modules()
+        )
+        self.seen.append(
+            {
+                "profilers": self.profilers,
+                "saving hooks": self.saving_hooks,
+                "module hooks": hooks,
+                "tracer": sys.gettrace(),
+                "profile function": sys.getprofile(),
+                "collector": gc.isenabled(),
+            }
+        )
+
+    def counting(self, name: str, region: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a region that is counted while it lasts."""
+
+        @contextmanager
+        def counted(*args: Any, **options: Any) -> Iterator[Any]:
+            with region(*args, **options) as inner:
+                setattr(self, name, getattr(self, name) + 1)
+                try:
+                    yield inner
+                finally:
+                    setattr(self, name, getattr(self, name) - 1)
+
+        return counted
+
+
+NOTHING = {
+    "profilers": 0,
+    "saving hooks": 0,
+    "module hooks": 0,
+    "tracer": None,
+    "profile function": None,
+    "collector": False,
+}
+
+
+def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    onlookers = Onlookers()
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
+    monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
+    monkeypatch.setattr(
+        ledger, "saved_tensors_hooks", onlookers.counting("saving_hooks", ledger.saved_tensors_hooks)
+    )
+    timed: list[dict[str, Any]] = []
+
+    def drive(pair: Pair) -> None:
+        onlookers.seen.clear()
+        run_in_process(pair)
+        timed.extend(onlookers.seen)
+        onlookers.seen.clear()
+
+    def tracer(*_: object) -> None:
+        return None
+
+    kept = sys.gettrace()
+    sys.settrace(tracer)  # as a debugger or a coverage tool would
+    try:
+        measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.05), drive)
+    finally:
+        sys.settrace(kept)
+    exact = onlookers.seen
+
+    assert len(timed) > 100
+    assert all(seen == NOTHING for seen in timed)
+    # The same eyes do see them in the exact passes, which come after.
+    assert any(seen["profilers"] for seen in exact)
+    assert any(seen["saving hooks"] and seen["module hooks"] for seen in exact)
+    assert all(seen["tracer"] is tracer for seen in exact)

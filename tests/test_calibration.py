@@ -1,0 +1,98 @@
+"""The calibration, on simulated samples and with tiny real runs."""
+
+import re
+
+import msgspec
+import psutil
+import pytest
+
+from harness.calibration import Plan, PlanError, bursty_load, calibrate, parse_plan
+from harness.record.calibration import Calibration
+
+
+def plan_of(**changes: object) -> Plan:
+    given = {
+        "calls": "20,200",
+        "planted": "0,1",
+        "kinds": "object",
+        "trials": 0,
+        "seconds": 12.0,
+        "budget": 0.2,
+        "load": 0,
+    }
+    return parse_plan(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_the_seconds_are_shared_among_the_cells() -> None:
+    plan = plan_of()
+    assert plan.cells() == (
+        ("object", 2e-5, 0.0),
+        ("object", 2e-5, 0.01),
+        ("object", 2e-4, 0.0),
+        ("object", 2e-4, 0.01),
+    )
+    assert plan.trials == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kinds": "objects"}, "no kind 'objects'; there are object, copies"),
+        ({"calls": "20;30"}, "--calls is '20;30'; give numbers with commas between"),
+        ({"calls": "0"}, "give lengths above 0 microseconds"),
+        ({"planted": "-1"}, "give slowdowns of 0 percent or more"),
+        ({"planted": "nan"}, "give finite numbers"),
+        ({"budget": float("nan")}, "--budget is nan; give a number of seconds above 0"),
+        ({"seconds": -3.0}, "--seconds is -3.0; give a number of seconds above 0"),
+        ({"load": -1}, "--trials and --load are counts"),
+    ],
+)
+def test_bad_settings_are_refused_with_what_would_have_worked(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(says)):
+        plan_of(**changes)
+
+
+def test_a_tiny_calibration_keeps_every_comparison_and_survives_its_file() -> None:
+    steps: list[None] = []
+    found = calibrate(
+        plan_of(calls="200", trials=2, budget=0.1, kinds="object,copies"), lambda: steps.append(None)
+    )
+    assert len(steps) == 8
+    assert [(cell.kind, cell.planted, len(cell.trials)) for cell in found.cells] == [
+        ("object", 0.0, 2),
+        ("object", 0.01, 2),
+        ("copies", 0.0, 2),
+        ("copies", 0.01, 2),
+    ]
+    assert all(trial.values for cell in found.cells for trial in cell.trials)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Calibration) == found
+
+
+def test_an_interrupt_keeps_what_was_finished() -> None:
+    steps: list[None] = []
+
+    def interrupt() -> None:
+        steps.append(None)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+
+    found = calibrate(plan_of(calls="200", trials=5, budget=0.1), interrupt)
+    assert sum(len(cell.trials) for cell in found.cells) == 3
+
+
+def test_the_load_runs_and_is_stopped_whatever_happens() -> None:
+    def children() -> int:
+        return len([child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE])
+
+    before = children()
+    running: list[int] = []
+
+    def fail_beside_it() -> None:
+        with bursty_load(2):
+            running.append(children())
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        fail_beside_it()
+    assert running == [before + 2]
+    assert children() == before

@@ -5,6 +5,7 @@ regression, 2 bad usage or unreadable input, 3 undecided under --strict.
 """
 
 import enum
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -247,19 +248,19 @@ def measure(
     loss: Annotated[
         str, typer.Option(help="mean_square, sum, cross_entropy, own, or package.module:function")
     ] = "",
-    curve: Annotated[bool, typer.Option(help="freeze the first k blocks, for every k")] = True,  # noqa: FBT002
-    threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 0,
+    curve: Annotated[bool, typer.Option(help="freeze the first k blocks, for every k")] = True,
+    threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 1,
     seed: Annotated[int, typer.Option(help="of weights, inputs and order")] = 0,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="keep the run in this file")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page")] = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
     ] = None,
-    traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,  # noqa: FBT002
+    traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,
 ) -> None:
     """Say what gradients cost a model of yours, where its memory is, and what freezing would buy."""
-    from harness.measuring import measure_in_terminal
     from harness.report.watch import TerminalWatch
+    from harness.terminal import measure_in_terminal
 
     watch = TerminalWatch(json, shows_traceback=traceback)
     measure_in_terminal(
@@ -281,3 +282,37 @@ def measure(
     )
     if watch.problems:
         raise typer.Exit(2)
+
+
+@app.command()
+def claims(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="such as D1 or N5; all by default")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    seeds: Annotated[int, typer.Option(help="of every experiment with data")] = 100,
+    budget: Annotated[float, typer.Option(help="seconds of timing for a pair")] = 0.6,
+    results: Annotated[Path, typer.Option(help="folder of claims.md and claims/")] = Path("results"),
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="keep the results in this file")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="also write a page")] = None,
+) -> None:
+    """Put statements about gradients, freezing and weight decay to the test."""
+    from harness.claims.claim import Lab
+    from harness.claims.session import Session
+    from harness.report.claims import in_terminal
+
+    session = Session.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
+    try:
+        run = session.measure(
+            lambda place, claim: typer.echo(
+                f"[{place + 1}/{len(session.claims)}] {claim.id} {claim.statement}", err=True
+            )
+        )
+    except KeyboardInterrupt:
+        if session.run is not None:
+            typer.echo(in_terminal(session.run, shutil.get_terminal_size().columns))
+            typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
+        raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
+    typer.echo(in_terminal(run, shutil.get_terminal_size().columns))
+    for path in session.publish(run, html):
+        typer.echo(f"written: {path}", err=True)

@@ -1,75 +1,34 @@
 """The work behind `harness measure` and `harness.measure_model`: one model, every answer about it."""
 
 import math
-import re
-import shlex
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 from torch import nn
 
+from harness.amounts import parse_bytes
 from harness.errors import HarnessError
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
 from harness.measure.study import Plan, Study, Watcher
 from harness.measure.torch_compat import check_device
 from harness.record.schema import Case, Record, Run
-from harness.record.store import replace_file
-from harness.report.measurement import closing_text, environment_text, measurement_text
+from harness.report.measurement import measurement_text
 from harness.report.page import run_page
-from harness.report.perfetto import trace_file
-from harness.report.watch import TerminalWatch
-from harness.workload.factory import as_model, entry_of, entry_of_model
+from harness.workload.factory import Copying, as_model, entry_of, entry_of_model
 from harness.workload.losses import find_loss
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.questions import load_question
-from harness.workload.sources import DTYPES, resolve
+from harness.workload.sources import DTYPES, SOURCES, resolve
 
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")
 FLOOR = 0.005  # in tables a difference of half a percent is none
 
-_SIZES = {"": 1, "B": 1}
-_SIZES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
-_SIZES |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
-
 Mode = Literal["", "train", "eval"]
 Target = str | Model | nn.Module | Callable[..., object]
-
-
-def parse_bytes(text: str) -> int:
-    """Return a number of bytes written with or without a unit.
-
-    Raises:
-        HarnessError: it is no positive number of bytes.
-
-    >>> parse_bytes("8GiB"), parse_bytes("500 MB")
-    (8589934592, 500000000)
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    size = float(match.group(1)) * _SIZES.get(match.group(2), 0) if match else 0
-    if size < 1:
-        raise HarnessError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")
-    return int(size)
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """Return the batch sizes of a comma-separated list.
-
-    Raises:
-        HarnessError: one of them is no whole number above 0.
-
-    >>> parse_sizes("1,2,4")
-    (1, 2, 4)
-    """
-    sizes = tuple(int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
-    if min(sizes) < 1:
-        raise HarnessError(f"{text!r} are no batch sizes; write 8, or 1,2,4,8")
-    return tuple(dict.fromkeys(sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +161,10 @@ def start_study(
 
 def _entry(target: Target, inputs: object) -> Entry:
     if isinstance(target, str):
-        return resolve(target)
+        entry = resolve(target)
+        if target.partition(":")[0] in SOURCES:
+            return replace(entry, build=Copying(entry.build))
+        return entry
     if isinstance(target, nn.Module):
         if inputs is None:
             raise WorkloadError(
@@ -214,8 +176,8 @@ def _entry(target: Target, inputs: object) -> Entry:
     if callable(target):
         return entry_of(getattr(target, "__name__", "factory"), target)
     raise WorkloadError(
-        f"an object of class {type(target).__name__} is no target; give a name, a Model, a module with inputs, or"
-        " a function that makes one"
+        f"an object of class {type(target).__name__} is no target; give a name, a Model, a module with"
+        " inputs, or a function that makes one"
     )
 
 
@@ -273,64 +235,3 @@ def measure_model(
         watch=watch,
     )
     return Measurement(study.measure(), tuple(watch.notes), tuple(watch.problems))
-
-
-
-
-def measure_in_terminal(
-    target: str,
-    watch: TerminalWatch,
-    *,
-    questions: Sequence[str] | None,
-    device: str,
-    dtype: str,
-    batch_size: str,
-    memory_limit: str | None,
-    mode: Mode,
-    budget: float,
-    loss: str,
-    curve: bool,
-    threads: int,
-    seed: int,
-    html: Path | None,
-    trace: Path | None,
-) -> None:
-    """Measure a target as the command does; what was finished is kept, whatever happens.
-
-    What goes wrong is told to the watcher and raised no further.
-    """
-    try:
-        if threads < 0:
-            raise HarnessError(f"{threads} threads cannot run; give 0 (torch's own choice) or more")
-        if threads:
-            torch.set_num_threads(threads)
-        study = start_study(
-            target,
-            questions=questions or QUESTIONS,
-            device=device,
-            dtype=dtype,
-            batch_sizes=parse_sizes(batch_size) if batch_size else (),
-            mode=mode,
-            budget=budget,
-            loss=loss,
-            memory_limit=memory_limit,
-            curve=curve,
-            seed=seed,
-            command=shlex.join(["harness", *sys.argv[1:]]),
-            watch=watch,
-        )
-        watch.print(environment_text(study.run, watch.width))
-        watch.print("")
-        with watch.bar:
-            study.measure()
-    except HarnessError as error:
-        watch.problem(str(error), error)
-    run = watch.run
-    if run is None:
-        return
-    if closing := closing_text(run, watch.width):
-        watch.print(closing)
-    if html is not None:
-        replace_file(html, run_page(run).encode())
-    if trace is not None:
-        replace_file(trace, trace_file(run).encode())

@@ -89,6 +89,9 @@ class Session:
         self.writer: RunWriter | None = None
         self.run: Run | None = None
         self.records: dict[str, Record] = {}
+        # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
+        # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
+        config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
         self._check()
 
     def _check(self) -> None:

@@ -97,3 +97,29 @@ def group(name: str, parameters: int, weight_decay: float = 0.01) -> Group:
     return Group(
         name=name, weight_decay=weight_decay, tensors=1, parameters=parameters, state_bytes=8 * parameters
     )
+
+
+STRANGER = "mlp|<script>alert(1)</script>\n@everyone #1 `x` www.example.org"
+
+
+def regressed() -> tuple[Run, Run]:
+    """Return a base and a head that differ in every way a report shows; one model has a hostile name."""
+    seconds = [1e-3 + 1e-6 * place for place in range(12)]
+    slow = [1.5 * value for value in seconds]
+    base = run(
+        record(case(), timed("grad", seconds), timed("no_grad", seconds)),
+        record(case(STRANGER), arm("grad")),
+        record(case("lstm"), arm("grad")),
+        record(case("gone"), arm("grad")),
+    )
+    opened = msgspec.structs.replace(arm("grad"), books=books(64))
+    head = run(
+        record(case(), timed("grad", slow), timed("no_grad", seconds)),
+        record(case(STRANGER), arm("grad", peak=8192, saved=512)),
+        record(
+            case("lstm"), opened, ArmResult(arm="no_grad", status="failed", reason="RuntimeError: <b>no</b>")
+        ),
+        record(case("new"), arm("grad"), ArmResult(arm="fused", status="skipped", reason="torch refuses it")),
+        id="run-2",
+    )
+    return base, head

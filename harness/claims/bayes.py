@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.distributions import Laplace, Normal
+from torch.distributions import Distribution, Laplace, Normal
 from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, Section, claim
@@ -20,7 +20,12 @@ _LASSO_TOLERANCE = 1e-9
 
 
 def _normal(weights: torch.Tensor, sigma: float) -> torch.Tensor:
-    return Normal(_exact(0.0), _exact(sigma)).log_prob(weights).sum()
+    return _log_density(Normal(_exact(0.0), _exact(sigma)), weights)
+
+
+def _log_density(distribution: Distribution, values: torch.Tensor) -> torch.Tensor:
+    total: torch.Tensor = distribution.log_prob(values).sum()  # type: ignore[no-untyped-call]
+    return total
 
 
 def _exact(value: float) -> torch.Tensor:
@@ -39,13 +44,16 @@ class World:
 @claim(
     "B1",
     "A Gaussian prior N(0, sigma^2 I) on w makes the posterior's mode the L2-penalised fit.",
-    "A linear model with 60 examples, 8 inputs and Gaussian noise, in float64. The mode, found by Newton steps on "
-    "the log posterior with torch.func, against ridge in closed form with lambda = noise variance / sigma^2, against "
-    "scikit-learn's Ridge, and against the end of gradient descent with weight_decay = lambda / n; the posterior's "
+    "A linear model with 60 examples, 8 inputs and Gaussian noise, in float64. The mode, "
+    "found by Newton steps on "
+    "the log posterior by autograd, against ridge in closed form with lambda = noise "
+    "variance / sigma^2, against "
+    "scikit-learn's Ridge, and against the end of gradient descent with weight_decay = "
+    "lambda / n; the posterior's "
     "mean and covariance; and a Laplace prior against the Lasso.",
     needs=("sklearn",),
 )
-def mode_is_ridge(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (frozen)
+def mode_is_ridge(lab: Lab, world: World = World()) -> Evidence:
     """Find the mode in several ways, and compare."""
     from sklearn.linear_model import Lasso, Ridge
 
@@ -56,7 +64,7 @@ def mode_is_ridge(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (
     strength = _NOISE**2 / _SIGMA**2
 
     def negative_log_posterior(weights: torch.Tensor) -> torch.Tensor:
-        return -Normal(x @ weights, _exact(_NOISE)).log_prob(y).sum() - world.log_prior(weights, _SIGMA)
+        return -_log_density(Normal(x @ weights, _exact(_NOISE)), y) - world.log_prior(weights, _SIGMA)
 
     mode, hessian = _newton(negative_log_posterior)
     eye = torch.eye(_INPUTS, dtype=torch.float64)
@@ -74,7 +82,9 @@ def mode_is_ridge(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (
             torch.linalg.inv(hessian), covariance
         ),
     }
-    checks = [Check(says=f"{name}: {error:.1e} apart", holds=error <= TOLERANCE) for name, error in errors.items()]
+    checks = [
+        Check(says=f"{name}: {error:.1e} apart", holds=error <= TOLERANCE) for name, error in errors.items()
+    ]
     # A Laplace prior of scale b has the log density -|w| / b: with noise variance s^2, lambda = s^2 / (b n).
     scale = _SIGMA / math.sqrt(2)  # the same variance as the Gaussian
     laplace = _NOISE**2 / (scale * _EXAMPLES)
@@ -84,7 +94,8 @@ def mode_is_ridge(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (
     apart = relative_error(sparse, torch.as_tensor(fitted.coef_))
     checks.append(
         Check(
-            says=f"Laplace prior: the Lasso's fit is {apart:.1e} from scikit-learn's, and the log posterior's slope "
+            says=f"Laplace prior: the Lasso's fit is {apart:.1e} from scikit-learn's, and the "
+            "log posterior's slope "
             f"there is {stationary:.1e} outside what its kink allows",
             holds=apart <= _LASSO_TOLERANCE and stationary <= _LASSO_TOLERANCE,
         )
@@ -101,8 +112,10 @@ def _newton(objective: Callable[[torch.Tensor], torch.Tensor]) -> tuple[torch.Te
     """Return the minimum and the Hessian there; one step suffices for a quadratic, the others polish."""
     weights = torch.full((_INPUTS,), 0.1, dtype=torch.float64)
     for _ in range(4):
-        hessian = torch.func.hessian(objective)(weights)
-        weights = weights - torch.linalg.lstsq(hessian, torch.func.grad(objective)(weights)).solution
+        hessian = torch.autograd.functional.hessian(objective, weights)  # type: ignore[no-untyped-call]
+        at = weights.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(objective(at), at)
+        weights = weights - torch.linalg.lstsq(hessian, slope).solution
     return weights, hessian
 
 
@@ -111,7 +124,7 @@ def _descend(x: torch.Tensor, y: torch.Tensor, decay: float, world: World) -> to
     optimizer = world.sgd([weights], lr=0.3, weight_decay=decay)
     for _ in range(500):
         optimizer.zero_grad()
-        ((x @ weights - y).square().mean() / 2).backward()
+        ((x @ weights - y).square().mean() / 2).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return weights.detach()
 
@@ -119,8 +132,8 @@ def _descend(x: torch.Tensor, y: torch.Tensor, decay: float, world: World) -> to
 def _worst_slope(x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor, scale: float) -> float:
     """Return how far the log posterior under a Laplace prior is from stationary, by autograd."""
     at = weights.clone().requires_grad_()
-    likelihood = Normal(x @ at, _exact(_NOISE)).log_prob(y).sum()
-    prior = Laplace(_exact(0.0), _exact(scale)).log_prob(at).sum()
+    likelihood = _log_density(Normal(x @ at, _exact(_NOISE)), y)
+    prior = _log_density(Laplace(_exact(0.0), _exact(scale)), at)
     slope = torch.autograd.grad(likelihood + prior, at)[0]
     # At a kink the prior's slope is anything between -1/b and 1/b; autograd's is 0.
     allowed = torch.where(weights == 0, 1 / scale, 0.0)

@@ -2,10 +2,34 @@
 
 from collections.abc import Sequence
 
-from harness.claims import bayes, decay, differentiation, freezing, no_grad, norms, overfitting, remedies
+from harness.claims import (
+    bayes,
+    decay,
+    differentiation,
+    freezing,
+    no_grad,
+    no_grad_models,
+    norms,
+    overfitting,
+    remedies,
+    sweeps,
+)
 from harness.claims.claim import Claim, Section
 from harness.errors import HarnessError
 
+_NO_GRAD = Section(
+    "no_grad",
+    (
+        no_grad_models.records_nothing,
+        no_grad_models.saves_memory,
+        no_grad_models.saves_time,
+        no_grad.is_temporary,
+        no_grad.wrapping_helps,
+        no_grad.cannot_replace_freezing,
+        no_grad_models.computes_the_same,
+        no_grad.nothing_requires_grad,
+    ),
+)
 _DECAY = Section(
     "Decay groups and weight decay",
     (
@@ -13,8 +37,8 @@ _DECAY = Section(
         decay.decay_is_a_penalty,
         decay.zero_is_none,
         overfitting.book_experiment,
-        overfitting.error_against_decay,
-        overfitting.chosen_is_not_best,
+        sweeps.error_against_decay,
+        sweeps.chosen_is_not_best,
         norms.l1_step,
         norms.l1_zeros,
         norms.three_norms,
@@ -22,7 +46,14 @@ _DECAY = Section(
         overfitting.decaying_everything,
     ),
 )
-SECTIONS = (differentiation.SECTION, no_grad.SECTION, freezing.SECTION, _DECAY, remedies.SECTION, bayes.SECTION)
+SECTIONS = (
+    differentiation.SECTION,
+    _NO_GRAD,
+    freezing.SECTION,
+    _DECAY,
+    remedies.SECTION,
+    bayes.SECTION,
+)
 
 
 class UnknownClaimError(HarnessError, LookupError):

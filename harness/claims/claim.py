@@ -1,13 +1,20 @@
 """What a claim is, what it is given, what it returns, and how its checks become a verdict."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.errors import HarnessError
+from harness.judge.interval import MIN_UNITS
 from harness.record.claims import Check, ClaimResult, ClaimVerdict, Number, Plot
 from harness.workload.models import MODELS
 from harness.workload.questions import grad_mode
 
 SEEDS = 100
+
+
+class LabError(HarnessError, ValueError):
+    """A setting that claims cannot be measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +24,20 @@ class Lab:
     budget: float = 0.6  # seconds of timing for a pair; a short one for cheap calls takes half
     seeds: int = SEEDS  # of every experiment with data
     seed: int = 0  # of everything random
+    epochs: int = 150  # of the networks trained on few examples
     models: tuple[str, ...] = grad_mode.QUESTION.models  # targets for claims about every model
     timed: tuple[str, ...] = ("mlp-relu", "mlp-gelu")  # targets for claims that time training
+
+    def __post_init__(self) -> None:
+        """Refuse what no claim can work with.
+
+        Raises:
+            LabError: too few seeds for an interval, or no time to measure in.
+        """
+        if self.seeds < MIN_UNITS:
+            raise LabError(f"{self.seeds} seeds have no 99 % interval; give {MIN_UNITS} or more")
+        if not 0 < self.budget < math.inf:
+            raise LabError(f"a budget of {self.budget} s cannot be spent; give more than 0 seconds")
 
     @property
     def own_models(self) -> tuple[str, ...]:
@@ -78,22 +97,25 @@ def conclude(checks: Sequence[Check]) -> tuple[ClaimVerdict, str]:
     """Return the verdict that checks amount to, and the condition in words.
 
     A check without a condition is one that the statement cannot do without. The others divide the
-    ground: true everywhere, the statement holds; true in places, it holds there.
+    ground: true in all places, the statement holds; true in some, it holds there. In one place all checks
+    have to be true.
 
     >>> conclude([Check(says="a", holds=True, where="SGD"), Check(says="b", holds=False, where="AdamW")])
     ('holds when', 'SGD; not: AdamW')
     """
-    needed = [check.holds for check in checks if not check.where]
-    true, false, unknown = (
-        tuple(dict.fromkeys(check.where for check in checks if check.where and check.holds is value))
-        for value in (True, False, None)
-    )
     if not checks:
         raise ValueError("a verdict needs at least one check")
-    if False in needed:
+    answers: dict[str, bool | None] = {}
+    for check in checks:
+        answers[check.where] = _both(answers.get(check.where, True), check.holds)
+    needed = answers.pop("", True)
+    if needed is False:
         return "refuted", ""
-    if None in needed:
+    if needed is None:
         return "undecided", ""
+    true, false, unknown = (
+        tuple(where for where, holds in answers.items() if holds is value) for value in (True, False, None)
+    )
     if not false and not unknown:
         return "holds", ""
     said = [
@@ -104,6 +126,13 @@ def conclude(checks: Sequence[Check]) -> tuple[ClaimVerdict, str]:
     if true:
         return "holds when", "; ".join(said)
     return ("undecided", "; ".join(said)) if unknown else ("refuted", "")
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 (answers, no switches)
+    """Return whether both hold: no where one does not, and unknown where one is."""
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
 
 
 def _together(places: Sequence[str]) -> str:

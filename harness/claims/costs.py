@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from harness.claims.claim import Lab
+from harness.claims.gains import TIME
 from harness.claims.perceptron import BATCH, INPUTS, TRAIN, WIDTH
 from harness.claims.timing import ratio_number, time_steps
 from harness.measure.observe import Observation
@@ -101,10 +102,14 @@ def cost_of(remedy: str, lab: Lab, prefix: str = "") -> tuple[Number, ...]:
     reference, arm = _sides(remedy)
     timed = time_steps(reference, arm, lab, f"O/{remedy}")
     peaks = [Observation(step).whole.peak_bytes() for step in (reference, arm)]
-    held = [sum(tensor.nbytes for tensor in step.model.module.state_dict().values()) for step in (reference, arm)]
+    held = [
+        sum(tensor.nbytes for tensor in step.model.module.state_dict().values()) for step in (reference, arm)
+    ]
     return (
-        ratio_number(f"{prefix}time of a step / doing nothing", timed.judgement),
+        ratio_number(prefix + TIME, timed.judgement),
         Number(name=f"{prefix}peak of a step, doing nothing", value=peaks[0], unit="B"),
         Number(name=f"{prefix}peak of a step", value=peaks[1], unit="B"),
-        Number(name=f"{prefix}parameters and data held / doing nothing", value=held[1] / held[0], unit="ratio"),
+        Number(
+            name=f"{prefix}parameters and data held / doing nothing", value=held[1] / held[0], unit="ratio"
+        ),
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -74,13 +75,17 @@ def _grad(world: World, function: Function, points: Sequence[float] | float) -> 
     return torch.zeros_like(x) if x.grad is None else x.grad
 
 
+def _summed(function: Function, x: torch.Tensor) -> torch.Tensor:
+    return function(x).sum()
+
+
 @claim(
     "D1",
     "With requires_grad=True, y = f(x) and y.backward(), x.grad is f'(x).",
     "x.grad in float64 against derivatives in closed form at 12 points, for scalars and for vectors that "
     "are summed; torch.autograd.gradcheck; and the cases in which a reader could expect it and not get it.",
 )
-def gradient_is_derivative(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (frozen)
+def gradient_is_derivative(lab: Lab, world: World = World()) -> Evidence:
     """Compare x.grad with closed forms."""
     del lab
     smooth = "f differentiable at x, y a scalar, x.grad empty before"
@@ -89,13 +94,14 @@ def gradient_is_derivative(lab: Lab, world: World = World()) -> Evidence:  # noq
         function, slope = known.derivatives[:2]
         x = torch.tensor(_POINTS, dtype=torch.float64)
         scalars = torch.stack([_grad(world, function, point) for point in _POINTS])
-        vector = _grad(world, lambda x, function=function: function(x).sum(), _POINTS)
+        vector = _grad(world, partial(_summed, function), _POINTS)
         error = max(relative_error(scalars, slope(x)), relative_error(vector, slope(x)))
         checked = torch.autograd.gradcheck(function, (x.requires_grad_(),), raise_exception=False)
         checks.append(
             Check(
                 where=smooth,
-                says=f"{known.name}: largest relative error {error:.1e}, gradcheck {'passes' if checked else 'fails'}",
+                says=f"{known.name}: largest relative error {error:.1e}, gradcheck "
+                f"{'passes' if checked else 'fails'}",
                 holds=error <= TOLERANCE and checked,
             )
         )
@@ -131,10 +137,11 @@ def gradient_is_derivative(lab: Lab, world: World = World()) -> Evidence:  # noq
 @claim(
     "D2",
     "The differential: f(x + dx) is f(x) + f'(x) dx, up to a remainder that shrinks with the square of dx.",
-    "The remainder in float64 for 9 values of dx from 0.1 down to 0.001; its slope on a log-log plot, by least "
+    "The remainder in float64 for 9 values of dx from 0.1 down to 0.001; its slope on a "
+    "log-log plot, by least "
     "squares, should be 2.",
 )
-def remainder_is_quadratic(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def remainder_is_quadratic(lab: Lab, world: World = World()) -> Evidence:
     """Fit the slope of the remainder."""
     del lab
     from scipy.stats import linregress
@@ -180,11 +187,12 @@ def remainder_is_quadratic(lab: Lab, world: World = World()) -> Evidence:  # noq
 @claim(
     "D3",
     "Higher derivatives can be computed the same way.",
-    "Second and third derivatives in float64 against closed forms, with and without create_graph; and what each "
+    "Second and third derivatives in float64 against closed forms, with and without "
+    "create_graph; and what each "
     "further derivative of a loss costs in time, peak bytes and operators, measured as the question "
     "`differentiation`.",
 )
-def higher_derivatives(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def higher_derivatives(lab: Lab, world: World = World()) -> Evidence:
     """Compare higher derivatives with closed forms, and price them."""
     recorded = "each derivative but the last is recorded with create_graph=True"
     checks, numbers = [], []
@@ -217,7 +225,7 @@ def higher_derivatives(lab: Lab, world: World = World()) -> Evidence:  # noqa: B
 def _prices(lab: Lab) -> list[Number]:
     question = differentiation.QUESTION
     numbers = []
-    for model in question.models:
+    for model in lab.timed:
         case = case_of(question, model, "train")
         record = measure_case(question, case, differentiation.ARMS[:1], lab)
         # Each derivative is compared with the forward pass, which the question's arms are.

@@ -37,6 +37,7 @@ class World:
 
     freeze: Callable[[nn.Parameter], None] = _freeze
     freeze_names: Callable[[Model, tuple[str, ...]], None] = _freeze_names
+    trunk_without_grad: Callable[[Model], None] = freezing.run_trunk_without_grad
     adam: MakeOptimizer = Adam
     sgd: MakeOptimizer = SGD
 
@@ -82,10 +83,11 @@ def _model(name: str, lab: Lab) -> Model:
 @claim(
     "F1",
     "A parameter with `requires_grad = False` gets no gradient and is not updated; the others are.",
-    "Every other parameter of the built-in models frozen, then 3 training steps with all of them in the optimizer: "
+    "Every other parameter of the built-in models frozen, then 3 training steps with all of "
+    "them in the optimizer: "
     "who has a gradient, who moved.",
 )
-def frozen_stays(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (frozen)
+def frozen_stays(lab: Lab, world: World = World()) -> Evidence:
     """Freeze every other parameter and train."""
     checks, numbers = [], []
     for name in lab.own_models:
@@ -97,7 +99,8 @@ def frozen_stays(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (f
         moves = _train(model, world)
         stuck = len(moves.moved & set(frozen))
         says = (
-            f"{name}: of {len(frozen)} frozen, {stuck} moved and {len(moves.with_gradient & set(frozen))} have a "
+            f"{name}: of {len(frozen)} frozen, {stuck} moved and "
+            f"{len(moves.with_gradient & set(frozen))} have a "
             f"gradient; of {len(named) - len(frozen)} others {len(moves.moved - set(frozen))} moved"
         )
         checks.append(Check(says=says, holds=moves.as_frozen(frozen, named)))
@@ -108,10 +111,11 @@ def frozen_stays(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (f
 @claim(
     "F2",
     "A frozen parameter does not change at all while training.",
-    "A weight is frozen in six states of its gradient and its optimizer, and 5 more steps are taken with it in "
+    "A weight is frozen in six states of its gradient and its optimizer, and 5 more steps "
+    "are taken with it in "
     "the optimizer; batch normalisation is frozen in train and in eval mode, and its buffers are compared.",
 )
-def frozen_never_changes(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def frozen_never_changes(lab: Lab, world: World = World()) -> Evidence:
     """Freeze in different states of gradient and optimizer, and look for movement."""
     plain, heavy = {"lr": 0.1}, {"lr": 0.1, "momentum": 0.9}
     decayed = {"lr": 0.1, "weight_decay": 0.1}
@@ -184,7 +188,7 @@ def _buffers_change(model: Model, world: World, mode: str) -> float:
     "One can freeze by name: with `conv.weight` and `conv.bias` frozen, the rest of the model trains.",
     "The small convolutional net with the two names frozen, 3 training steps: who has a gradient, who moved.",
 )
-def frozen_by_name(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def frozen_by_name(lab: Lab, world: World = World()) -> Evidence:
     """Freeze two names and train."""
     model = _model("convnet", lab)
     named = dict(model.module.named_parameters())
@@ -226,7 +230,7 @@ def _question(world: World) -> Question:
         for parameter in chosen:
             world.freeze(parameter)
         if arm == freezing.TRUNK_NO_GRAD:
-            freezing.run_trunk_without_grad(model)
+            world.trunk_without_grad(model)
         if not any(parameter.requires_grad for parameter in model.module.parameters()):
             return freezing.QUESTION.build(_case, "all frozen", model)
         return training_step(model)
@@ -251,11 +255,12 @@ def _model_parameters(model: Model, arm: str) -> list[nn.Parameter]:
 @claim(
     "F4",
     "Freezing saves time and memory.",
-    "A training step with AdamW of two perceptrons, with ReLU and with GELU, frozen by position: time in pairs "
+    "A training step with AdamW of two perceptrons, with ReLU and with GELU, frozen by "
+    "position: time in pairs "
     "against all trainable, peak bytes of the step, bytes saved for backward. Beside it, the trunk run under "
     "no_grad instead of frozen.",
 )
-def freezing_saves(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
     """Freeze by position; compare time and bytes of a training step."""
     question = _question(world)
     found, numbers, panels = [], [], []
@@ -266,10 +271,10 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
         control = judged([reference])[0]
         numbers.append(Number(name=f"{name}, all trainable: time", value=seconds(reference), unit="s"))
         numbers.append(ratio_number(f"{name}, all trainable: noise floor", control))
-        for metric in ("peak", "saved"):
-            numbers.append(
-                Number(name=f"{name}, all trainable: {metric}", value=reference.counts[metric], unit="B")
-            )
+        numbers += [
+            Number(name=f"{name}, all trainable: {metric}", value=reference.counts[metric], unit="B")
+            for metric in ("peak", "saved")
+        ]
         for arm, judgement in zip(arms, judgements, strict=True):
             shown = _SHOWN.get(arm.arm, arm.arm)
             found.append(

@@ -44,10 +44,11 @@ class World:
 @claim(
     "W7",
     "With an L1 penalty the step is w - lr (g + lambda sign(w)).",
-    "100 steps of SGD on the loss with the penalty, by autograd in float64, against that formula with g in closed "
+    "100 steps of SGD on the loss with the penalty, by autograd in float64, against that "
+    "formula with g in closed "
     "form; and the gradient at a weight of exactly 0.",
 )
-def l1_step(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def l1_step(lab: Lab, world: World = World()) -> Evidence:
     """Compare autograd's steps with the formula."""
     problem = Regression(lab.seed)
     expected = problem.closed_path(lambda w: DECAY * w.sign())
@@ -68,11 +69,12 @@ def l1_step(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
 @claim(
     "W8",
     "L1 makes weights exactly zero.",
-    "50 inputs of which 5 matter, 100 examples, minimized with the step w - lr (g + lambda sign(w)) and with the "
+    "50 inputs of which 5 matter, 100 examples, minimized with the step w - lr (g + lambda "
+    "sign(w)) and with the "
     "proximal step, every seed at once; the proximal solution is checked against scikit-learn's Lasso.",
     needs=("sklearn",),
 )
-def l1_zeros(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def l1_zeros(lab: Lab, world: World = World()) -> Evidence:
     """Count the weights that are exactly zero after each kind of step."""
     from sklearn.linear_model import Lasso
 
@@ -98,7 +100,8 @@ def l1_zeros(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
         (
             Check(
                 where="the proximal step",
-                says=f"{zeros['proximal'].value:g} of 50 weights exactly 0, the median of {lab.seeds} seeds; against "
+                says=f"{zeros['proximal'].value:g} of 50 weights exactly 0, the median of "
+                f"{lab.seeds} seeds; against "
                 f"Lasso {apart:.1e} apart, {'the same' if same_zeros else 'other'} zeros",
                 holds=zeros["proximal"].low > 0 and same_zeros and apart <= 1e-6,  # noqa: PLR2004
             ),
@@ -119,10 +122,11 @@ def l1_zeros(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
 @claim(
     "W9",
     "The Frobenius norm is sqrt(sum of squares) = sqrt(trace(A^T A)).",
-    "The three ways on matrices of five shapes in float64 and on entries of 1e25 in float32; and their time and "
+    "The three ways on matrices of five shapes in float64 and on entries of 1e25 in float32; "
+    "and their time and "
     "bytes on square matrices from 64 to 512.",
 )
-def three_norms(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def three_norms(lab: Lab, world: World = World()) -> Evidence:
     """Compute the norm in three ways; compare values, time and bytes."""
     generator = torch.Generator().manual_seed(lab.seed)
     names = tuple(world.norms)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch.optim import AdamW
@@ -10,7 +11,6 @@ from harness.claims.regression import History, MakeOptimizer, Task
 
 INPUTS = 10
 TRAIN, TEST = 40, 400
-EPOCHS = 150
 NOISE = 3.0  # standard deviation; Friedman took 1, and 3 leaves something to overfit
 WIDTH = 48
 PILOT = 10_000  # added to the seed where strengths are chosen, so that no data is used twice
@@ -74,7 +74,7 @@ class Network:
         generator = torch.Generator().manual_seed(seed + 7)
         sizes = (INPUTS, width, width, 1) if width else (INPUTS, 1)
         parameters = {}
-        for layer, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
             bound = inputs**-0.5
             for name, shape in (("weight", (seeds, inputs, outputs)), ("bias", (seeds, 1, outputs))):
                 drawn = torch.rand(shape, generator=generator) * 2 * bound - bound
@@ -117,7 +117,7 @@ def train_network(
     groups: list[dict[str, object]] | None = None,
     penalty: Penalty | None = None,
     make_optimizer: MakeOptimizer = AdamW,
-    epochs: int = EPOCHS,
+    epochs: int,
     held_out: Task | None = None,
     every: int | None = None,
 ) -> History:
@@ -142,7 +142,7 @@ def train_network(
     watched = (task.x, task.y) if held_out is None else (held_out.test_x, held_out.test_y)
     rows = []
     for epoch in range(1, epochs + 1):
-        for batch in torch.randperm(task.x.shape[1], generator=generator).split(BATCH):
+        for batch in torch.split(torch.randperm(task.x.shape[1], generator=generator), BATCH):
             optimizer.zero_grad()
             missed = network.predict(task.x[:, batch], training=True) - task.y[:, batch]
             loss = missed.square().mean(1).sum()

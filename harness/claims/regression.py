@@ -1,4 +1,4 @@
-"""Linear regression on data, one batched computation for all seeds: the book's data, diabetes, ridge, lasso."""
+"""Linear regression on data, all seeds in one batched computation: SGD, ridge, lasso, validation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -103,6 +103,7 @@ def train_by_sgd(
     decay: float,
     seed: int,
     make_optimizer: MakeOptimizer = SGD,
+    *,
     rate: float = 0.003,
     epochs: int = 100,
     batch: int = 5,
@@ -132,7 +133,7 @@ def train_by_sgd(
     note()
     for _ in range(epochs):
         order = torch.randperm(examples, generator=generator)
-        for chosen in order.split(batch):
+        for chosen in torch.split(order, batch):
             optimizer.zero_grad()
             half_square(weights, bias, task.x[:, chosen], task.y[:, chosen]).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -164,28 +165,26 @@ def ridge(x: torch.Tensor, y: torch.Tensor, strength: float) -> tuple[torch.Tens
 Fit = Callable[[torch.Tensor, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]
 
 
-def sweep(
-    x: torch.Tensor,
-    y: torch.Tensor,
-    test_x: torch.Tensor,
-    test_y: torch.Tensor,
-    strengths: Sequence[float],
-    fit: Fit,
-) -> tuple[torch.Tensor, torch.Tensor]:
+def sweep(task: Task, strengths: Sequence[float], fit: Fit) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean squares on training and test data [seed, strength] of fits of every strength."""
     train, test = [], []
     for strength in strengths:
-        weights, intercept = fit(x, y, strength)
-        train.append(2 * half_square(weights, intercept, x, y))
-        test.append(2 * half_square(weights, intercept, test_x, test_y))
+        weights, intercept = fit(task.x, task.y, strength)
+        train.append(2 * half_square(weights, intercept, task.x, task.y))
+        test.append(2 * half_square(weights, intercept, task.test_x, task.test_y))
     return torch.stack(train, 1), torch.stack(test, 1)
+
+
+def _part(task: Task, kept: torch.Tensor, left_out: torch.Tensor) -> Task:
+    """Return the task of learning from some training examples and being tested on others."""
+    return Task(task.x[:, kept], task.y[:, kept], task.x[:, left_out], task.y[:, left_out])
 
 
 def validate_by_split(task: Task, strengths: Sequence[float], fit: Fit) -> torch.Tensor:
     """Return the mean square [seed, strength] on the last fifth of the training data, fitted on the rest."""
-    kept = task.x.shape[1] - task.x.shape[1] // FOLDS
-    x, y = task.x, task.y
-    return sweep(x[:, :kept], y[:, :kept], x[:, kept:], y[:, kept:], strengths, fit)[1]
+    examples = torch.arange(task.x.shape[1])
+    kept = len(examples) - len(examples) // FOLDS
+    return sweep(_part(task, examples[:kept], examples[kept:]), strengths, fit)[1]
 
 
 def validate_by_folds(task: Task, strengths: Sequence[float], fit: Fit) -> torch.Tensor:
@@ -194,8 +193,7 @@ def validate_by_folds(task: Task, strengths: Sequence[float], fit: Fit) -> torch
     errors = []
     for fold in examples.tensor_split(FOLDS):
         rest = examples[~torch.isin(examples, fold)]
-        x, y = task.x, task.y
-        errors.append(sweep(x[:, rest], y[:, rest], x[:, fold], y[:, fold], strengths, fit)[1])
+        errors.append(sweep(_part(task, rest, fold), strengths, fit)[1])
     return torch.stack(errors).mean(0)
 
 

@@ -8,9 +8,8 @@ from torch.nn import functional
 
 from harness.claims.claim import Evidence, Lab, Section, claim
 from harness.claims.costs import cost_of
-from harness.claims.overfitting import number, words
+from harness.claims.gains import GAIN, overview
 from harness.claims.perceptron import (
-    EPOCHS,
     PILOT,
     TRAIN,
     WIDTH,
@@ -21,17 +20,17 @@ from harness.claims.perceptron import (
     train_network,
 )
 from harness.claims.regression import Task
-from harness.claims.seeds import Estimate, is_lower, ratio
-from harness.record.claims import Check, ClaimResult, Number, Panel, Plot, Series
+from harness.claims.seeds import Estimate, is_lower, number, ratio, words
+from harness.record.claims import Check, Number
 
 HELD_OUT = 10  # examples that early stopping takes from the 40
 MEMBERS = 5
 MORE = 4  # times as many examples
-_GAIN = "test error / doing nothing"
-_TIME = "time of a step / doing nothing"
 _METHOD = (
-    "A perceptron (10-48-48-1, AdamW) on 40 examples of Friedman's first problem with noise of standard deviation "
-    "3; test error on 400 examples against doing nothing, paired by seed. Strengths are chosen on seeds of their own."
+    "A perceptron (10-48-48-1, AdamW) on 40 examples of Friedman's first problem with noise "
+    "of standard deviation "
+    "3; test error on 400 examples against doing nothing, paired by seed. Strengths are "
+    "chosen on seeds of their own."
 )
 
 
@@ -48,7 +47,9 @@ def _l1(strength: float) -> Penalty:
 
 
 def _l2(strength: float) -> Penalty:
-    return lambda network: strength / 2 * torch.stack([w.square().sum() for w in network.weights.values()]).sum()
+    return lambda network: (
+        strength / 2 * torch.stack([w.square().sum() for w in network.weights.values()]).sum()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,26 @@ class _Arena:
 
     seeds: int
     seed: int
+    epochs: int
 
     @property
     def task(self) -> Task:
         return friedman_data(self.seeds, self.seed)
 
-    def error(self, change: Callable[[Network], Network] = lambda network: network, penalty: Penalty | None = None) -> torch.Tensor:
+    def error(
+        self, change: Callable[[Network], Network] = lambda network: network, penalty: Penalty | None = None
+    ) -> torch.Tensor:
         """Return the test error of every seed after training."""
         torch.manual_seed(self.seed)  # of the masks and the noise
         network = change(Network.build(self.seeds, self.seed))
-        return train_network(network, self.task, self.seed, penalty=penalty).test[-1]
+        return train_network(network, self.task, self.seed, epochs=self.epochs, penalty=penalty).test[-1]
 
 
 def _arenas(lab: Lab) -> tuple[_Arena, _Arena]:
-    return _Arena(lab.seeds, lab.seed), _Arena(max(8, lab.seeds // 4), lab.seed + PILOT)
+    return (
+        _Arena(lab.seeds, lab.seed, lab.epochs),
+        _Arena(max(8, lab.seeds // 4), lab.seed + PILOT, lab.epochs),
+    )
 
 
 Try = Callable[[_Arena, float], torch.Tensor]
@@ -112,8 +119,10 @@ def _tuned(lab: Lab, strengths: Sequence[float], attempt: Try) -> tuple[float, E
 
 
 def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
-    check = Check(says=f"test error / doing nothing {words(gain)} over {gain.seeds} seeds", holds=is_lower(gain))
-    return Evidence((check,), (number(_GAIN, gain, "ratio"), *more, *cost_of(remedy, lab)))
+    check = Check(
+        says=f"test error / doing nothing {words(gain)} over {gain.seeds} seeds", holds=is_lower(gain)
+    )
+    return Evidence((check,), (number(GAIN, gain, "ratio"), *more, *cost_of(remedy, lab)))
 
 
 def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,7 +132,7 @@ def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.
     part = replace(task, x=task.x[:, :kept], y=task.y[:, :kept])
     held_out = replace(task, test_x=task.x[:, kept:], test_y=task.y[:, kept:])
     network = Network.build(arena.seeds, arena.seed)
-    history = train_network(network, part, arena.seed, held_out=held_out, every=1)
+    history = train_network(network, part, arena.seed, epochs=arena.epochs, held_out=held_out, every=1)
     place = world.stop(history.train)
     return history.test.gather(0, place.unsqueeze(0)).squeeze(0), place + 1
 
@@ -131,39 +140,53 @@ def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.
 @claim(
     "O1",
     "Early stopping is a remedy for overfitting.",
-    _METHOD + f" Training stops where the error on {HELD_OUT} held-out examples was least; they are taken from the "
+    _METHOD
+    + f" Training stops where the error on {HELD_OUT} held-out examples was least; they are taken from the "
     "40, or come beside them.",
 )
-def early_stopping(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008 (frozen)
+def early_stopping(lab: Lab, world: World = World()) -> Evidence:
     """Stop each seed where its held-out error is least."""
     arena, _ = _arenas(lab)
     nothing = arena.error()
     checks, numbers = [], []
-    for where, extra in (("held-out examples beside the 40", True), ("held-out examples taken from the 40", False)):
+    for where, extra in (
+        ("held-out examples beside the 40", True),
+        ("held-out examples taken from the 40", False),
+    ):
         stopped, epochs = _train_and_stop(arena, world, extra=extra)
         gain = ratio(stopped, nothing)
         says = f"{where}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
         checks.append(Check(where=where, says=says, holds=is_lower(gain)))
-        numbers.append(number(_GAIN if extra else f"{where}: {_GAIN}", gain, "ratio"))
+        numbers.append(number(GAIN if extra else f"{where}: {GAIN}", gain, "ratio"))
         numbers.append(
-            Number(name=f"{where}: epochs until stopped, median of at most {EPOCHS}", value=float(epochs.median()), unit="1")
+            Number(
+                name=f"{where}: epochs until stopped, median of at most {arena.epochs}",
+                value=float(epochs.median()),
+                unit="1",
+            )
         )
     return Evidence(tuple(checks), (*numbers, *cost_of("early stopping", lab)))
 
 
-@claim("O2", "Data augmentation is a remedy for overfitting.", _METHOD + " Fresh Gaussian noise is added to the inputs.")
-def augmentation(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+@claim(
+    "O2",
+    "Data augmentation is a remedy for overfitting.",
+    _METHOD + " Fresh Gaussian noise is added to the inputs.",
+)
+def augmentation(lab: Lab, world: World = World()) -> Evidence:
     """Add noise to the inputs."""
     best, gain = _tuned(
         lab,
         (0.05, 0.1, 0.3, 0.6),
-        lambda arena, strength: arena.error(lambda network: replace(network, augment=world.augment(strength))),
+        lambda arena, strength: arena.error(
+            lambda network: replace(network, augment=world.augment(strength))
+        ),
     )
     return _evidence(lab, "augmentation", gain, Number(name="standard deviation of the noise", value=best))
 
 
 @claim("O3", "Dropout is a remedy for overfitting.", _METHOD)
-def dropout(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def dropout(lab: Lab, world: World = World()) -> Evidence:
     """Drop hidden values."""
     best, gain = _tuned(
         lab,
@@ -174,7 +197,7 @@ def dropout(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
 
 
 @claim("O4", "L1 and L2 penalties are remedies for overfitting.", _METHOD)
-def penalties(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def penalties(lab: Lab, world: World = World()) -> Evidence:
     """Add each penalty to the loss."""
     checks, numbers = [], []
     settings = {
@@ -183,25 +206,31 @@ def penalties(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
     }
     for name, (strengths, penalty) in settings.items():
 
-        def attempt(arena: _Arena, strength: float, penalty: Callable[[float], Penalty] = penalty) -> torch.Tensor:
+        def attempt(
+            arena: _Arena, strength: float, penalty: Callable[[float], Penalty] = penalty
+        ) -> torch.Tensor:
             return arena.error(penalty=penalty(strength))
 
         best, gain = _tuned(lab, strengths, attempt)
         says = f"{name}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
         checks.append(Check(where=name, says=says, holds=is_lower(gain)))
-        numbers += [number(f"{name}: {_GAIN}", gain, "ratio"), Number(name=f"{name}: strength", value=best)]
+        numbers += [number(f"{name}: {GAIN}", gain, "ratio"), Number(name=f"{name}: strength", value=best)]
         numbers += cost_of(name, lab, prefix=f"{name}: ")
     return Evidence(tuple(checks), tuple(numbers))
 
 
-@claim("O5", "Ensembles are a remedy for overfitting.", _METHOD + f" The predictions of {MEMBERS} networks are averaged.")
-def ensembles(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+@claim(
+    "O5",
+    "Ensembles are a remedy for overfitting.",
+    _METHOD + f" The predictions of {MEMBERS} networks are averaged.",
+)
+def ensembles(lab: Lab, world: World = World()) -> Evidence:
     """Average networks that differ in their initial weights and in the order of their examples."""
     arena, _ = _arenas(lab)
     task, predictions = arena.task, []
     for member in range(MEMBERS):
         network = Network.build(arena.seeds, arena.seed + 100 * member)
-        train_network(network, task, arena.seed + 100 * member)
+        train_network(network, task, arena.seed + 100 * member, epochs=arena.epochs)
         with torch.no_grad():
             predictions.append(network.predict(task.test_x))
     errors = (world.combine(torch.stack(predictions)) - task.test_y).square().mean(1)
@@ -211,7 +240,7 @@ def ensembles(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
 
 
 @claim("O6", "DropConnect is a remedy for overfitting.", _METHOD)
-def dropconnect(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def dropconnect(lab: Lab, world: World = World()) -> Evidence:
     """Drop weights."""
     best, gain = _tuned(
         lab,
@@ -226,13 +255,13 @@ def dropconnect(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
     "More training data is a remedy for overfitting.",
     _METHOD + f" There are {MORE} times as many examples, in as many steps.",
 )
-def more_data(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def more_data(lab: Lab, world: World = World()) -> Evidence:
     """Train on more examples, in as many steps."""
     arena, _ = _arenas(lab)
     examples = world.collect(MORE * TRAIN)
     task = friedman_data(arena.seeds, arena.seed, examples)
     network = Network.build(arena.seeds, arena.seed)
-    epochs = EPOCHS * TRAIN // examples
+    epochs = max(1, arena.epochs * TRAIN // examples)
     errors = train_network(network, task, arena.seed, epochs=epochs).test[-1]
     gain = ratio(errors, arena.error())
     return _evidence(lab, "more data", gain, Number(name="training examples", value=examples, unit="1"))
@@ -243,67 +272,16 @@ def more_data(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
     "A model of fitting size is a remedy for overfitting.",
     _METHOD + f" The width {WIDTH} is replaced by the best of five smaller ones; 0 is a linear model.",
 )
-def fitting_size(lab: Lab, world: World = World()) -> Evidence:  # noqa: B008
+def fitting_size(lab: Lab, world: World = World()) -> Evidence:
     """Choose a smaller network."""
     best, gain = _tuned(
         lab,
         (0, 4, 8, 16, 32),
-        lambda arena, width: arena.error(lambda _: Network.build(arena.seeds, arena.seed, world.resize(int(width)))),
+        lambda arena, width: arena.error(
+            lambda _: Network.build(arena.seeds, arena.seed, world.resize(int(width)))
+        ),
     )
     return _evidence(lab, f"width {int(best)}", gain, Number(name="width chosen", value=best, unit="1"))
-
-
-def _overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
-    """Return the plot of gain against cost, where at least two remedies were measured."""
-    points = [
-        (label, gain, time)
-        for result in results
-        for label, gain, time in _pairs(result)
-        if gain.value is not None and time.value is not None
-    ]
-    if len(points) < 2:  # noqa: PLR2004 (one point compares nothing)
-        return ()
-    series = Series(
-        name="remedies",
-        x=tuple(time.value or 0.0 for _, _, time in points),
-        y=tuple(100 * (1 - (gain.value or 1.0)) for _, gain, _ in points),
-        low=tuple(100 * (1 - (gain.high or 1.0)) for _, gain, _ in points),
-        high=tuple(100 * (1 - (gain.low or 1.0)) for _, gain, _ in points),
-        labels=tuple(label for label, _, _ in points),
-        mark="points",
-    )
-    panel = Panel(
-        title="what a remedy gains, and what it costs",
-        x_label="time of a step / doing nothing",
-        y_label="test error saved (%)",
-        x_scale="log",
-        series=(series,),
-        line=1.0,
-        level=0.0,
-    )
-    caption = "Up is better, left is cheaper; bars are 99 % intervals of the median over seeds."
-    return (Plot(name="O", caption=caption, panels=(panel,)),)
-
-
-_LABELS = {
-    "O1": "early stopping",
-    "O2": "augmentation",
-    "O3": "dropout",
-    "O5": f"ensemble of {MEMBERS}",
-    "O6": "DropConnect",
-    "O7": f"{MORE} x data",
-    "O8": "smaller model",
-}
-
-
-def _pairs(result: ClaimResult) -> list[tuple[str, Number, Number]]:
-    by_name = {one.name: one for one in result.numbers}
-    prefixes = {"L1": "L1: ", "L2": "L2: "} if result.id == "O4" else {_LABELS.get(result.id, result.id): ""}
-    return [
-        (label, by_name[prefix + _GAIN], by_name[prefix + _TIME])
-        for label, prefix in prefixes.items()
-        if prefix + _GAIN in by_name and prefix + _TIME in by_name
-    ]
 
 
 CLAIMS = (
@@ -316,4 +294,4 @@ CLAIMS = (
     more_data,
     fitting_size,
 )
-SECTION = Section("Remedies for overfitting", CLAIMS, _overview)
+SECTION = Section("Remedies for overfitting", CLAIMS, overview)

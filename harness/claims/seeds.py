@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.record.claims import Number
+
 CONFIDENCE = 0.99
 SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none
 
@@ -58,8 +60,23 @@ def share_at_least(successes: int, count: int) -> float:
     return float(binomtest(successes, count).proportion_ci(CONFIDENCE).low)
 
 
+def all_hold(answers: Sequence[bool | None]) -> bool | None:
+    """Return whether all hold: no where one does not, and unknown where one is."""
+    return False if False in answers else None if None in answers else True
+
+
 def band(values: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
     """Return 5 %, 50 % and 95 % over the seeds, the first dimension, at each place of the second."""
     levels = torch.quantile(values.double(), torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64), dim=0)
     low, middle, high = (tuple(level.tolist()) for level in levels)
     return low, middle, high
+
+
+def number(name: str, found: Estimate, unit: str = "") -> Number:
+    """Return an estimate as a number with its interval."""
+    return Number(name=name, value=found.value, low=found.low, high=found.high, unit=unit)
+
+
+def words(found: Estimate) -> str:
+    """Return an estimate with its interval, as in "0.50 [0.45, 0.55]"."""
+    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"

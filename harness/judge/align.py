@@ -7,8 +7,8 @@ from harness.judge.exact import direction, exact_values, meaning_of, unit_of
 from harness.judge.finding import Finding, Outcome, State, in_order
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
-from harness.record.pytest_benchmark import BenchmarkFile
-from harness.record.schema import ArmResult, Case, Metric, Run, Samples
+from harness.record.pytest_benchmark import BenchmarkFile, Stats
+from harness.record.schema import ArmResult, Case, Group, Metric, Run, Status
 
 NOT_PAIRED = (
     "time is held against stored time, which is not paired: no difference inside the noise of such a"
@@ -18,16 +18,27 @@ _PYTEST = Metric("time", "s", "lower", "noisy", "seconds a call")
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What one arm gave, without its samples: those of 10,000 cases need not be held twice."""
+
+    status: Status
+    reason: str
+    counts: Mapping[str, int]
+    groups: tuple[Group, ...]
+    spreads: Mapping[str, Spread]  # by metric
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One side of a comparison: its arms by case and name, and what decides its numbers."""
 
     name: str
     metrics: Mapping[str, Metric]
-    arms: Mapping[tuple[str, str], ArmResult]
-    spreads: Mapping[tuple[str, str], Spread]  # of what is no run of this harness, and has no samples
+    arms: Mapping[tuple[str, str], Entry]
     decides_exact: Mapping[str, str]
     decides_time: Mapping[str, str]
     told: Mapping[str, str]  # differences that are no obstacle, and are to be known
+    overload: str  # what shared the machine's cores, in words; "" for nothing
     cases: Mapping[str, Case]
     complete: bool
     command: str
@@ -37,20 +48,14 @@ class Listing:
 def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     """Return a run, or another project's benchmarks, as a side of a comparison."""
     if isinstance(source, BenchmarkFile):
-        spreads = {
-            (item.fullname, ""): Spread.of_quartiles(
-                item.stats.q1, item.stats.median, item.stats.q3, item.stats.rounds
-            )
-            for item in source.benchmarks
-        }
         return Listing(
             name=name,
             metrics={_PYTEST.name: _PYTEST},
-            arms={key: ArmResult(arm=key[1]) for key in spreads},
-            spreads=spreads,
+            arms={(item.fullname, ""): _entry_of_stats(item.stats) for item in source.benchmarks},
             decides_exact={},
             decides_time={"processor": source.machine},
             told={"Python": source.python},
+            overload="",
             cases={},
             complete=True,
             command="",
@@ -67,8 +72,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     return Listing(
         name=name,
         metrics={metric.name: metric for metric in source.metrics},
-        arms={(record.case.id, arm.arm): arm for record in source.records for arm in record.arms},
-        spreads={},
+        arms={(record.case.id, arm.arm): _entry(arm) for record in source.records for arm in record.arms},
         decides_exact=exact,
         decides_time={**exact, "device": where.device, "processor": where.processor},
         told={
@@ -77,6 +81,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
             "commit": where.commit or "unknown",
             **where.packages,
         },
+        overload=f"load {where.load:g} on {where.cores} cores" if where.load > where.cores > 0 else "",
         cases={record.case.id: record.case for record in source.records},
         complete=source.complete,
         command=source.command,
@@ -84,10 +89,25 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     )
 
 
+def _entry(arm: ArmResult) -> Entry:
+    spreads = {
+        samples.metric: Spread.of_samples([value for draw in samples.arm for value in draw])
+        for samples in arm.timings
+    }
+    return Entry(arm.status, arm.reason, arm.counts, arm.groups, spreads)
+
+
+def _entry_of_stats(stats: Stats) -> Entry:
+    spread = Spread.of_quartiles(stats.q1, stats.median, stats.q3, stats.rounds)
+    return Entry("ok", "", {}, (), {_PYTEST.name: spread})
+
+
 def compare(base: Listing, head: Listing) -> Outcome:
     """Compare two sides: exact values as integers, time as a stored baseline allows."""
-    exact_apart = _apart(base.decides_exact, head.decides_exact)
-    time_apart = _apart(base.decides_time, head.decides_time)
+    exact_apart = _said(_apart(base.decides_exact, head.decides_exact))
+    time_apart = "; ".join(
+        filter(None, (_said(_apart(base.decides_time, head.decides_time)), _shared(base, head)))
+    )
     findings: list[Finding] = []
     equal: dict[str, int] = {}
     timed = False
@@ -128,9 +148,8 @@ def compare(base: Listing, head: Listing) -> Outcome:
     notes = [
         f"{name}: {old} in the base, {new} in the head" for name, old, new in _apart(base.told, head.told)
     ]
-    notes += [f"times are incomparable: {_said(time_apart)}"] if time_apart else []
     if timed:
-        notes.append(NOT_PAIRED)
+        notes += [f"times are incomparable: {time_apart}"] if time_apart else [NOT_PAIRED]
     return Outcome(
         door="compare",
         subject=f"{head.name} against {base.name}",
@@ -155,7 +174,13 @@ def _said(apart: tuple[tuple[str, str, str], ...]) -> str:
     return "; ".join(f"{name} {old} in the base, {new} in the head" for name, old, new in apart)
 
 
-def _unmeasured(key: tuple[str, str], before: ArmResult, after: ArmResult) -> Finding:
+def _shared(base: Listing, head: Listing) -> str:
+    """Say which side shared its cores: a session that was given half of one says nothing of code."""
+    sides = (("base", base.overload), ("head", head.overload))
+    return "; ".join(f"{overload} when the {side} began" for side, overload in sides if overload)
+
+
+def _unmeasured(key: tuple[str, str], before: Entry, after: Entry) -> Finding:
     case, arm = key
     if after.status == "failed":
         also = ", as in the base" if before.status == "failed" else ""
@@ -173,7 +198,7 @@ def _exact(
     key: tuple[str, str],
     base: Listing,
     head: Listing,
-    apart: tuple[tuple[str, str, str], ...],
+    apart: str,
     findings: list[Finding],
 ) -> int:
     """Compare the exact values of one arm, and return how many are equal."""
@@ -193,7 +218,7 @@ def _exact(
             same += 1
             continue
         elif apart:
-            state, detail = State.INCOMPARABLE, _said(apart)
+            state, detail = State.INCOMPARABLE, apart
         else:
             state = direction(old, new, metrics[name].better if name in metrics else None)
             fails = state is not State.BETTER
@@ -221,10 +246,8 @@ def _redefined(name: str, base: Listing, head: Listing) -> bool:
     return (old.unit, old.better, old.kind) != (new.unit, new.better, new.kind)
 
 
-def _times(
-    key: tuple[str, str], base: Listing, head: Listing, apart: tuple[tuple[str, str, str], ...]
-) -> Iterator[Finding]:
-    before, after = _spreads(key, base), _spreads(key, head)
+def _times(key: tuple[str, str], base: Listing, head: Listing, apart: str) -> Iterator[Finding]:
+    before, after = base.arms[key].spreads, head.arms[key].spreads
     for name in dict.fromkeys((*before, *after)):
         old, new = before.get(name), after.get(name)
         metric = (head if new else base).metrics[name]
@@ -232,7 +255,7 @@ def _times(
         if old is None or new is None:
             state, detail = (State.NEW if old is None else State.GONE), "timed on one side only"
         elif apart or _redefined(name, base, head):
-            state, detail = State.INCOMPARABLE, _said(apart) or "another unit, or another side is better"
+            state, detail = State.INCOMPARABLE, apart or "another unit, or another side is better"
         else:
             judged = judge_unpaired(old, new, metric.better)
             state, detail = _STATES[judged.verdict], f"not paired; {judged.reason}"
@@ -258,23 +281,17 @@ _STATES = {
 }
 
 
-def _spreads(key: tuple[str, str], side: Listing) -> dict[str, Spread]:
-    if key in side.spreads:
-        return {_PYTEST.name: side.spreads[key]}
-    return {samples.metric: spread_of(samples) for samples in side.arms[key].timings}
-
-
-def spread_of(samples: Samples) -> Spread:
-    """Return the spread of an arm's own samples, its reference's left out."""
-    return Spread.of_samples([value for draw in samples.arm for value in draw])
-
-
 def _lonely(these: Listing, those: Listing, state: State) -> Iterator[Finding]:
     """Yield what only one side holds: a whole case in one row, else an arm."""
     other_cases = {case for case, _ in those.arms}
     told = set()
-    for case, arm in these.arms:
+    for (case, arm), entry in these.arms.items():
         if (case, arm) in those.arms or case in told:
+            continue
+        if entry.status != "ok" and state is State.NEW:
+            failed = entry.status == "failed"
+            kind = State.FAILED if failed else State.SKIPPED
+            yield Finding(state=kind, fails=failed, case=case, arm=arm, detail=entry.reason)
             continue
         whole = case not in other_cases
         if whole:

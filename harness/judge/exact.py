@@ -1,12 +1,25 @@
 """The exact values of an arm, as integers by name, and how two of them compare."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from harness.judge.finding import State
-from harness.record.schema import ArmResult, Better, Metric, Unit
+from harness.record.schema import Better, Group, Metric, Unit
 
 
-def exact_values(arm: ArmResult, metrics: Mapping[str, Metric]) -> dict[str, int]:
+class Counted(Protocol):
+    """What an arm counted."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Exact and witness metrics by name."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Its parameter groups."""
+
+
+def exact_values(arm: Counted, metrics: Mapping[str, Metric]) -> dict[str, int]:
     """Return what of an arm is exact: its exact metrics, and the size of each of its parameter groups."""
     values = {name: value for name, value in arm.counts.items() if metrics[name].kind == "exact"}
     for group in arm.groups:

@@ -1,5 +1,6 @@
 """Where a falling curve bends: from there on, more of the same buys less."""
 
+import itertools
 from collections.abc import Sequence
 
 STRAIGHT = 0.1  # a curve whose bend is flatter than this share of its fall is called straight
@@ -21,7 +22,7 @@ def knee(places: Sequence[float], values: Sequence[float]) -> int | None:
     """
     if len(places) != len(values):
         raise ValueError(f"there are {len(places)} places and {len(values)} values")
-    if any(after <= before for before, after in zip(places, places[1:], strict=False)):
+    if any(after <= before for before, after in itertools.pairwise(places)):
         raise ValueError("the places of a curve rise")
     if len(places) < 3 or values[-1] >= values[0]:  # noqa: PLR2004 (two points are a straight line)
         return None

@@ -78,12 +78,12 @@ def judge_unpaired(base: Spread, head: Spread, better: Better) -> Unpaired:
             Verdict.UNDECIDED,
             ratio,
             noise,
-            f"inside the +-{noise:.0%} that two sessions of one code differ by",
+            f"inside the +-{noise * 100:.0f} % that two sessions of one code differ by",
         )
     worse = (change > 0) == (better == "lower")
     return Unpaired(
         Verdict.WORSE if worse else Verdict.BETTER,
         ratio,
         noise,
-        f"outside the +-{noise:.0%} that two sessions of one code differ by",
+        f"outside the +-{noise * 100:.0f} % that two sessions of one code differ by",
     )

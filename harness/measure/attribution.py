@@ -158,7 +158,8 @@ def _replay(seen: Trace) -> _Peak:
     level = highest = freed = 0
     peak = _Peak(seen.marks[0], (), 0)
     # Sorting is stable: of two events of one moment, the allocation comes before the note.
-    for event in sorted((*seen.allocations, *seen.notes), key=_time):
+    events: list[Allocation | Span] = [*seen.allocations, *seen.notes]
+    for event in sorted(events, key=_time):
         if isinstance(event, Span):
             _read_note(event, live)
             continue

@@ -25,13 +25,14 @@ def environment(device: str) -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         processor=processor(),
-        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        cpu_capability=torch_compat.cpu_capability(),
         threads=torch.get_num_threads(),
         interop_threads=torch.get_num_interop_threads(),
         device=device_name(device),
         commit=_commit(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         packages=_packages(),
     )
 

@@ -1,4 +1,4 @@
-"""What is looked at before a model is measured: does it run, does it stay as it is, are its numbers numbers."""
+"""What is looked at before a model is measured: does it run, does it stay as it is, is its output numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,8 +102,3 @@ def _numbers(output: object) -> tuple[str, ...]:
         if tensor.is_floating_point() and bool(tensor.isnan().any()):
             return ("the model's output holds NaN: what it takes in time need not be what real numbers take",)
     return ()
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Tell whether a module, or one inside it, is what `torch.compile` returned."""
-    return any(hasattr(child, "_orig_mod") for child in module.modules())

@@ -11,6 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from harness.measure.trace import Trace, trace
 from harness.record.schema import Block
+from harness.workload.hooks import hookable
 from harness.workload.tensors import tensors_in
 
 _SCALAR_BYTES = 8
@@ -81,7 +82,7 @@ def record_graph(forward: Callable[[], object], module: nn.Module, inputs: objec
 def running_paths(module: nn.Module, path: list[str]) -> Iterator[None]:
     """Keep the path of the module that is running at the end of `path`."""
     handles = []
-    for name, child in module.named_modules():
+    for name, child in hookable(module):
         handles.append(child.register_forward_pre_hook(lambda _module, _inputs, name=name: path.append(name)))
         handles.append(child.register_forward_hook(lambda _module, _inputs, _output: void(path.pop())))
     try:

@@ -3,6 +3,7 @@
 It knows neither models nor torch: a side is a tuple of named calls.
 """
 
+import cProfile
 import gc
 import itertools
 import math
@@ -100,10 +101,14 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.settrace(tracer)
-        sys.setprofile(profiler)
         if collected:
             gc.enable()
+        sys.settrace(tracer)
+        # What stands for a running cProfile is no function that could be set again.
+        if isinstance(profiler, cProfile.Profile):
+            profiler.enable()
+        else:
+            sys.setprofile(profiler)
 
 
 @dataclass(slots=True)
@@ -135,8 +140,8 @@ class Pair:
         one_call = sum(costs) / 2
         if min(costs) < SHORTEST_CALL_S:
             raise TimingError(
-                f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is the"
-                " clock and the call itself, so put more work in one call"
+                f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is"
+                " the clock and the call itself, so put more work in one call"
             )
         calls = max(1, round(SAMPLE_S / one_call))
         round_s = 2 * calls * one_call
@@ -200,7 +205,7 @@ class Pair:
         reference = self._early
         if reference is None:
             reference = sample(self.reference, self.plan.calls, self.clock)
-        # A driver may run the arm again when all is timed: pytest-benchmark does, under its --benchmark-cprofile.
+        # A driver may run the arm again when all is timed: pytest-benchmark does, to profile it.
         if len(self._samples) < self.plan.total_rounds:
             self._samples.append((reference, self._arm_sample))
 

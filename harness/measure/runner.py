@@ -47,6 +47,7 @@ def measure_arm(
     arm: str,
     settings: Settings,
     drive: Drive = run_in_process,
+    *,
     entry: Entry | None = None,
 ) -> ArmResult:
     """Measure one arm against its reference; the reference itself against an independent copy.

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from harness.workload.model import WorkloadError
 
-MOST_RUNS = 12  # memory grows nearly linearly, so that three or four runs do
+MOST_RUNS = 24  # memory grows nearly linearly, so that three or four runs do
+_LINE_RUNS = 6  # where the line has not found it by then, the space between is halved
 
 
 def largest_batch(
@@ -56,6 +57,8 @@ def _propose(runs: dict[int, int | None], fitting: int, failing: int, limit: int
     known = sorted((batch, peak) for batch, peak in runs.items() if peak is not None)
     if len(known) < 2:  # noqa: PLR2004 (a line goes through two points)
         return fitting * 2 if fitting and not failing else max(fitting + 1, (fitting + failing) // 2)
+    if failing and len(runs) >= _LINE_RUNS:
+        return (fitting + failing) // 2 or 1
     # The two points nearest to the limit: the line is only as straight as the allocator's algorithms are.
     (low, low_peak), (high, high_peak) = sorted(sorted(known, key=lambda point: abs(point[1] - limit))[:2])
     if high_peak <= low_peak:

@@ -1,4 +1,4 @@
-"""Everything that is measured of one model: questions at each batch size, the freezing curve, the largest batch.
+"""All that is measured of one model: questions at each batch size, the freezing curve, the largest batch.
 
 What goes wrong is told and kept in the record; what was finished before stays.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
+import torch
 
 from harness.errors import HarnessError
 from harness.measure.attribution import lasting_bytes
@@ -16,7 +17,6 @@ from harness.measure.inspection import (
     COMPILED,
     OutOfMemoryError,
     inspect_model,
-    is_compiled,
     is_out_of_memory,
     refusing,
 )
@@ -27,6 +27,7 @@ from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.workload.blocks import find_blocks
 from harness.workload.factory import first_line
 from harness.workload.freezing_curve import NAME, arms_of, curve_question
+from harness.workload.hooks import is_compiled
 from harness.workload.losses import Loss
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
@@ -93,6 +94,7 @@ class Study:
     watch: Watcher
     run: Run
     trains: bool = field(default=True, init=False)
+    compiled: bool = field(default=False, init=False)
 
     def measure(self) -> Run:
         """Measure everything that is planned.
@@ -137,7 +139,8 @@ class Study:
             model = build(case, self.plan.seed, self.entry)
         for warning in inspect_model(model):
             self.watch.problem(warning)
-        if is_compiled(model.module):
+        self.compiled = is_compiled(model.module)
+        if self.compiled:
             self.watch.note(COMPILED)
         trainable = any(parameter.requires_grad for parameter in model.module.parameters())
         if self.trains and not trainable:
@@ -188,7 +191,7 @@ class Study:
             return measure_arm(question, case, arm, settings, entry=self.entry)
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
-        except Exception as error:  # whatever the model raises in this arm alone
+        except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
             reason = str(error) if isinstance(error, HarnessError) else first_line(error)
             if is_out_of_memory(error):
                 reason = f"out of memory at batch size {case.batch_size}: {reason}"
@@ -196,6 +199,10 @@ class Study:
             return ArmResult(arm=arm, status="failed", reason=reason)
         finally:
             gc.collect()  # models of a finished arm that lie in reference cycles
+            if self.compiled:
+                # Code compiled for the next arm's model counts against one limit with this one's, and
+                # past it torch runs what was not compiled.
+                torch.compiler.reset()
 
     def _keep(self, record: Record) -> None:
         others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
@@ -218,7 +225,7 @@ class Study:
             self.watch.measuring(msgspec.structs.replace(case, batch_size=batch_size), "peak")
             try:
                 return self._peak(msgspec.structs.replace(case, batch_size=batch_size))
-            except Exception as error:
+            except Exception as error:  # whatever the model raises; only one kind is an answer
                 if is_out_of_memory(error):
                     return None
                 raise

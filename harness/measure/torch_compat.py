@@ -18,6 +18,15 @@ def release() -> str:
     return torch.__version__.partition("+")[0]
 
 
+def cpu_capability() -> str:
+    """Return the instruction set that torch's kernels take: "AVX2", "AVX512", "DEFAULT"."""
+    if hasattr(torch.backends, "cpu"):
+        return str(torch.backends.cpu.get_cpu_capability())
+    # torch < 2.1 says it only in this text; drop with that tox factor.
+    said = torch.__config__.show().partition("CPU capability usage: ")[2].split()
+    return said[0] if said else "DEFAULT"
+
+
 def check_device(device: str) -> None:
     """Check that a device can be used here.
 

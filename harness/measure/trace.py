@@ -17,6 +17,8 @@ from typing import Any
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from harness.workload.hooks import hookable
+
 # The profiler's tracing library logs every start and stop to standard error; it reads the level when
 # the first profiler starts, and 6 is above all of its levels.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -158,7 +160,7 @@ def _followed(module: nn.Module | None) -> Iterator[None]:
         ranges.pop().__exit__(None, None, None)
 
     handles = []
-    for path, child in module.named_modules() if module is not None else ():
+    for path, child in hookable(module) if module is not None else ():
         handles.append(child.register_forward_pre_hook(enter(path)))
         handles.append(child.register_forward_hook(leave))
     try:

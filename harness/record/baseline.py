@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
+from harness.record.codec import NOT_READ
 from harness.record.schema import Case, Environment
 from harness.record.store import replace_file
 
@@ -154,7 +155,7 @@ def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
         if version < 1:
             raise BaselineError(f"{name} has format {version}; formats 1 to {BASELINE_FORMAT} are read here")
         file = msgspec.json.decode(data, type=_File)
-    except msgspec.DecodeError as error:
+    except NOT_READ as error:
         raise BaselineError(f"{name} is not a baseline: {error}") from error
     values: dict[tuple[str, str], dict[str, int]] = {}
     for row in file.rows:

@@ -70,6 +70,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # of its file, without the ending
     caption: str
     panels: tuple[Panel, ...]
+    shared: bool = True  # panels of one quantity have one range of it
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +106,7 @@ class ClaimsRun(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Version(msgspec.Struct):
     schema: int | None = None
-    results: msgspec.Raw | None = None
+    results: msgspec.Raw = msgspec.Raw()
 
 
 def encode_claims(run: ClaimsRun) -> bytes:
@@ -125,7 +126,7 @@ def decode_claims(data: bytes, name: str = "the file") -> ClaimsRun:
     """
     try:
         version = msgspec.json.decode(data, type=_Version)
-        if version.schema is None or version.results is None:
+        if version.schema is None or not bytes(version.results):
             raise UnreadableError(f"{name} holds no claims; `harness claims --json FILE` writes such a file")
         if version.schema > CLAIMS_SCHEMA:
             raise UnreadableError(

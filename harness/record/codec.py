@@ -6,6 +6,9 @@ from harness.errors import HarnessError
 from harness.record.check import ImplausibleError, check_run
 from harness.record.schema import SCHEMA, Record, Run
 
+# What decoding a file from anyone can raise: no JSON, other types, bad UTF-8, brackets without end.
+NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class UnreadableError(HarnessError, ValueError):
     """A file that is no run, and why."""
@@ -28,7 +31,7 @@ def decode_record(data: bytes, name: str = "the record") -> Record:
     """
     try:
         return msgspec.json.decode(data, type=Record)
-    except msgspec.DecodeError as error:
+    except NOT_READ as error:
         raise UnreadableError(f"{name} is not a record: {error}") from error
 
 
@@ -44,7 +47,7 @@ def decode_run(data: bytes, name: str = "the run") -> Run:
     """
     try:
         version = msgspec.json.decode(data, type=_Version).schema
-    except msgspec.DecodeError as error:
+    except NOT_READ as error:
         raise UnreadableError(f"{name} is not a run file: {error}") from error
     if version is None:
         raise UnreadableError(f"{name} is not a run file: it has no field `schema`")
@@ -57,7 +60,7 @@ def decode_run(data: bytes, name: str = "the run") -> Run:
     try:
         run = msgspec.json.decode(data, type=Run)
         check_run(run)
-    except msgspec.DecodeError as error:
+    except NOT_READ as error:
         raise UnreadableError(f"{name} is not a run file: {error}") from error
     except ImplausibleError as error:
         raise UnreadableError(f"{name} cannot be used: {error}") from error

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from harness.record.codec import UnreadableError, decode_run
+from harness.record.codec import NOT_READ, UnreadableError, decode_run
 from harness.record.schema import Run
 from harness.record.store import load_run
 
@@ -54,7 +54,7 @@ class BenchmarkFile(msgspec.Struct, frozen=True):
 
 class _Shape(msgspec.Struct):
     schema: int | None = None
-    benchmarks: msgspec.Raw | None = None
+    benchmarks: msgspec.Raw = msgspec.Raw(b"")
 
 
 def load_either(path: Path) -> Run | BenchmarkFile:
@@ -70,12 +70,20 @@ def load_either(path: Path) -> Run | BenchmarkFile:
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
     try:
+        return decode_run(data, str(path))
+    except UnreadableError:
+        # which of the two it is meant to be is looked at only now, for a run can be large
+        if _is_of_pytest_benchmark(data):
+            return decode_benchmarks(data, str(path))
+        raise
+
+
+def _is_of_pytest_benchmark(data: bytes) -> bool:
+    try:
         shape = msgspec.json.decode(data, type=_Shape)
-    except msgspec.DecodeError as error:
-        raise UnreadableError(f"{path} is neither a run file nor pytest-benchmark's JSON: {error}") from error
-    if shape.benchmarks is not None and shape.schema is None:
-        return decode_benchmarks(data, str(path))
-    return decode_run(data, str(path))
+    except NOT_READ:
+        return False
+    return bool(bytes(shape.benchmarks)) and shape.schema is None
 
 
 def decode_benchmarks(data: bytes, name: str = "the file") -> BenchmarkFile:
@@ -86,7 +94,7 @@ def decode_benchmarks(data: bytes, name: str = "the file") -> BenchmarkFile:
     """
     try:
         file = msgspec.json.decode(data, type=BenchmarkFile)
-    except msgspec.DecodeError as error:
+    except NOT_READ as error:
         raise UnreadableError(f"{name} is not pytest-benchmark's JSON: {error}") from error
     seen = set()
     for benchmark in file.benchmarks:

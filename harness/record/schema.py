@@ -44,6 +44,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     commit: str  # of the working directory; "" outside a repository
     started: str  # ISO 8601, UTC
     load: float  # the 1-minute load average when the run began
+    cores: int = 0  # that the process may run on; 0 where it was not written down
     packages: dict[str, str] = {}  # what else decides results: transformers, timm, ...
 
 

@@ -26,10 +26,12 @@ class Branch:
 def place(path: str) -> tuple[str, int | None]:
     """Return a module's path up to its first number, and the number: which of alike blocks it is in.
 
+    A number at the very front, before a name and another number, is part of the path.
+
     >>> place("transformer.h.3.mlp.act"), place("classifier")
     (('transformer.h', 3), ('classifier', None))
     """
-    match = re.match(r"(?:(.*?)\.)?(\d+)(?:\.|$)", path)
+    match = re.match(r"(?:((?:\d+\.)?\D.*?)\.)?(\d+)(?:\.|$)", path)
     if match is None:
         return path, None
     return match.group(1) or "", int(match.group(2))
@@ -83,10 +85,8 @@ def tree(attribution: Attribution) -> tuple[Branch, ...]:
 
 def tree_lines(attribution: Attribution, width: int = 80) -> tuple[str, ...]:
     """Return the tree as text, a line a branch, with exact bytes."""
-    lines = [
-        f"peak {attribution.peak:,} B in the {attribution.part} part,"
-        f" {quantity(attribution.above_start, 'B')} above the step's start"
-    ]
+    above = quantity(attribution.above_start, "B")
+    lines = [f"peak {attribution.peak:,} B in the {attribution.part} part, {above} above the step's start"]
     for branch in tree(attribution):
         lines.append(_line(branch, "  ", width))
         lines.extend(_line(leaf, "    ", width) for leaf in branch.leaves)
@@ -116,7 +116,6 @@ def sentence(record: Record) -> str:
 
 
 def sentences(run: Run) -> tuple[str, ...]:
-    """Return the sentence of every record that has one."""
-    return tuple(
-        f"{text} (batch {record.case.batch_size})" for record in run.records if (text := sentence(record))
-    )
+    """Return the sentence of every record that has one, with the setting it holds for."""
+    told = [(sentence(record), record.case) for record in run.records]
+    return tuple(f"{text} ({case.mode}, batch {case.batch_size})" for text, case in told if text)

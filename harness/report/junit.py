@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from harness.judge.finding import Finding, Outcome, State
-from harness.report.sentence import sentence, verdict_line
+from harness.report.sentence import many, sentence, verdict_line
 
 # What XML 1.0 cannot hold, in whatever encoding.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -71,7 +71,8 @@ def _test_case(door: str, name: str, findings: Sequence[Finding], equal: int = 0
     elif skipped and len(skipped) == len(findings) and not equal:
         ET.SubElement(case, "skipped", message=_clean(rest[0]))
     if equal or rest:
-        ET.SubElement(case, "system-out").text = _clean("\n".join([f"{equal:,} exact values equal", *rest]))
+        said = "\n".join([f"{many(equal, 'exact value')} equal", *rest])
+        ET.SubElement(case, "system-out").text = _clean(said)
     return case
 
 

@@ -17,7 +17,9 @@ def environment_text(run: Run, width: int = 80) -> str:
 def record_text(run: Run, record: Record, width: int = 80) -> str:
     """Return one record as text: its table, the sentence, and where its memory is."""
     table = next(
-        table for kept, table in zip(run.records, case_tables(run), strict=True) if kept.case.id == record.case.id
+        table
+        for kept, table in zip(run.records, case_tables(run), strict=True)
+        if kept.case.id == record.case.id
     )
     parts = [record.asks, in_terminal(table, width)]
     if is_curve(record):

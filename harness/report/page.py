@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.judge.compare import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.schema import Case, Record, Run
-from harness.report.attribution import Branch, sentence, tree
+from harness.report.attribution import Branch, sentences, tree
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
 from harness.report.study import Section, curve_points, curve_section, fit_line, is_curve, scaling_sections
 from harness.report.tables import CaseTable, case_tables, environment_lines
@@ -26,7 +26,6 @@ class CasePart:
     anchor: str
     asks: str
     table: CaseTable
-    sentence: str
     plots: tuple[tuple[str, Markup], ...]  # caption, SVG
     attribution: tuple[Branch, ...]
     peak: str
@@ -52,7 +51,7 @@ def run_page(run: Run) -> str:
         title=_title(run),
         verdict=verdict_sentence(run),
         complete=run.complete,
-        sentences=list(dict.fromkeys(part.sentence for part in parts if part.sentence)),
+        sentences=sentences(run),
         parts=parts,
         scaling=list(scaling_sections(run)),
         scaling_plots=[(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
@@ -108,7 +107,9 @@ def _best(run: Run) -> str:
         others = [
             arm
             for arm in record.arms
-            if arm.status == "ok" and arm.arm != record.reference and arm.counts.keys() >= reference.counts.keys()
+            if arm.status == "ok"
+            and arm.arm != record.reference
+            and arm.counts.keys() >= reference.counts.keys()
         ]
         if not others:
             continue
@@ -150,7 +151,6 @@ def _case_part(
         anchor=anchor,
         asks=record.asks,
         table=table,
-        sentence=sentence(record),
         plots=tuple((caption, Markup(svg)) for caption, svg in plots if svg),  # noqa: S704 (made here)
         attribution=tree(attribution) if attribution else (),
         peak=(

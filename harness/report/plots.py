@@ -4,13 +4,14 @@ Lines differ by dash and marker as well as by colour; nothing here keeps state b
 """
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -24,7 +25,7 @@ _DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _MARKERS = ("o", "s", "^", "D", "v", "x")
 _WIDTH = 4.2  # inches: text then has its size in a phone's width too
 _MOST_STEPS = 2000  # of a line; more are thinner than it
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": 9,
     "font.family": "sans-serif",
@@ -40,7 +41,7 @@ _SETTINGS = {
 
 def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
     """Return each arm's ratio to its reference with its interval; "" where no arm has a ratio."""
-    shown = [found for found in contrasts if found.judgement.ratio is not None and not found.control]
+    shown = [found for found in contrasts if found.judgement.ratio and not found.control]
     if not shown:
         return ""
     with rc_context(_SETTINGS):
@@ -51,7 +52,7 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
             judged = found.judgement
             if judged.low is not None and judged.high is not None:
                 axes.plot([judged.low, judged.high], [row, row], color=_COLOURS[0], linewidth=2)
-            axes.plot([judged.ratio], [row], marker="o", color=_COLOURS[0], markersize=5)
+            axes.plot([judged.ratio or math.nan], [row], marker="o", color=_COLOURS[0], markersize=5)
         axes.set_yticks(range(len(shown)), [found.arm for found in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -61,7 +62,7 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
 
 def curve_plot(points: Sequence[Point], name: str) -> str:
     """Return saved bytes, the step's peak and its time against the number of frozen blocks."""
-    timed = [point for point in points if point.seconds == point.seconds]
+    timed = [point for point in points if not math.isnan(point.seconds)]
     with rc_context(_SETTINGS):
         figure = Figure(figsize=(_WIDTH, 4.2 if timed else 2.6), layout="constrained")
         above = figure.subplots(2 if timed else 1, 1, sharex=True, squeeze=False)[:, 0]
@@ -138,7 +139,7 @@ def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
 
 
 def _thinned(line: Allocated) -> tuple[list[float], list[int]]:
-    """Return a line's points; of many, the highest and the lowest of each stretch, so that no peak is lost."""
+    """Return a line's points; of many, the highest and the lowest of each stretch: no peak is lost."""
     times, levels = (
         [0.0, *line.times, line.marks[-1]],
         [0, *line.levels, line.levels[-1] if line.levels else 0],
@@ -188,7 +189,7 @@ def _svg(figure: Figure, salt: str) -> str:
     written = io.StringIO()
     with rc_context({"svg.hashsalt": salt}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(written, metadata=nothing)
+        figure.savefig(written, format="svg", metadata=nothing)
     element = written.getvalue()
     element = element[element.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)

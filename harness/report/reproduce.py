@@ -8,22 +8,22 @@ from harness.record.schema import Case
 
 
 def commands(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield each case that has a finding, and how to measure it again, in the order of the findings."""
+    """Yield each case that has a finding and can be measured, and how, in the order of the findings."""
     for name in dict.fromkeys(finding.case for finding in outcome.findings if finding.case):
-        yield name, command(outcome, name)
+        if name in outcome.cases:
+            yield name, command(outcome, outcome.cases[name])
+        elif not outcome.cases:  # another project's benchmarks, whose names are pytest's own
+            yield name, f"pytest {_quoted(name)}"
 
 
-def command(outcome: Outcome, name: str) -> str:
+def command(outcome: Outcome, case: Case) -> str:
     """Return the command line that measures a case again, exact metrics alone.
 
     What names are given is quoted for a shell, and newlines in them become spaces.
     """
-    case = outcome.cases.get(name)
-    if case is None:  # of another project's benchmarks, whose names are pytest's own
-        return f"pytest {_quoted(name)}"
     if outcome.command.startswith("pytest "):
         return f"pytest {_folder(outcome.command)} {_options(case, outcome.threads)}"
-    return _one_line(outcome.command)
+    return f"harness measure {_measured(case, outcome.threads)}"
 
 
 def _folder(text: str) -> str:
@@ -44,6 +44,22 @@ def _options(case: Case, threads: int) -> str:
         f"--harness-threads {threads}",
         "--harness-budget 0",
         f"-k {_quoted(case.question)}",
+    ]
+    return " ".join(chosen)
+
+
+def _measured(case: Case, threads: int) -> str:
+    curve = case.question == "freezing_curve"  # what the option --curve of another question measures
+    chosen = [
+        _quoted(case.model),
+        f"--question {_quoted('freezing' if curve else case.question)}",
+        f"--device {_quoted(case.device)}",
+        f"--dtype {_quoted(case.dtype)}",
+        f"--batch-size {case.batch_size}",
+        f"--threads {threads}",
+        "--train" if case.mode == "train" else "--eval",
+        "--curve" if curve else "--no-curve",
+        "--budget 0",
     ]
     return " ".join(chosen)
 

@@ -15,22 +15,27 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     cases = len({case for outcome in outcomes for case in (*outcome.cases, *outcome.equal)})
     equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
     if not failing and all(outcome.door == "report" for outcome in outcomes):
-        return f"PASS: {_many(cases, 'case')}, nothing failed, books balance; held against no baseline"
+        return f"PASS: {many(cases, 'case')}, nothing failed, books balance; held against no baseline"
     if not failing:
         undecided = sum(outcome.counts().get(State.UNDECIDED, 0) for outcome in outcomes)
         rest = f"; {undecided:,} times undecided" if undecided else ""
-        return f"PASS: nothing worse in {_many(cases, 'case')}; {_many(equal, 'exact value')} equal{rest}"
+        return f"PASS: nothing worse in {many(cases, 'case')}; {many(equal, 'exact value')} equal{rest}"
     states = [state for state in State if any(finding.state is state for finding in failing)]
     counted = ", ".join(
         f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
         for state in states
     )
     touched = len({finding.case for finding in failing if finding.case})
-    where = f" in {touched:,} of {_many(max(cases, touched), 'case')}" if touched else ""
+    where = f" in {touched:,} of {many(max(cases, touched), 'case')}" if touched else ""
     return f"FAIL: {counted}{where}"
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> many(1, "case"), many(1200, "case")
+    ('1 case', '1,200 cases')
+    """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.judge.finding import Finding, Outcome, State
 from harness.report import reproduce
-from harness.report.sentence import change_of, counts_line, value_of, verdict_line
+from harness.report.sentence import change_of, counts_line, many, value_of, verdict_line
 from harness.report.units import markdown
 
 COMMENT_LIMIT = 65_536  # bytes of a pull request's comment on GitHub; a job summary takes 1 MiB
@@ -57,28 +57,27 @@ def _short(text: str) -> str:
 
 
 def _row(finding: Finding, subject: str) -> tuple[str, ...]:
-    what = finding.detail or finding.meaning
-    row = (
-        finding.state.value,
-        finding.case,
-        finding.arm,
-        finding.metric,
+    """Return a row's cells, escaped; numbers do not break before their unit."""
+    names = (finding.state.value, finding.case, finding.arm, finding.metric)
+    numbers = (
         value_of(finding.base, finding.unit),
         value_of(finding.head, finding.unit),
         change_of(finding),
-        what,
     )
-    return tuple(_short(cell) for cell in ((subject, *row) if subject else row))
+    return (
+        *(_text(_short(cell)) for cell in ((subject, *names) if subject else names)),
+        *(_text(number).replace(" ", "&nbsp;") for number in numbers),
+        _text(_short(finding.detail or finding.meaning)),
+    )
 
 
 def _fitting_table(headers: Sequence[str], rows: Sequence[tuple[str, ...]], room: int) -> str:
     """Return as much of a table as there is room for, and what was left out."""
     if not rows:
         return ""
-    escaped = [[_text(cell) for cell in row] for row in rows]
     lines = [f"| {' | '.join(headers)} |", f"|{'---|' * len(headers)}"]
     used = sum(len(line.encode()) + 1 for line in lines)
-    for kept, row in enumerate(escaped):
+    for kept, row in enumerate(rows):
         line = f"| {' | '.join(row)} |"
         used += len(line.encode()) + 1
         if used > room:
@@ -93,18 +92,13 @@ def _fitting_table(headers: Sequence[str], rows: Sequence[tuple[str, ...]], room
 
 
 def _folded(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the title and the lines of each folded list; the lines are markdown."""
     again = list(dict.fromkeys(line for outcome in outcomes for line in _reproduction(outcome)))
     if again:
         yield "How to reproduce each case", again
-    rest = [
-        line
-        for outcome in outcomes
-        for finding in outcome.findings
-        if not _is_shown(finding)
-        for line in [_rest(finding)]
-    ]
+    rest = [_rest(finding) for outcome in outcomes for finding in outcome.findings if not _is_shown(finding)]
     equal = [
-        f"{case}: {count:,} exact values equal"
+        _text(f"{case}: {many(count, 'exact value')} equal")
         for outcome in outcomes
         for case, count in outcome.equal.items()
     ]
@@ -113,14 +107,14 @@ def _folded(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     about = [
         line for outcome in outcomes for line in (outcome.subject, *outcome.environment, outcome.command)
     ]
-    yield "What was measured where", [line for line in dict.fromkeys(about) if line]
+    yield "What was measured where", [_text(line) for line in dict.fromkeys(about) if line]
 
 
 def _reproduction(outcome: Outcome) -> Iterator[str]:
     shown = {finding.case for finding in outcome.findings if _is_shown(finding)}
     for case, line in reproduce.commands(outcome):
         if case in shown:
-            yield f"{' '.join(case.split())}: {line}"
+            yield f"{_text(case)}<br><code>{_text(line)}</code>"
 
 
 def _rest(finding: Finding) -> str:
@@ -132,7 +126,7 @@ def _rest(finding: Finding) -> str:
         change_of(finding),
         finding.detail,
     )
-    return _short(" / ".join(part for part in parts if part))
+    return _text(_short(" / ".join(part for part in parts if part)))
 
 
 def _fold(title: str, lines: Sequence[str], room: int) -> str:
@@ -143,7 +137,7 @@ def _fold(title: str, lines: Sequence[str], room: int) -> str:
         return ""
     kept: list[str] = []
     for line in lines:
-        item = f"- {_text(line)}\n"
+        item = f"- {line}\n"
         used += len(item.encode())
         if used > room:
             kept.append(f"- {len(lines) - len(kept):,} of {len(lines):,} lines are left out for length\n")

@@ -55,7 +55,7 @@ def markdown(text: str) -> str:
     r"""Return text from anywhere so that markdown shows it as it is, on one line.
 
     >>> markdown("a|b<script>")
-    'a\\\\|b&lt;script&gt;'
+    'a\\|b&lt;script&gt;'
     """
     one_line = " ".join(text.split())
     escaped = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

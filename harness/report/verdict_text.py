@@ -1,14 +1,24 @@
 """An outcome for a terminal or a log: the verdict first, then a sentence a row."""
 
-from harness.judge.finding import Outcome
+from harness.judge.finding import Finding, Outcome, State
 from harness.report.sentence import counts_line, sentence, verdict_line
+
+_SHOWN = 20  # of the rows that say only what could not be seen
+
+
+def _says_nothing(finding: Finding) -> bool:
+    return not finding.fails and finding.state in (State.UNDECIDED, State.INCOMPARABLE)
 
 
 def outcome_text(outcome: Outcome) -> str:
     """Return an outcome as plain text; names are put on one line, and control characters are shown."""
     lines = [verdict_line([outcome]), f"{outcome.subject}: {counts_line([outcome])}"]
     lines += [f"note: {note}" for note in outcome.notes]
-    lines += [sentence(finding) for finding in outcome.findings]
+    unsaid = [finding for finding in outcome.findings if _says_nothing(finding)]
+    lines += [sentence(finding) for finding in outcome.findings if not _says_nothing(finding)]
+    lines += [sentence(finding) for finding in unsaid[:_SHOWN]]
+    if len(unsaid) > _SHOWN:
+        lines.append(f"{len(unsaid) - _SHOWN:,} more that are undecided or incomparable")
     return "\n".join(visible(line) for line in lines) + "\n"
 
 
@@ -19,6 +29,8 @@ def visible(text: str) -> str:
     'a b\\x1b[2J'
     """
     one_line = " ".join(text.split())
+    if one_line.isprintable():
+        return one_line
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in one_line

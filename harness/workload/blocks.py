@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from harness.workload.hooks import hookable
 from harness.workload.model import Model, WorkloadError
 
 _FEW = 6  # where the outermost row has fewer blocks, such as four stages, the row inside it is looked for
@@ -124,7 +125,7 @@ def _run_order(model: Model) -> tuple[dict[nn.Module, int], dict[nn.Module, int]
         count += 1
 
     handles = []
-    for child in model.module.modules():
+    for _, child in hookable(model.module):
         handles += [child.register_forward_pre_hook(enter), child.register_forward_hook(leave)]
     try:
         with torch.no_grad():

@@ -40,11 +40,12 @@ def config_entry(name: str) -> Entry:
 def _from_name(name: str) -> tuple[Any, Any]:
     import transformers
 
-    architecture = getattr(transformers, name, None)
+    architecture: Any = getattr(transformers, name, None)
     if isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel):
-        if getattr(architecture, "config_class", None) is None:
+        config_class: Any = architecture.config_class
+        if config_class is None:
             raise WorkloadError(f"hf:{name} is no architecture of its own: name one that has a config")
-        return architecture.config_class(), architecture
+        return config_class(), architecture
     try:
         config = transformers.AutoConfig.for_model(name)
     except (ValueError, KeyError) as error:
@@ -115,8 +116,8 @@ def _check_size(name: str, config: Any, make: Any) -> None:
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > free:
         raise WorkloadError(
-            f"hf:{name} has {needed / 2**30:.1f} GiB of parameters, and {free / 2**30:.1f} GiB are free: give a"
-            " smaller one as hf:PATH.json"
+            f"hf:{name} has {needed / 2**30:.1f} GiB of parameters, and {free / 2**30:.1f} GiB are free:"
+            " give a smaller one as hf:PATH.json"
         )
 
 

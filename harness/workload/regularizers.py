@@ -113,7 +113,8 @@ def penalized(model: Model, penalty: Callable[[torch.Tensor], torch.Tensor]) -> 
         if not isinstance(output, tuple):
             raise TypeError(f"a pair of output and penalty is expected, not {type(output).__name__}")
         original, extra = output
-        return model.loss(original) + extra
+        total: torch.Tensor = model.loss(original) + extra
+        return total
 
     return replace(model, module=WithPenalty(model.module, penalty), loss=loss, head="")
 

@@ -12,8 +12,7 @@ from harness.workload import factory, huggingface, vision
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import MODELS, Entry
 
-
-_SOURCES: dict[str, Callable[[str], Entry]] = {
+SOURCES: dict[str, Callable[[str], Entry]] = {
     "hf": huggingface.entry,
     "timm": vision.timm_entry,
     "torchvision": vision.torchvision_entry,
@@ -32,8 +31,8 @@ def resolve(target: str) -> Entry:
     if target in MODELS:
         return MODELS[target]
     source, _, name = target.partition(":")
-    if name and source in _SOURCES:
-        return _SOURCES[source](name)
+    if name and source in SOURCES:
+        return SOURCES[source](name)
     if name and all(part.isidentifier() for part in (*source.split("."), *name.split("."))):
         return factory.entry(target)
     raise WorkloadError(

@@ -6,6 +6,11 @@ from collections.abc import Iterator, Mapping
 import torch
 
 
+def bytes_of(tensor: torch.Tensor) -> int:
+    """Return the bytes of a tensor's elements (torch < 2.1 has no `nbytes`; drop with that tox factor)."""
+    return tensor.numel() * tensor.element_size()
+
+
 def tensors_in(value: object) -> Iterator[torch.Tensor]:
     """Yield every tensor in nested tuples, lists, mappings and dataclasses, in order."""
     if isinstance(value, torch.Tensor):

@@ -147,12 +147,12 @@ class Stash(torch.autograd.Function):
     """Doubles, and hides a tensor on its context instead of saving it."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
         ctx.x = values * 3
         return values * 2
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 (autograd's signature)
         return grads[0] * 2
 
 

@@ -98,7 +98,10 @@ def test_a_pass_is_run_when_it_is_asked_for_and_once() -> None:
 def test_what_is_frozen_and_what_trains_is_in_the_state_bytes() -> None:
     parameters = 4 * (256 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10)
     head = 4 * (512 * 10 + 10)
-    everything, trunk = counts("freezing", "mlp-relu", "all trainable"), counts("freezing", "mlp-relu", "trunk frozen")
+    everything, trunk = (
+        counts("freezing", "mlp-relu", "all trainable"),
+        counts("freezing", "mlp-relu", "trunk frozen"),
+    )
 
     assert everything["parameters"] == trunk["parameters"] == parameters == 1597480
     assert everything["gradients"] == parameters
@@ -118,8 +121,12 @@ def test_what_foreach_takes_for_a_moment_shrinks_with_the_groups() -> None:
 
 def exact(models: tuple[str, ...]) -> dict[str, dict[str, int]]:
     """Return the exact metrics of every mode, and of a training step, of fresh models."""
-    found = {f"{name} {arm}": counts("grad_mode", name, arm, mode="train") for name in models for arm in GRAD_MODES}
-    return found | {f"{name} step": counts("freezing", name, "all trainable", mode="train") for name in models}
+    found = {
+        f"{name} {arm}": counts("grad_mode", name, arm, mode="train") for name in models for arm in GRAD_MODES
+    }
+    return found | {
+        f"{name} step": counts("freezing", name, "all trainable", mode="train") for name in models
+    }
 
 
 @pytest.mark.parametrize(
@@ -138,11 +145,11 @@ def test_fifteen_repeats_are_identical(name: str) -> None:
 def test_two_processes_are_identical() -> None:
     models = tuple(MODELS)
     script = (
-        "import json, torch; torch.set_num_threads(int('{threads}'));"
+        f"import json, torch; torch.set_num_threads({torch.get_num_threads()});"
         "from importlib.util import module_from_spec, spec_from_file_location as spec_of;"
-        "spec = spec_of('observed', {file!r}); module = module_from_spec(spec);"
-        "spec.loader.exec_module(module); print(json.dumps(module.exact({models!r})))"
-    ).format(threads=torch.get_num_threads(), file=__file__, models=models)
+        f"spec = spec_of('observed', {__file__!r}); module = module_from_spec(spec);"
+        f"spec.loader.exec_module(module); print(json.dumps(module.exact({models!r})))"
+    )
     path = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
     other = subprocess.run(  # noqa: S603 (this interpreter, this file)
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {script}"],
@@ -185,7 +192,9 @@ print(peak, FileReader(file).metadata.peak_memory)
         ("transformer", 16),
     ],
 )
-def test_the_peak_is_at_most_memrays_and_within_8_percent_of_it(name: str, batch: int, tmp_path: Path) -> None:
+def test_the_peak_is_at_most_memrays_and_within_8_percent_of_it(
+    name: str, batch: int, tmp_path: Path
+) -> None:
     pytest.importorskip("memray")
     run = subprocess.run(  # noqa: S603 (this interpreter, the script above)
         [sys.executable, "-c", MEMRAY, name, str(batch), str(tmp_path / "allocations.bin")],
@@ -210,6 +219,6 @@ def test_the_books_are_those_of_the_forward_pass_with_its_loss() -> None:
     model = build(Case(question="freezing", model="mlp-relu", batch_size=64, mode="train"))
     seen = Observation(training_step(model))
 
-    # The loss saves the output, and the square of it is its mean's input, which needs no saving.
-    assert seen.books.saved == 262144 + 64 * 10 * 4
+    # The loss saves the output; torch < 2.1 also the square of it, of which the mean needs the size alone.
+    assert seen.books.saved - 262144 in {64 * 10 * 4, 2 * 64 * 10 * 4}
     assert seen.books.unaccounted == 0

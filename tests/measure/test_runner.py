@@ -98,7 +98,9 @@ def test_a_training_step_is_timed_part_by_part() -> None:
 
 
 def test_nothing_is_left_out_and_nothing_counted_twice_in_the_groups() -> None:
-    case = Case(question="decay_groups", model="linear", batch_size=16, mode="train", variant="adamw-for-loop")
+    case = Case(
+        question="decay_groups", model="linear", batch_size=16, mode="train", variant="adamw-for-loop"
+    )
     result = measure_arm(load_question("decay_groups"), case, "weights and biases", Settings(budget=0))
 
     assert result.groups == (
@@ -109,7 +111,9 @@ def test_nothing_is_left_out_and_nothing_counted_twice_in_the_groups() -> None:
 
 def test_an_output_that_is_no_number_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "nan", nan_entry("nan"))
-    result = measure_arm(fake_question("only"), Case(question="fake", model="nan", batch_size=2), "only", Settings(0))
+    result = measure_arm(
+        fake_question("only"), Case(question="fake", model="nan", batch_size=2), "only", Settings(0)
+    )
 
     assert result.status == "ok"
     assert result.warnings == ("the model's output holds NaN",)
@@ -128,9 +132,12 @@ def test_an_infinite_output_is_a_warning_and_a_finite_one_is_none() -> None:
 
 
 def test_a_case_that_cannot_be_built_is_refused() -> None:
-    with pytest.raises(WorkloadError, match="^a batch size of 0 holds no example"):
+    with pytest.raises(WorkloadError, match=r"^a batch size of 0 holds no example"):
         measure_arm(
-            load_question("grad_mode"), Case(question="grad_mode", model="linear", batch_size=0), "grad", Settings(0)
+            load_question("grad_mode"),
+            Case(question="grad_mode", model="linear", batch_size=0),
+            "grad",
+            Settings(0),
         )
 
 

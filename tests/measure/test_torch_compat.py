@@ -41,7 +41,8 @@ def test_cuda_where_there_is_none_is_refused(device: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     with pytest.raises(
-        WorkloadError, match=f"^device '{device}' was asked for, but this torch sees no CUDA device; cpu works$"
+        WorkloadError,
+        match=f"^device '{device}' was asked for, but this torch sees no CUDA device; cpu works$",
     ):
         check_device(device)
 

@@ -79,7 +79,11 @@ RUN = Run(
                     ),
                     groups=(
                         Group(
-                            name="decayed", weight_decay=0.01, tensors=3, parameters=398336, state_bytes=3186700
+                            name="decayed",
+                            weight_decay=0.01,
+                            tensors=3,
+                            parameters=398336,
+                            state_bytes=3186700,
                         ),
                     ),
                     books=Books(retained=264704, retained_no_grad=2560, saved=262000, scalars=8),

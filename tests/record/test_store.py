@@ -66,9 +66,7 @@ def test_a_file_is_written_with_the_folders_it_needs(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b.json").read_bytes() == b"{}"
 
 
-def test_a_full_disk_says_so_and_leaves_no_half_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_says_so_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", failing(FULL))
 
     with pytest.raises(StoreError, match=r"a\.json cannot be written: No space left on device$"):

@@ -76,7 +76,12 @@ def run_of(*arms: ArmResult, columns: tuple[str, ...] = ("peak", "nodes"), **cas
         arms=arms,
     )
     return Run(
-        id="now", environment=ENVIRONMENT, metrics=METRICS, records=(record,), command="pytest bench/", floor=0.005
+        id="now",
+        environment=ENVIRONMENT,
+        metrics=METRICS,
+        records=(record,),
+        command="pytest bench/",
+        floor=0.005,
     )
 
 
@@ -95,7 +100,9 @@ def test_the_environment_is_two_lines() -> None:
 
 
 def test_a_case_in_a_wide_terminal_is_one_table() -> None:
-    assert terminal(run_of(GRAD, NO_GRAD)) == """\
+    assert (
+        terminal(run_of(GRAD, NO_GRAD))
+        == """\
 mlp-relu, eval, float32, batch 64
 arm      time    ratio [99 % interval]    verdict    peak     nodes
 -------  ------  -----------------------  ---------  -------  -------
@@ -103,11 +110,14 @@ grad     100 us  1                        reference  384 KiB  14
 no_grad  90 us   0.900 [0.900, 0.900]     better     256 KiB  0
 A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
-"""  # noqa: E501
+"""
+    )
 
 
 def test_what_is_too_wide_is_split_in_two() -> None:
-    assert terminal(run_of(GRAD, NO_GRAD), width=60) == """\
+    assert (
+        terminal(run_of(GRAD, NO_GRAD), width=60)
+        == """\
 mlp-relu, eval, float32, batch 64
 arm      time    ratio [99 % interval]    verdict
 -------  ------  -----------------------  ---------
@@ -119,7 +129,8 @@ grad     384 KiB  14
 no_grad  256 KiB  0
 A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
-"""  # noqa: E501
+"""
+    )
 
 
 def test_the_tables_of_a_training_step_fit_in_80_columns() -> None:
@@ -134,7 +145,9 @@ def test_the_tables_of_a_training_step_fit_in_80_columns() -> None:
 
 
 def test_a_question_without_exact_columns_has_no_second_table() -> None:
-    assert terminal(run_of(GRAD, NO_GRAD, columns=()), width=40) == """\
+    assert (
+        terminal(run_of(GRAD, NO_GRAD, columns=()), width=40)
+        == """\
 mlp-relu, eval, float32, batch 64
 arm      time    ratio [99 % interval]    verdict
 -------  ------  -----------------------  ---------
@@ -142,14 +155,17 @@ grad     100 us  1                        reference
 no_grad  90 us   0.900 [0.900, 0.900]     better
 A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
-"""  # noqa: E501
+"""
+    )
 
 
 def test_an_arm_that_failed_or_was_skipped_is_shown_with_its_reason_and_the_rest_is_there() -> None:
     failed = ArmResult(arm="inference_mode", status="failed", reason="RuntimeError: out of memory")
     skipped = ArmResult(arm="no_grad", status="skipped", reason="torch refuses it")
 
-    assert terminal(run_of(GRAD, skipped, failed)) == """\
+    assert (
+        terminal(run_of(GRAD, skipped, failed))
+        == """\
 mlp-relu, eval, float32, batch 64
 arm             time    ratio [99 % interval]    verdict    peak     nodes
 --------------  ------  -----------------------  ---------  -------  -------
@@ -160,18 +176,22 @@ A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 dra
 books balance: 0 B unaccounted
 no_grad skipped: torch refuses it
 inference_mode failed: RuntimeError: out of memory
-"""  # noqa: E501
+"""
+    )
 
 
 def test_exact_metrics_alone_are_a_table_too() -> None:
     plain = ArmResult(arm="grad", counts={"peak": 1536})
 
-    assert terminal(run_of(plain)) == """\
+    assert (
+        terminal(run_of(plain))
+        == """\
 mlp-relu, eval, float32, batch 64
 arm    time    ratio [99 % interval]    verdict    peak
 -----  ------  -----------------------  ---------  -------
 grad   -       -                        -          1.5 KiB
 """
+    )
 
 
 def test_parts_of_a_step_are_rows_below_their_arm() -> None:
@@ -189,7 +209,10 @@ def test_warnings_blocks_and_witnesses_are_lines_below() -> None:
         arm="grad",
         counts={"peak": 1536, "rss": 2048},
         books=Books(retained=3072, retained_no_grad=512, saved=1536, scalars=0),
-        blocks=(Block(bytes=1024, operator="aten::mul", module="1.0"), Block(bytes=8, operator="", module="")),
+        blocks=(
+            Block(bytes=1024, operator="aten::mul", module="1.0"),
+            Block(bytes=8, operator="", module=""),
+        ),
         warnings=("the model's output holds NaN",),
     )
 
@@ -250,7 +273,9 @@ def test_groups_are_told_but_not_one_for_each_parameter() -> None:
 def test_a_page_of_a_question_in_markdown() -> None:
     other = ArmResult(arm="no_grad", status="failed", reason="ValueError: a | b <script> `c`")
 
-    assert in_markdown(run_of(GRAD, other, variant="adamw"), "grad_mode") == """\
+    assert (
+        in_markdown(run_of(GRAD, other, variant="adamw"), "grad_mode")
+        == """\
 # What does recording the graph cost a forward pass?
 
 torch 2.13.0 (cpu), Python 3.11.2, transformers 5.23.0; 1 thread, AVX512  
@@ -267,7 +292,8 @@ Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the 
 - A/A control (grad against an independent copy): 1.000 \\[1.000, 1.000\\] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
 - books balance: 0 B unaccounted
 - no\\_grad failed: ValueError: a \\| b &lt;script&gt; \\`c\\`
-"""  # noqa: E501
+"""
+    )
 
 
 def test_a_page_holds_its_own_question_alone() -> None:
@@ -280,7 +306,10 @@ def test_a_page_holds_its_own_question_alone() -> None:
 
 
 def test_a_table_in_markdown_shows_text_as_it_is() -> None:
-    assert github(("arm", "time"), [("a|b", "1 us")]) == """\
+    assert (
+        github(("arm", "time"), [("a|b", "1 us")])
+        == """\
 | arm   |   time |
 |:------|-------:|
 | a\\|b  |   1 us |"""
+    )

@@ -43,11 +43,15 @@ def test_a_quantity_is_read_with_its_unit(value: float, unit: Unit, text: str) -
         (123456.0, "s", "123456 s"),
     ],
 )
-def test_a_quantity_that_rounds_up_to_the_next_unit_is_written_in_it(value: float, unit: Unit, text: str) -> None:
+def test_a_quantity_that_rounds_up_to_the_next_unit_is_written_in_it(
+    value: float, unit: Unit, text: str
+) -> None:
     assert quantity(value, unit) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (1.0, "1.000"), (0.9995, "1.000"), (1.0235, "1.024")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (1.0, "1.000"), (0.9995, "1.000"), (1.0235, "1.024")]
+)
 def test_a_ratio_has_three_digits_or_is_none(value: float | None, text: str) -> None:
     assert ratio(value) == text
 

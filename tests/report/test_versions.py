@@ -67,7 +67,9 @@ def rows(page: str) -> list[list[str]]:
 
 
 def test_a_page_is_a_column_a_version_and_marks_what_changed() -> None:
-    assert version_pages([NEW, OLD])["grad_mode"] == """\
+    assert (
+        version_pages([NEW, OLD])["grad_mode"]
+        == """\
 # What does recording the graph cost a forward pass? Torch versions side by side
 
 torch 2.0.1 (cpu), Python 3.11.2; 1 thread, AVX2  
@@ -85,6 +87,7 @@ Bytes and counts are exact. `changed` marks a row whose versions differ. A time 
 | no\\_grad |             peak |        1,000 B |        1,000 B |           |
 | no\\_grad | time / reference | 0.900 (better) | 0.800 (better) |           |
 """
+    )
 
 
 def test_versions_are_in_the_order_of_their_numbers() -> None:
@@ -122,7 +125,9 @@ def test_each_question_has_a_page() -> None:
     assert set(version_pages([OLD, freezing])) == {"grad_mode", "freezing"}
 
 
-@pytest.mark.parametrize("runs", [[], [OLD, OLD], [OLD, msgspec.structs.replace(NEW, environment=OLD.environment)]])
+@pytest.mark.parametrize(
+    "runs", [[], [OLD, OLD], [OLD, msgspec.structs.replace(NEW, environment=OLD.environment)]]
+)
 def test_two_runs_of_one_version_are_refused(runs: list[Run]) -> None:
-    with pytest.raises(HarnessError, match="^each run has to be of another torch version; "):
+    with pytest.raises(HarnessError, match=r"^each run has to be of another torch version; "):
         version_pages(runs)

@@ -108,14 +108,18 @@ def test_every_trainable_parameter_is_in_exactly_one_group(name: str, policy: st
 
     check_groups(module, groups)
     held = [id(parameter) for group in groups for parameter in group.parameters]
-    assert sorted(held) == sorted(id(parameter) for parameter in module.parameters() if parameter is not frozen)
+    assert sorted(held) == sorted(
+        id(parameter) for parameter in module.parameters() if parameter is not frozen
+    )
 
 
 def test_a_parameter_in_no_group_is_named() -> None:
     module = nn.Linear(2, 2)
     group = DecayGroup("decayed", 0.01, (module.weight,))
 
-    with pytest.raises(WorkloadError, match="^parameter 'bias' is in no group; it has to be in exactly one$"):
+    with pytest.raises(
+        WorkloadError, match=r"^parameter 'bias' is in no group; it has to be in exactly one$"
+    ):
         check_groups(module, (group,))
 
 
@@ -123,24 +127,30 @@ def test_a_parameter_in_two_groups_is_named() -> None:
     module = nn.Linear(2, 2)
     group = DecayGroup("decayed", 0.01, (module.weight, module.bias))
 
-    with pytest.raises(WorkloadError, match="^parameter 'weight' is in 2 groups; it has to be in exactly one$"):
+    with pytest.raises(
+        WorkloadError, match=r"^parameter 'weight' is in 2 groups; it has to be in exactly one$"
+    ):
         check_groups(module, (group, DecayGroup("again", 0.0, (module.weight,))))
 
 
 def test_a_group_of_something_else_is_named() -> None:
     stranger = DecayGroup("strange", 0.0, (nn.Parameter(torch.zeros(1)),))
 
-    with pytest.raises(WorkloadError, match="^group 'strange' holds a parameter that the model does not train$"):
+    with pytest.raises(
+        WorkloadError, match=r"^group 'strange' holds a parameter that the model does not train$"
+    ):
         check_groups(nn.Linear(2, 2), (stranger,))
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are() -> None:
-    with pytest.raises(WorkloadError, match="^no decay policy 'fastai'; there are one group, weights and biases, "):
+    with pytest.raises(
+        WorkloadError, match=r"^no decay policy 'fastai'; there are one group, weights and biases, "
+    ):
         decay_groups(nn.Linear(2, 2), "fastai", 0.01)
 
 
 def test_an_unknown_optimizer_is_refused_with_those_there_are() -> None:
-    with pytest.raises(WorkloadError, match="^no optimizer 'lion-foreach'; there are sgd-for-loop, "):
+    with pytest.raises(WorkloadError, match=r"^no optimizer 'lion-foreach'; there are sgd-for-loop, "):
         make_optimizer("lion-foreach", ())
 
 
@@ -148,15 +158,14 @@ def test_an_unknown_optimizer_is_refused_with_those_there_are() -> None:
 def test_an_optimizer_is_what_its_name_says_or_torch_refuses_it(variant: str) -> None:
     module = nn.Linear(2, 2)
     groups = decay_groups(module, "nanogpt", 0.01)
-    try:
-        optimizer = make_optimizer(variant, groups)
-    except UnsupportedError as error:
-        assert variant.endswith("fused")  # the other two are in every torch
-        assert str(error).startswith(f"torch refuses {variant}: ")
+    if variant.endswith("fused") and torch.__version__.startswith("2.0."):  # the other two are in every torch
+        with pytest.raises(UnsupportedError, match=f"^torch refuses {variant}: "):
+            make_optimizer(variant, groups)
         return
+    optimizer = make_optimizer(variant, groups)
 
     assert type(optimizer) is (SGD if variant.startswith("sgd") else AdamW)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
     for group in optimizer.param_groups:
-        assert bool(group["fused"] if "fused" in group else False) is variant.endswith("fused")
+        assert bool(group.get("fused")) is variant.endswith("fused")
         assert bool(group["foreach"]) is variant.endswith("foreach")

@@ -24,7 +24,9 @@ def test_the_loss_is_the_mean_square_of_the_first_floating_point_tensor() -> Non
 
 
 def test_an_output_without_floating_point_numbers_has_no_loss() -> None:
-    with pytest.raises(WorkloadError, match="^the output holds no floating-point tensor to take a loss of: list"):
+    with pytest.raises(
+        WorkloadError, match=r"^the output holds no floating-point tensor to take a loss of: list"
+    ):
         mean_square([torch.tensor([1])])
 
 
@@ -104,10 +106,10 @@ def test_tied_weights_belong_to_the_head() -> None:
 
 
 def test_a_head_that_is_not_there_is_refused() -> None:
-    with pytest.raises(WorkloadError, match="^the model has no submodule 'nose' to be its head$"):
+    with pytest.raises(WorkloadError, match=r"^the model has no submodule 'nose' to be its head$"):
         Model(nested(), (), head="nose").head_module()
 
 
 def test_a_model_without_parameters_has_no_head() -> None:
-    with pytest.raises(WorkloadError, match="^the model has no parameters, so it has no head"):
+    with pytest.raises(WorkloadError, match=r"^the model has no parameters, so it has no head"):
         Model(nn.Tanh(), ()).head_module()

@@ -31,7 +31,7 @@ def test_the_questions_are_found_by_their_files() -> None:
 
 
 def test_an_unknown_question_is_refused_with_those_there_are() -> None:
-    with pytest.raises(WorkloadError, match="^no question 'why'; there are .*decay_groups, .*grad_mode"):
+    with pytest.raises(WorkloadError, match=r"^no question 'why'; there are .*decay_groups, .*grad_mode"):
         load_question("why")
 
 
@@ -165,13 +165,15 @@ def test_the_trunk_under_no_grad_leaves_other_models_of_the_class_alone() -> Non
 def test_a_name_that_is_no_parameter_is_refused() -> None:
     model = Model(nn.Linear(2, 2), ())
 
-    with pytest.raises(WorkloadError, match="^no parameter 'conv'; there are weight, bias$"):
+    with pytest.raises(WorkloadError, match=r"^no parameter 'conv'; there are weight, bias$"):
         freeze(model, BY_NAME, ("conv",))
 
 
 def test_a_decay_step_keeps_its_gradients_so_that_every_step_is_the_same_work() -> None:
     step = step_of("decay_groups", "mlp-relu", "nanogpt", variant="adamw-for-loop")
-    before = [parameter.grad.clone() for parameter in step.model.module.parameters() if parameter.grad is not None]
+    before = [
+        parameter.grad.clone() for parameter in step.model.module.parameters() if parameter.grad is not None
+    ]
 
     step()
 

@@ -61,7 +61,7 @@ def test_nothing_trainable_is_refused() -> None:
     model = small()
     model.module.requires_grad_(requires_grad=False)
 
-    with pytest.raises(WorkloadError, match="^no parameter is trainable, so there is no training step$"):
+    with pytest.raises(WorkloadError, match=r"^no parameter is trainable, so there is no training step$"):
         training_step(model)
 
 

@@ -5,17 +5,17 @@ from torch.optim import Optimizer
 
 from harness.measure.observe import Observation
 from harness.measure.probes.probe import Probe, exact
-from harness.workload.tensors import tensors_in
+from harness.workload.tensors import bytes_of, tensors_in
 
 
 def state_bytes(optimizer: Optimizer, parameter: torch.Tensor) -> int:
     """Return the bytes of what an optimizer keeps for one parameter."""
-    return sum(tensor.nbytes for tensor in tensors_in(optimizer.state.get(parameter, {})))
+    return sum(bytes_of(tensor) for tensor in tensors_in(optimizer.state.get(parameter, {})))
 
 
 def _read(seen: Observation) -> dict[str, int]:
     parameters = list(seen.step.model.module.parameters())
-    counts = {"parameters": sum(parameter.nbytes for parameter in parameters)}
+    counts = {"parameters": sum(bytes_of(parameter) for parameter in parameters)}
     backward = seen.part("backward")
     if backward is not None:
         seen.step.model.module.zero_grad(set_to_none=True)
@@ -23,7 +23,7 @@ def _read(seen: Observation) -> dict[str, int]:
             part.call()
             if part.name == "backward":
                 counts["gradients"] = sum(
-                    parameter.grad.nbytes for parameter in parameters if parameter.grad is not None
+                    bytes_of(parameter.grad) for parameter in parameters if parameter.grad is not None
                 )
     optimizer = seen.step.optimizer
     if optimizer is not None:

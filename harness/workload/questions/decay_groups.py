@@ -13,7 +13,7 @@ from harness.workload.step import DecayGroup, Part, Step
 from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY
 
 IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
-    "for-loop": {"foreach": False, "fused": False},
+    "for-loop": {"foreach": False},
     "foreach": {"foreach": True},
     "fused": {"fused": True},
 }

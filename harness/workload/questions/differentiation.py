@@ -6,7 +6,6 @@ import torch
 
 from harness.record.schema import Case
 from harness.workload.model import Model, UnsupportedError, WorkloadError
-from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
 from harness.workload.step import Part, Step
 

@@ -61,8 +61,8 @@ def _build(case: Case, arm: str, model: Model) -> Step:
         run_trunk_without_grad(model)
         if not model.loss_of_forward().requires_grad:
             raise UnsupportedError(
-                "something that runs after the head runs under no_grad too, so that nothing is trained; name the"
-                " head in Model.head"
+                "something that runs after the head runs under no_grad too, so that nothing is trained; name"
+                " the head in Model.head"
             )
     if any(parameter.requires_grad for parameter in model.module.parameters()):
         return training_step(model)

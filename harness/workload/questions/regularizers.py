@@ -1,6 +1,7 @@
 """What does regularizing cost a training step?"""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch.optim import SGD
 
@@ -41,8 +42,13 @@ def _build(_case: Case, arm: str, model: Model) -> Step:
     weights = weights_of(changed.module)
     weight_ids = {id(weight) for weight in weights}
     rest = [p for p in changed.module.parameters() if p.requires_grad and id(p) not in weight_ids]
-    groups = [{"params": weights, "weight_decay": WEIGHT_DECAY if arm == DECAY else 0.0}, {"params": rest}]
-    optimizer = SGD([group for group in groups if group["params"]], lr=LEARNING_RATE)
+    decay = WEIGHT_DECAY if arm == DECAY else 0.0
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, "weight_decay": strength}
+        for parameters, strength in ((weights, decay), (rest, 0.0))
+        if parameters
+    ]
+    optimizer = SGD(groups, lr=LEARNING_RATE)
     return training_step(changed, optimizer)
 
 

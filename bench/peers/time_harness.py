@@ -1,0 +1,40 @@
+"""The harness itself: `compare`, on one object and on two copies."""
+
+import copy
+import math
+from collections.abc import Callable
+
+from bench.peers.record import COPIES, HARNESS, OBJECT
+from bench.peers.tool import Outcome, PeerError, TimingPeer
+from bench.peers.work import forward
+from harness.api import CONTROL_SHARE, compare
+from harness.judge.verdict import ALPHA, FLOOR, Verdict
+
+_RULE = f"verdict better or worse: {100 * (1 - ALPHA):g} % interval of the median, floor {100 * FLOOR:g} %"
+
+
+def _outcome(
+    reference: Callable[[], object], arm: Callable[[], object], seconds: float, seed: int
+) -> Outcome:
+    # `compare` times its A/A control on top of its budget; here the control counts.
+    found = compare(reference, arm, budget=seconds / (1 + CONTROL_SHARE), seed=seed)
+    if found.ratio is None or found.samples is None:
+        raise PeerError(found.reason)
+    alarm = found.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return Outcome(math.log(found.ratio), alarm, found.samples.measured_s)
+
+
+def _one_object(seconds: float, seed: int) -> tuple[Outcome, ...]:
+    call = forward().__call__
+    return (_outcome(call, call, seconds, seed),)
+
+
+def _copies(seconds: float, seed: int) -> tuple[Outcome, ...]:
+    model = forward()
+    return (_outcome(copy.deepcopy(model), copy.deepcopy(model), seconds, seed),)
+
+
+PEERS = (
+    TimingPeer(HARNESS, "autograd-harness", OBJECT, (("median", _RULE),), 36, _one_object),
+    TimingPeer(HARNESS, "autograd-harness", COPIES, (("median", _RULE),), 36, _copies),
+)

@@ -1,0 +1,234 @@
+"""The plots of claims, drawn from data: one style for all, told apart by lightness, dash and marker too."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox, BboxBase
+
+from harness.record.claims import Panel, Plot, Series
+from harness.report.svg import svg
+
+# From dark to light, so that they differ in grey; blue and orange are safe for colour-blind readers.
+_COLOURS = ("#123a63", "#c9581c", "#8ec4e6", "#6e6e6e", "#1f1f1f", "#e3b23c")
+_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), "-")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_HATCHES = ("", "////", "\\\\\\\\", "xxxx")
+_RULE = "#9a9a9a"
+_PANEL = 4.1  # inches wide
+_MOST_MARKED = 12  # points of a curve that each get a marker
+_FEW_DECADES = 30.0  # a log axis shorter than this factor is labelled with plain numbers ...
+_NEAR_ONE = 3.0  # ... and one shorter than this with evenly spaced ones
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so that the files are the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.6,
+}
+
+
+def draw(plot: Plot) -> str:
+    """Return a plot as SVG text, the same bytes for the same data."""
+    with mpl.rc_context(_SETTINGS):
+        rows = max(len(panel.ticks) for panel in plot.panels)
+        height = max(2.9, 0.9 + 0.42 * rows)
+        wide = _PANEL * (1.55 if len(plot.panels) == 1 and (rows or _labelled(plot)) else 1.0)
+        figure = Figure(figsize=(wide * len(plot.panels), height), layout="constrained")
+        every = tuple(figure.subplots(1, len(plot.panels), squeeze=False)[0])
+        for axes, panel in zip(every, plot.panels, strict=True):
+            _draw_panel(axes, panel)
+        if plot.shared:
+            _share_heights(every, plot.panels)
+        handles = {
+            name: handle
+            for axes in every
+            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        if len(handles) > 1:
+            figure.legend(
+                list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles))
+            )
+        if _labelled(plot):
+            figure.draw_without_rendering()  # settles the layout, which labels are placed in
+            for axes, panel in zip(every, plot.panels, strict=True):
+                place_labels(axes, [series for series in panel.series if series.labels])
+        return svg(figure)
+
+
+def _labelled(plot: Plot) -> bool:
+    return any(series.labels for panel in plot.panels for series in panel.series)
+
+
+def _share_heights(every: Sequence[Axes], panels: Sequence[Panel]) -> None:
+    """Give panels that measure the same thing upwards the same range, and rows their names once."""
+    kinds: dict[tuple[object, ...], list[Axes]] = {}
+    for axes, panel in zip(every, panels, strict=True):
+        kinds.setdefault((panel.y_label, panel.y_scale, panel.ticks), []).append(axes)
+    for (_, _, ticks), alike in kinds.items():
+        limits = [axes.get_ylim() for axes in alike]
+        for place, axes in enumerate(alike):
+            if ticks:
+                axes.tick_params(labelleft=place == 0)
+            else:
+                axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    axes.set_xscale(panel.x_scale)
+    axes.set_yscale(panel.y_scale)
+    if panel.line is not None:
+        axes.axvline(panel.line, color=_RULE, linewidth=1, linestyle="--", zorder=0)
+    if panel.level is not None:
+        axes.axhline(panel.level, color=_RULE, linewidth=1, linestyle="--", zorder=0)
+    bars = [series for series in panel.series if series.mark == "bars"]
+    for index, series in enumerate(panel.series):
+        if series.mark == "bars":
+            _draw_bars(axes, series, index, len(bars))
+        elif series.mark == "points":
+            _draw_points(axes, series, index, across=bool(panel.ticks))
+        else:
+            _draw_line(axes, series, index)
+    if panel.ticks:
+        axes.set_yticks(range(len(panel.ticks)), panel.ticks)
+        axes.set_ylim(len(panel.ticks) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    axes.set_title(panel.title)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    _plain_ticks(axes, panel)
+
+
+def _plain_ticks(axes: Axes, panel: Panel) -> None:
+    """Label a short log axis with plain numbers, where powers of ten would leave one label or none."""
+    low, high = axes.get_xlim()
+    if panel.x_scale != "log" or high / low >= _FEW_DECADES:
+        return
+    short = high / low < _NEAR_ONE
+    axes.xaxis.set_major_locator(MaxNLocator(5) if short else LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _draw_line(axes: Axes, series: Series, index: int) -> None:
+    style = index % len(_COLOURS)
+    few = len(series.x) <= _MOST_MARKED
+    axes.plot(
+        series.x,
+        series.y,
+        label=series.name,
+        color=_COLOURS[style],
+        linestyle=_DASHES[style],
+        linewidth=1.8,
+        marker=_MARKERS[style] if few else None,
+        markersize=4.5,
+    )
+    if series.low and series.high:
+        axes.fill_between(series.x, series.low, series.high, color=_COLOURS[style], alpha=0.2, linewidth=0)
+
+
+def _draw_points(axes: Axes, series: Series, index: int, *, across: bool) -> None:
+    style = index % len(_COLOURS)
+    spread = None
+    if series.low and series.high:
+        middle = series.x if across else series.y
+        spread = [
+            [max(0.0, value - low) for value, low in zip(middle, series.low, strict=True)],
+            [max(0.0, high - value) for value, high in zip(middle, series.high, strict=True)],
+        ]
+    axes.errorbar(
+        series.x,
+        series.y,
+        xerr=spread if across else None,
+        yerr=None if across else spread,
+        label=series.name,
+        color=_COLOURS[style],
+        marker=_MARKERS[style],
+        markersize=5,
+        linestyle="none",
+        elinewidth=1.4,
+        capsize=2,
+    )
+    if series.labels:
+        axes.margins(x=0.25, y=0.1)
+
+
+# Where a label may stand, in points from its point, with its alignment; the first is liked best.
+_PLACES = (
+    (7, 0, "left", "center"),
+    (-7, 0, "right", "center"),
+    (7, 9, "left", "center"),
+    (7, -9, "left", "center"),
+    (-7, 9, "right", "center"),
+    (-7, -9, "right", "center"),
+    (7, 20, "left", "center"),
+    (7, -20, "left", "center"),
+    (-7, 20, "right", "center"),
+    (-7, -20, "right", "center"),
+)
+
+
+def place_labels(axes: Axes, labelled: Sequence[Series]) -> None:
+    """Write the labels of points where each covers least of what stands there already."""
+    taken = [box for series in labelled for box in _marks_of(axes, series)]
+    for series in labelled:
+        for x, y, label in zip(series.x, series.y, series.labels, strict=True):
+            tried = []
+            for across, up, horizontal, vertical in _PLACES:
+                text = axes.annotate(
+                    label,
+                    (x, y),
+                    xytext=(across, up),
+                    textcoords="offset points",
+                    fontsize=8.5,
+                    ha=horizontal,
+                    va=vertical,
+                )
+                box = text.get_window_extent()
+                covered = sum(_overlap(box, other) for other in taken)
+                tried.append((covered, len(tried), text, box))
+            best = min(tried, key=lambda one: one[:2])
+            for _, _, text, _ in tried:
+                if text is not best[2]:
+                    text.remove()
+            taken.append(best[3])
+
+
+def _marks_of(axes: Axes, series: Series) -> list[Bbox]:
+    """Return what points and their bars cover, in pixels."""
+    low, high = series.low or series.y, series.high or series.y
+    boxes = []
+    for x, bottom, top in zip(series.x, low, high, strict=True):
+        (left, down), (_, up) = axes.transData.transform([(x, bottom), (x, top)])
+        boxes.append(Bbox.from_extents(left - 4, down - 2, left + 4, up + 2))
+    return boxes
+
+
+def _overlap(one: BboxBase, other: BboxBase) -> float:
+    both = Bbox.intersection(one, other)
+    return 0.0 if both is None else float(both.width * both.height)
+
+
+def _draw_bars(axes: Axes, series: Series, index: int, count: int) -> None:
+    thick = 0.8 / count
+    style = index % len(_COLOURS)
+    places = [row + (index - (count - 1) / 2) * thick for row in series.y]
+    axes.barh(
+        places,
+        series.x,
+        height=thick * 0.9,
+        label=series.name,
+        color=_COLOURS[style],
+        hatch=_HATCHES[index % len(_HATCHES)],
+        edgecolor="white",
+        linewidth=0,
+    )
+    if series.low and series.high:
+        for place, low, high in zip(places, series.low, series.high, strict=True):
+            axes.plot([low, high], [place, place], color="black", linewidth=1.2)

@@ -1,0 +1,233 @@
+"""Claims as text: a table for the terminal, a document in markdown, one page of HTML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from tabulate import tabulate
+
+from harness.record.claims import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot
+from harness.report.claim_plots import draw
+from harness.report.tables import environment_lines, github
+from harness.report.units import markdown, quantity
+
+_MARKS = {True: "yes", False: "no", None: "undecided"}
+_INTERVAL = "An interval in brackets covers the median with 99 %; a ratio of times is arm / reference."
+_ABOUT = (
+    "What notes on deep learning say about gradients, freezing and weight decay, each put to "
+    "the test by running "
+    "it. A verdict follows from the checks below it: true in all of them, *holds*; true in "
+    "some, *holds when*, with "
+    "those named; else *refuted*; *undecided* where the samples do not tell."
+)
+
+
+def counted(run: ClaimsRun) -> str:
+    """Return how many statements got which verdict, in one line."""
+    verdicts = [result.verdict for result in run.results]
+    parts = [f"{verdicts.count(name)} {name}" for name in get_args(ClaimVerdict) if name in verdicts]
+    return f"{len(verdicts)} statements: {', '.join(parts)}"
+
+
+def in_terminal(run: ClaimsRun, width: int = 80) -> str:
+    """Return the table of statements and verdicts as plain text of a width."""
+    room = max(20, width - 4 - 12 - 2)
+    rows = [(result.id, result.verdict, _said(result)) for result in run.results]
+    table = tabulate(
+        rows,
+        ("id", "verdict", "statement"),
+        tablefmt="simple",
+        disable_numparse=True,
+        maxcolwidths=[None, None, room],
+    )
+    return f"{table}\n\n{counted(run)}\n"
+
+
+def _said(result: ClaimResult) -> str:
+    below = _below(result)
+    return f"{result.statement}\n-> {below}" if below else result.statement
+
+
+def _below(result: ClaimResult) -> str:
+    if result.reason:
+        return result.reason
+    return (
+        f"{'when ' if result.verdict == 'holds when' else ''}{result.condition}" if result.condition else ""
+    )
+
+
+def value_of(number: Number) -> str:
+    """Return a number with its unit and its interval.
+
+    >>> value_of(Number(name="", value=0.5, low=0.45, high=0.55, unit="ratio"))
+    '0.500 [0.450, 0.550]'
+    """
+    if number.value is None:
+        return number.text or "-"
+    middle = _plain(number.value, number.unit)
+    if number.low is None and number.high is None:
+        return middle
+    ends = ", ".join("-" if end is None else _plain(end, number.unit) for end in (number.low, number.high))
+    return f"{middle} [{ends}]"
+
+
+def _plain(value: float, unit: str) -> str:
+    if unit in ("s", "B", "1"):
+        return quantity(value, unit)  # type: ignore[arg-type]  # the three that it takes
+    if unit == "share":
+        return f"{value:.0%}".replace("%", " %")
+    if unit == "ratio" and 0.01 <= abs(value) < 1000:  # noqa: PLR2004 (three digits behind the point tell it)
+        return f"{value:.3f}"
+    return f"{value:.3g}"
+
+
+def plots_of(run: ClaimsRun) -> tuple[Plot, ...]:
+    """Return all plots of a run, in order."""
+    return (*(plot for result in run.results for plot in result.plots), *run.plots)
+
+
+def drawn(run: ClaimsRun) -> dict[str, str]:
+    """Return the SVG text of every plot by the name of its file."""
+    return {f"{plot.name}.svg": draw(plot) for plot in plots_of(run)}
+
+
+def in_markdown(run: ClaimsRun, folder: str = "claims") -> str:
+    """Return the document: the table of all statements, then each with its evidence.
+
+    Args:
+        run: what was measured.
+        folder: where the plots lie, seen from the document.
+    """
+    lines = ["# Statements about gradients, freezing and weight decay, measured", "", _ABOUT, ""]
+    lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
+    lines += [
+        (
+            f"Measured by `{run.command}`: {run.seeds} seeds for experiments with data, "
+            f"{run.budget:g} s for a pair of times."
+        ),
+        "",
+        f"**{counted(run)}.** {_INTERVAL}",
+        "",
+    ]
+    if not run.complete:
+        lines += ["**The session was interrupted: what was finished is here.**", ""]
+    rows = [(result.id, result.statement, result.verdict, _below(result)) for result in run.results]
+    lines += [
+        _left(("id", "statement", "verdict", "where"), rows),
+        "",
+    ]
+    for section, results in by_section(run).items():
+        lines += [f"## {section}", ""]
+        for plot in run.plots:
+            if any(result.id.startswith(plot.name) for result in results):
+                lines += _picture(plot, folder)
+        for result in results:
+            lines += _evidence(result, folder)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def by_section(run: ClaimsRun) -> Mapping[str, Sequence[ClaimResult]]:
+    """Return the results of every section, in order."""
+    sections: dict[str, list[ClaimResult]] = {}
+    for result in run.results:
+        sections.setdefault(result.section, []).append(result)
+    return sections
+
+
+def _picture(plot: Plot, folder: str) -> list[str]:
+    return [f"![{markdown(plot.caption)}]({folder}/{plot.name}.svg)", "", f"*{markdown(plot.caption)}*", ""]
+
+
+def _evidence(result: ClaimResult, folder: str) -> list[str]:
+    below = _below(result)
+    lines = [
+        f"### {result.id}. {markdown(result.statement)}",
+        "",
+        f"**{result.verdict}**{': ' + markdown(below) if below else ''}",
+        "",
+        f"{markdown(result.method)} Again: `{result.reproduce}` ({result.seconds:.0f} s).",
+        "",
+    ]
+    for plot in result.plots:
+        lines += _picture(plot, folder)
+    if result.checks:
+        lines += [_left(("true", "where", "seen"), [_row(check) for check in result.checks]), ""]
+    if result.numbers:
+        rows = [(number.name, value_of(number)) for number in result.numbers]
+        lines += [
+            "<details><summary>Numbers</summary>",
+            "",
+            github(("quantity", "value"), rows),
+            "",
+            "</details>",
+            "",
+        ]
+    return lines
+
+
+def _row(check: Check) -> tuple[str, str, str]:
+    return (_MARKS[check.holds], check.where or "everywhere", check.says)
+
+
+def _left(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    escaped = [[markdown(cell) for cell in row] for row in rows]
+    return tabulate(escaped, headers, tablefmt="github", disable_numparse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One statement as the page shows it."""
+
+    result: ClaimResult
+    below: str
+    checks: tuple[tuple[str, str, str], ...]
+    numbers: tuple[tuple[str, str], ...]
+    plots: tuple[tuple[str, Markup], ...]  # caption, SVG
+
+
+def page(run: ClaimsRun) -> str:
+    """Return one self-contained HTML page that fetches nothing."""
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sections = [
+        (
+            name,
+            [
+                _inline(plot)
+                for plot in run.plots
+                if any(result.id.startswith(plot.name) for result in results)
+            ],
+            [_part(result) for result in results],
+        )
+        for name, results in by_section(run).items()
+    ]
+    return environment.get_template("claims.html").render(
+        about=_ABOUT.replace("*", ""),
+        interval=_INTERVAL,
+        counted=counted(run),
+        run=run,
+        environment=environment_lines(run.environment),
+        sections=sections,
+    )
+
+
+def _part(result: ClaimResult) -> _Part:
+    return _Part(
+        result,
+        _below(result),
+        tuple(_row(check) for check in result.checks),
+        tuple((number.name, value_of(number)) for number in result.numbers),
+        tuple(_inline(plot) for plot in result.plots),
+    )
+
+
+def _inline(plot: Plot) -> tuple[str, Markup]:
+    text = draw(plot)
+    return plot.caption, Markup(text[text.index("<svg") :])  # noqa: S704 (drawn here, from escaped text)

@@ -1,0 +1,35 @@
+"""What `import harness` brings, and what it leaves until it is asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+import harness
+
+
+def _in_fresh_python(code: str) -> str:
+    done = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_harness_does_not_import_torch() -> None:
+    assert _in_fresh_python("import sys, harness; print('torch' in sys.modules)") == "False"
+
+
+def test_a_name_that_needs_torch_is_imported_when_it_is_asked_for() -> None:
+    assert _in_fresh_python("from harness import Model, measure_model; print(Model.__module__)") == (
+        "harness.workload.model"
+    )
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'harness' has no attribute 'Modle'"):
+        harness.Modle  # noqa: B018
+    assert not hasattr(harness, "models")
+
+
+def test_the_lazy_names_are_listed() -> None:
+    assert {"Model", "measure_model", "Measurement", "__version__"} <= set(dir(harness))

@@ -1,0 +1,214 @@
+"""The workflows: valid by GitHub's schema, and every command in them is one that works."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "docs" / "examples" / "regression.yml"
+WORKFLOWS = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLE)
+OURS = {"regression.yml", "weekly.yml"}
+
+MODELS = """
+from torch import ones
+from torch.nn import Linear
+
+
+def classifier():
+    return Linear(4, 2), ones(3, 4)
+
+
+def encoder():
+    return Linear(4, 4), ones(3, 4)
+"""
+
+
+def load(path: Path) -> dict[str, Any]:
+    workflow: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return workflow
+
+
+def commands(path: Path, job: str) -> list[tuple[str, str]]:
+    """Return the name and the script of every step of a job that runs something."""
+    return [(step["name"], step["run"]) for step in load(path)["jobs"][job]["steps"] if "run" in step]
+
+
+def test_the_workflows_are_here() -> None:
+    assert {path.name for path in WORKFLOWS} >= OURS
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_workflow_is_valid_by_githubs_schema(path: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)  # noqa: S603 (literals)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_script_holds_an_expression_that_a_stranger_writes(path: Path) -> None:
+    # GitHub pastes ${{ }} into a script before the shell reads it; a branch's name is anyone's text
+    scripts = [
+        text for job in load(path)["jobs"].values() for step in job["steps"] for text in [step.get("run", "")]
+    ]
+
+    assert not any("${{" in script for script in scripts)
+    assert load(path)["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_option_of_harness_is_one_that_the_command_has(path: Path) -> None:
+    from typer.main import get_command
+
+    from harness.cli import app
+
+    known = get_command(app)
+    scripts = "\n".join(
+        step.get("run", "").replace("\\\n", " ")
+        for job in load(path)["jobs"].values()
+        for step in job["steps"]
+    )
+    used = re.findall(r"harness (compare|gate|report|trend|measure|versions) ([^\n|>]*)", scripts)
+    assert used
+    for name, rest in used:
+        options = {
+            option for item in known.commands[name].params for option in (*item.opts, *item.secondary_opts)
+        }
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert option in options
+
+
+class Runner:
+    """A folder in which scripts run as GitHub runs them, with nothing fetched."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        programs = folder.parent / "programs"
+        programs.mkdir()
+        scripts = Path(sys.executable).parent
+        # installing is what cannot be done here: everything is installed already
+        self._program(programs / "python", f'[ "$2" = pip ] && exit 0\nexec "{sys.executable}" "$@"\n')
+        self._program(programs / "harness", f'exec "{scripts / "harness"}" "$@"\n')
+        self.environment = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "GITHUB_STEP_SUMMARY": str(folder.parent / "summary.md"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        }
+
+    @staticmethod
+    def _program(path: Path, text: str) -> None:
+        path.write_text(f"#!/bin/bash\n{text}")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def run(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        return subprocess.run(  # noqa: S603 (the workflow's own script)
+            command,
+            cwd=self.folder,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def summary(self) -> str:
+        return Path(self.environment["GITHUB_STEP_SUMMARY"]).read_text(encoding="utf-8")
+
+
+def test_the_examples_commands_run(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    runner = Runner(
+        tmp_path / "project",
+        MODELS=load(EXAMPLE)["env"]["MODELS"],
+        PYTHONPATH=str(tmp_path / "project"),
+        TORCH="2.13.0",
+    )
+    package = runner.folder / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(MODELS)
+    steps = dict(commands(EXAMPLE, "measure"))
+    quick = steps["Measure"].replace("--budget 0.5", "--budget 0")
+    assert quick != steps["Measure"]
+
+    assert runner.run(steps["Install"]).returncode == 0
+    measured = runner.run(quick)
+    assert measured.returncode == 0, measured.stderr
+    assert len(list((runner.folder / "runs").glob("*.json"))) == 2
+
+    (runner.folder / "benchmarks" / "baselines").mkdir(parents=True)
+    closed = runner.run(steps["Gate"])
+    assert closed.returncode == 1
+    assert "make one with `harness gate RUN.json --baseline DIR --update`" in closed.stdout
+    assert runner.run(steps["Gate"].rstrip() + " --update").returncode == 0
+    assert runner.run(steps["Gate"]).returncode == 0
+
+    assert runner.run(steps["Report"]).returncode == 0
+    assert runner.summary.startswith("### PASS: ")
+    assert (runner.folder / "junit.xml").exists()
+    assert (runner.folder / "bencher.json").exists()
+
+
+@pytest.mark.slow
+def test_this_projects_commands_run(tmp_path: Path) -> None:
+    path = ROOT / ".github" / "workflows" / "regression.yml"
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    names = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-qb", "main"], ["add", "."], [*names, "commit", "-qm", "base"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)  # noqa: S603, S607 (literals)
+    runner = Runner(
+        folder,
+        BENCH="bench/test_grad_mode.py",
+        BASELINES="results/baselines",
+        BUDGET="0",
+        BASE="HEAD",
+        TORCH="2.13.0",
+        PYTEST_ADDOPTS="--harness-models linear -p no:cacheprovider",
+    )
+    steps = dict(commands(path, "measure"))
+    for name in ("Install", "Measure head"):
+        done = runner.run(steps[name])
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert runner.run(steps["Gate"]).returncode == 2  # there is no folder of baselines yet
+    assert runner.run(steps["Gate"].rstrip() + " --update").returncode == 0
+    for name in ("Gate", "Measure base on this runner", "Compare head with base"):
+        done = runner.run(steps[name])
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert runner.summary.startswith("### PASS: ")
+
+    (folder / "runs" / "run-torch-2.13.0").mkdir(parents=True)
+    shutil.copy(folder / "head.json", folder / "runs" / "run-torch-2.13.0")
+    for name, script in commands(path, "report"):
+        done = runner.run(script)
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+    assert sorted(item.name for item in (folder / "report").iterdir()) == [
+        "bencher.json",
+        "benchmark.json",
+        "findings.json",
+        "junit.xml",
+        "page.html",
+        "summary.md",
+    ]
+
+
+@pytest.mark.slow
+def test_the_weekly_commands_run(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    runner = Runner(folder, PYTEST_ADDOPTS="--harness-models linear -k grad_mode -p no:cacheprovider")
+    for name, script in commands(ROOT / ".github" / "workflows" / "weekly.yml", "newest"):
+        done = runner.run(script.replace("--harness-budget 0.2", "--harness-budget 0"))
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+    assert runner.summary.startswith("### PASS: ")

@@ -313,6 +313,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
     try:
         kept.run = kept.writer.finish(complete=not interrupted)
+        if interrupted:
+            return  # the tables stay as they were: half of one would look like all of it
         for question in dict.fromkeys(record.case.question for record in kept.run.records):
             page = in_markdown(kept.run, question)
             device = kept.device.partition(":")[0]

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.record.store import load_run
 
 _NETS = """
@@ -78,9 +80,14 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
         (["my_nets:make", "--batch-size", "two"], "harness: 'two' are no batch sizes; write 8, or 1,2,4,8"),
     ],
 )
-def test_a_refusal_is_one_line_and_exits_with_two(tmp_path: Path, arguments: list[str], line: str) -> None:
-    done = _harness(tmp_path, *arguments)
-    assert (done.returncode, done.stderr) == (2, line + "\n")
+def test_a_refusal_is_one_line_and_exits_with_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
+    (tmp_path / "my_nets.py").write_text(_NETS)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["measure", *arguments])
+    sys.modules.pop("my_nets", None)
+    assert (done.exit_code, done.stderr) == (2, line + "\n")
 
 
 def test_the_traceback_follows_the_line_where_it_is_asked_for(tmp_path: Path) -> None:

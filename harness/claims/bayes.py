@@ -24,7 +24,7 @@ def _normal(weights: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 def _log_density(distribution: Distribution, values: torch.Tensor) -> torch.Tensor:
-    total: torch.Tensor = distribution.log_prob(values).sum()  # type: ignore[no-untyped-call]
+    total: torch.Tensor = distribution.log_prob(values).sum()
     return total
 
 

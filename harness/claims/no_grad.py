@@ -49,6 +49,9 @@ class World:
     freeze_wrapped: Callable[[nn.Parameter], None] = _freeze_wrapped
 
 
+REAL = World()
+
+
 def model_of(name: str, lab: Lab, mode: str = "eval") -> Model:
     """Build a model from the seed, in a mode."""
     return build(case_of(grad_mode.QUESTION, name, mode), lab.seed)
@@ -90,7 +93,7 @@ def _leave(how: str) -> None:
     "exception, then trains "
     "for 3 steps, against a twin that never entered it.",
 )
-def is_temporary(lab: Lab, world: World = World()) -> Evidence:
+def is_temporary(lab: Lab, world: World = REAL) -> Evidence:
     """Train after no_grad, and compare with a model that never saw it."""
     checks = []
     twin = _mlp(lab)
@@ -128,7 +131,7 @@ def is_temporary(lab: Lab, world: World = World()) -> Evidence:
     "it, what the wrapper "
     "is needed for: writing values into a leaf that is trainable.",
 )
-def wrapping_helps(lab: Lab, world: World = World()) -> Evidence:
+def wrapping_helps(lab: Lab, world: World = REAL) -> Evidence:
     """Freeze with and without the wrapper, and look for any difference."""
     plain, wrapped = _mlp(lab), _mlp(lab)
     for model, freeze in ((plain, world.freeze), (wrapped, world.freeze_wrapped)):
@@ -198,7 +201,7 @@ def _write(context: Context) -> str:
     "under no_grad in every "
     "step, alone and with a trainable layer before it, against a frozen trunk.",
 )
-def cannot_replace_freezing(lab: Lab, world: World = World()) -> Evidence:
+def cannot_replace_freezing(lab: Lab, world: World = REAL) -> Evidence:
     """Compare what moves after no_grad, after freezing, and with the trunk under no_grad in every step."""
     after, frozen = _mlp(lab), _mlp(lab)
     with world.no_grad():
@@ -259,9 +262,7 @@ def cannot_replace_freezing(lab: Lab, world: World = World()) -> Evidence:
 
 
 def _no_grad_from(model: Model, world: World, first: int) -> None:
-    """Make the layers from `first` to the head run inside the context; with 2, the second "
-    "linear layer alone.
-    """
+    """Make the trunk's layers run inside the context: all, or the one at `first` alone."""
     layers = [child for child in list(model.module.children())[first:-1] if child is not model.head_module()]
     for layer in layers if first == 0 else layers[:1]:
         forward = layer.forward
@@ -280,7 +281,7 @@ def _no_grad_from(model: Model, world: World, first: int) -> None:
     "Inside `no_grad` one need not set `requires_grad` by hand: nothing computed there requires grad.",
     "Results of operators, and tensors and parameters that are created inside the context.",
 )
-def nothing_requires_grad(lab: Lab, world: World = World()) -> Evidence:
+def nothing_requires_grad(lab: Lab, world: World = REAL) -> Evidence:
     """Look at the flag of what comes out of the context."""
     del lab
     weight = nn.Parameter(torch.ones(3))

@@ -1,4 +1,4 @@
-"""Claims about `no_grad` and every model: what is recorded, what that is worth, and whether outputs are equal."""
+"""Claims about `no_grad` and every model: what is recorded, what that is worth, what is computed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from harness.claims.claim import Evidence, Lab, by_place, claim
-from harness.claims.no_grad import World, equal, model_of
+from harness.claims.no_grad import REAL, World, equal, model_of
 from harness.claims.timing import (
     case_of,
     in_words,
@@ -46,7 +46,7 @@ class _GradInside(nn.Module):
     "nodes, bytes saved for "
     "backward; and a module that switches recording on again inside.",
 )
-def records_nothing(lab: Lab, world: World = World()) -> Evidence:
+def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
     """Look for a graph behind what a forward pass under no_grad returns."""
     found, numbers = [], []
 
@@ -81,7 +81,7 @@ def records_nothing(lab: Lab, world: World = World()) -> Evidence:
     "events, with recording and "
     "under no_grad and inference_mode.",
 )
-def saves_memory(lab: Lab, world: World = World()) -> Evidence:
+def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
     """Compare bytes with and without recording."""
     found, numbers = [], []
     for name in lab.models:
@@ -111,7 +111,7 @@ def saves_memory(lab: Lab, world: World = World()) -> Evidence:
     "recording against an "
     "independent copy of itself.",
 )
-def saves_time(lab: Lab, world: World = World()) -> Evidence:
+def saves_time(lab: Lab, world: World = REAL) -> Evidence:
     """Compare times with and without recording."""
     longer = replace(lab, budget=2 * lab.budget)  # most of these differences are small
     records = [
@@ -174,7 +174,7 @@ def _time_plot(models: tuple[str, ...], numbers: list[Number]) -> Plot:
     "numbers) and in eval mode, compared bit for bit; and an encoder layer that torch runs "
     "as one fused operator where nothing is recorded.",
 )
-def computes_the_same(lab: Lab, world: World = World()) -> Evidence:
+def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
     """Compare outputs bit for bit."""
     found, numbers = [], []
 

@@ -62,6 +62,7 @@ def _one(runs: list[Run]) -> Run:
         id=" + ".join(run.id for run in runs),
         metrics=tuple(metrics.values()),
         records=tuple(record for _, record in records.values()),
+        fits=tuple(fit for run in runs for fit in run.fits),
         complete=all(run.complete for run in runs),
         command=" ; ".join(commands),
     )

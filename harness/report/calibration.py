@@ -66,7 +66,7 @@ def resolved(thresholds: Sequence[float]) -> float:
 
 def table_rows(found: Calibration) -> list[tuple[str, ...]]:
     """Return the rows of the A/A cells, under `HEADERS`."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for cell in _aa(found):
         seen = look_at(cell)
         nearest = min(found.overhead, key=lambda seconds: abs(float(seconds) - cell.call_s))

@@ -132,6 +132,7 @@ def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
         for start, part in zip(first.marks, first.parts, strict=False):
             axes.axvline(1e3 * start, color=_INK, linewidth=0.6, linestyle=":")
             axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel("ms under the profiler")
         axes.set_ylabel(f"{unit} above the step's start")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)

@@ -63,7 +63,8 @@ def _unknown(name: str) -> str:
             " an architecture such as hf:BertForMaskedLM, or a model type such as hf:bert"
         )
     advice = f"; near are {', '.join(near)}" if near else ""
-    return f"transformers has no architecture or model type {name!r}{advice}; a config file is named hf:PATH.json"
+    known = f"transformers has no architecture or model type {name!r}{advice}"
+    return f"{known}; a config file is named hf:PATH.json"
 
 
 def _from_file(name: str) -> tuple[Any, Any]:

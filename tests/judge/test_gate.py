@@ -141,8 +141,8 @@ def test_a_baseline_of_another_cpu_capability_is_none() -> None:
 
     assert told(outcome) == [
         (
-            f"no baseline: there is no baseline for {KEY}; the nearest has CPU capability AVX512 there, AVX2 here;"
-            " make one with `harness gate RUN.json --baseline DIR --update`"
+            f"no baseline: there is no baseline for {KEY}; the nearest has CPU capability AVX512 there,"
+            " AVX2 here; make one with `harness gate RUN.json --baseline DIR --update`"
         )
     ]
     assert verdict_line([outcome]) == "FAIL: 1 without a baseline"
@@ -255,7 +255,7 @@ def test_a_budget_is_absolute() -> None:
         ("saved 0%+1 KiB", 5120, True),
     ],
 )
-def test_an_allowance_is_a_share_and_bytes(rule: str, peak: int, fails: bool) -> None:
+def test_an_allowance_is_a_share_and_bytes(*, rule: str, peak: int, fails: bool) -> None:
     head = runs.run(runs.record(runs.case(), runs.arm("grad", peak=peak), runs.arm("no_grad", saved=0)))
     outcome = gate(head, baselines_of(runs.run()), limits(allowances={"*": rule}))
 

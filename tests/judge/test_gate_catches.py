@@ -141,8 +141,8 @@ def test_a_parameter_in_no_group_is_named() -> None:
 
     assert told == [
         (
-            "failed: decay_groups/linear/train/adamw-for-loop/cpu-float32-b8: weights and biases: WorkloadError:"
-            " parameter '0.bias' is in no group; it has to be in exactly one"
+            "failed: decay_groups/linear/train/adamw-for-loop/cpu-float32-b8: weights and biases:"
+            " WorkloadError: parameter '0.bias' is in no group; it has to be in exactly one"
         )
     ]
 

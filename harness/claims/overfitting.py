@@ -159,7 +159,7 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
                 holds=is_lower(works),
             ),
             Check(
-                where="and as good as decaying the weights alone",
+                where="as good as decaying the weights alone, and better than nothing",
                 says=f"test error, everything / weights only {words(against)}",
                 holds=all_hold((is_lower(works), _no_worse(against))),
             ),

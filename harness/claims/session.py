@@ -37,7 +37,7 @@ class Session:
         Raises:
             UnknownClaimError: an id is unknown.
         """
-        return cls(find(ids), lab, results, json or results / "runs" / "claims.json")
+        return cls(find(ids), lab, results, json or results / "runs" / "claims" / "claims.json")
 
     def measure(self, tell: Callable[[int, Claim], None]) -> ClaimsRun:
         """Put the claims to the test, writing the JSON file after each."""

@@ -22,7 +22,7 @@ from harness.record.schema import Samples
 SAMPLE_S = 1e-3  # at about 1 ms a sample, what the two code paths differ by is under 0.02 %
 WARM_S = 0.02  # a side is called for this long, and at least twice, before anything is chosen
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
-DRAWS = 64  # more would hardly narrow the interval further
+DRAWS = 64  # aimed at; many more would hardly narrow the interval further
 FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
 MIN_ROUNDS = 3  # a draw's median needs this many to shed one outlier; given up before the fewest draws are
 REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
@@ -146,15 +146,10 @@ class Pair:
         calls = max(1, round(SAMPLE_S / one_call))
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
-        draws = 1
-        if moving is not None:
-            most = budget / moving if moving > 0 else math.inf
-            affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
-            rounds = budget / round_s
-            wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
-            draws = int(max(1, min(DRAWS, affordable, wanted)))
-        left = budget - draws * (moving or 0.0)
-        self.plan = Plan(calls, draws, max(1, round(left / round_s / draws)))
+        if moving is None:
+            self.plan = Plan(calls, 1, max(1, round(budget / round_s)))
+        else:
+            self.plan = _plan_draws(calls, round_s, moving, budget)
 
     def _warm(self, side: Side, longest: float) -> float:
         """Call a side until it is warm; return what a call costs then, in seconds."""
@@ -176,18 +171,18 @@ class Pair:
         """Return what one redraw of both sides costs, in seconds; None where a side cannot be moved."""
         if self.reference.redraw is None or self.arm.redraw is None:
             return None
+        self.redraw()  # the first move also pays for the memory that later ones find
         start = self.clock()
         self.redraw()
         return self.clock() - start
 
     def redraw(self) -> None:
-        """Move both sides to fresh memory, and call each once there."""
-        movers = {id(side.redraw): side.redraw for side in (self.reference, self.arm)}
-        for move in movers.values():
-            if move is not None:
-                move(self.rng)
-        self.reference.call()
-        self.arm.call()
+        """Move both sides to fresh memory, in random order; what both share is moved once."""
+        moves = [move for move in dict.fromkeys((self.reference.redraw, self.arm.redraw)) if move is not None]
+        # What is moved last lies in the cache, and takes the blocks that the other has just left.
+        self.rng.shuffle(moves)
+        for move in moves:
+            move(self.rng)
 
     def before(self) -> None:
         """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
@@ -243,6 +238,26 @@ class Pair:
             tuple(values[first : first + self.plan.rounds])
             for first in range(0, len(values), self.plan.rounds)
         )
+
+
+def _plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan:
+    """Divide a budget into draws and rounds.
+
+    Args:
+        calls: a sample.
+        round_s: seconds of a round, both sides.
+        moving: seconds of one move, both sides.
+        budget: seconds.
+    """
+    most = budget / moving if moving > 0 else math.inf
+    affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
+    rounds = budget / round_s
+    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
+    draws = int(max(1, min(DRAWS, affordable, wanted)))
+    rounds_a_draw = max(1, int((budget - draws * moving) / round_s / draws))
+    # What whole rounds leave of the budget goes to more draws.
+    filling = min(REDRAW_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
+    return Plan(calls, max(draws, int(filling)), rounds_a_draw)
 
 
 def _laps(side: Side) -> Sequence[tuple[str, Callable[[], object]]]:

@@ -91,7 +91,8 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool
 
 def side(step: Step) -> Side:
     """Return a step as one side of a pair."""
-    return Side(tuple((part.name, part.call) for part in step.parts), step.redraw)
+    redraw = step.model.redraw if step.optimizer is None else step.redraw
+    return Side(tuple((part.name, part.call) for part in step.parts), redraw)
 
 
 def _exact(

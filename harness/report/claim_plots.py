@@ -1,10 +1,12 @@
 """The plots of claims, drawn from data: one style for all, told apart by lightness, dash and marker too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox, BboxBase
 
@@ -21,7 +23,7 @@ _PANEL = 4.1  # inches wide
 _MOST_MARKED = 12  # points of a curve that each get a marker
 _FEW_DECADES = 30.0  # a log axis shorter than this factor is labelled with plain numbers ...
 _NEAR_ONE = 3.0  # ... and one shorter than this with evenly spaced ones
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {  # matplotlib's stubs take each key as a literal of its own
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that the files are the same everywhere
     "font.size": 9,
     "axes.titlesize": 10,
@@ -40,9 +42,15 @@ def draw(plot: Plot) -> str:
         height = max(2.9, 0.9 + 0.42 * rows)
         wide = _PANEL * (1.55 if len(plot.panels) == 1 and (rows or _labelled(plot)) else 1.0)
         figure = Figure(figsize=(wide * len(plot.panels), height), layout="constrained")
+        styles = {
+            name: index
+            for index, name in enumerate(
+                dict.fromkeys(series.name for panel in plot.panels for series in panel.series)
+            )
+        }
         every = tuple(figure.subplots(1, len(plot.panels), squeeze=False)[0])
         for axes, panel in zip(every, plot.panels, strict=True):
-            _draw_panel(axes, panel)
+            _draw_panel(axes, panel, styles)
         if plot.shared:
             _share_heights(every, plot.panels)
         handles = {
@@ -79,7 +87,8 @@ def _share_heights(every: Sequence[Axes], panels: Sequence[Panel]) -> None:
                 axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _draw_panel(axes: Axes, panel: Panel, styles: Mapping[str, int]) -> None:
+    """Draw a panel; a name has one style in all panels of a plot."""
     axes.set_xscale(panel.x_scale)
     axes.set_yscale(panel.y_scale)
     if panel.line is not None:
@@ -87,9 +96,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     if panel.level is not None:
         axes.axhline(panel.level, color=_RULE, linewidth=1, linestyle="--", zorder=0)
     bars = [series for series in panel.series if series.mark == "bars"]
-    for index, series in enumerate(panel.series):
+    for series in panel.series:
+        index = styles[series.name]
         if series.mark == "bars":
-            _draw_bars(axes, series, index, len(bars))
+            _draw_bars(axes, series, index, bars.index(series), len(bars))
         elif series.mark == "points":
             _draw_points(axes, series, index, across=bool(panel.ticks))
         else:
@@ -176,10 +186,10 @@ _PLACES = (
 
 def place_labels(axes: Axes, labelled: Sequence[Series]) -> None:
     """Write the labels of points where each covers least of what stands there already."""
-    taken = [box for series in labelled for box in _marks_of(axes, series)]
+    taken: list[BboxBase] = [box for series in labelled for box in _marks_of(axes, series)]
     for series in labelled:
         for x, y, label in zip(series.x, series.y, series.labels, strict=True):
-            tried = []
+            tried: list[tuple[float, int, Annotation, BboxBase]] = []
             for across, up, horizontal, vertical in _PLACES:
                 text = axes.annotate(
                     label,
@@ -215,10 +225,10 @@ def _overlap(one: BboxBase, other: BboxBase) -> float:
     return 0.0 if both is None else float(both.width * both.height)
 
 
-def _draw_bars(axes: Axes, series: Series, index: int, count: int) -> None:
+def _draw_bars(axes: Axes, series: Series, index: int, place: int, count: int) -> None:
     thick = 0.8 / count
     style = index % len(_COLOURS)
-    places = [row + (index - (count - 1) / 2) * thick for row in series.y]
+    places = [row + (place - (count - 1) / 2) * thick for row in series.y]
     axes.barh(
         places,
         series.x,
@@ -230,5 +240,5 @@ def _draw_bars(axes: Axes, series: Series, index: int, count: int) -> None:
         linewidth=0,
     )
     if series.low and series.high:
-        for place, low, high in zip(places, series.low, series.high, strict=True):
-            axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+        for height, low, high in zip(places, series.low, series.high, strict=True):
+            axes.plot([low, high], [height, height], color="black", linewidth=1.2)

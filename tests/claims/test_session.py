@@ -65,7 +65,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
     assert result.exit_code == 130
     assert "N4    holds" in result.stdout
     assert "interrupted: what was measured is in" in result.stderr
-    kept = decode_claims((tmp_path / "runs" / "claims.json").read_bytes())
+    kept = decode_claims((tmp_path / "runs" / "claims" / "claims.json").read_bytes())
     assert [(one.id, one.verdict) for one in kept.results] == [("N4", "holds")]
     assert kept.complete is False
 

@@ -102,7 +102,10 @@ def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help(
     cheap.prepare(budget=1.0)
     dear.prepare(budget=1.0)
 
-    assert (cheap.plan.draws, cheap.plan.rounds) == (64, 8)
+    assert (cheap.plan.draws, cheap.plan.rounds) == (
+        71,
+        7,
+    )  # 64 are aimed at, whole rounds leave time for more
     assert dear.plan.draws >= 12
 
 
@@ -124,11 +127,11 @@ def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first
     timed.run()
     (samples,) = timed.samples()
 
-    assert moved == (1, 1)  # to know what moving costs
+    assert moved == (2, 2)  # to know what moving costs, once the memory for it is there
     assert samples.unit == "draw"
     assert len(samples.arm) == len(samples.reference) == timed.plan.draws > 1
     assert {len(draw) for draw in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
-    assert device.ran("move reference") - 1 == device.ran("move arm") - 1 == timed.plan.draws - 1
+    assert device.ran("move reference") - 2 == device.ran("move arm") - 2 == timed.plan.draws - 1
 
 
 def test_a_mover_that_both_sides_share_moves_once() -> None:
@@ -144,12 +147,14 @@ def test_a_mover_that_both_sides_share_moves_once() -> None:
     assert moves == [1]
 
 
-def test_both_sides_are_called_once_where_they_have_moved_to_before_they_are_timed() -> None:
+def test_either_side_is_moved_first_by_chance_and_nothing_is_called() -> None:
     device = FakeDevice()
     timed = pair(device, 1e-3, 1e-3, move=1e-3)
-    timed.redraw()
+    for _ in range(200):
+        timed.redraw()
 
-    assert device.log == ["move reference", "move arm", "reference", "arm"]
+    assert set(device.log) == {"move reference", "move arm"}
+    assert 70 < device.log[::2].count("move reference") < 130
 
 
 @pytest.mark.parametrize("planted", [1.0, 1.02, 0.5])

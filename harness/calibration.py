@@ -23,7 +23,7 @@ from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
 from harness.measure.clock import clock_for
 from harness.measure.environment import environment
-from harness.measure.pairing import Side, sample, undisturbed
+from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
 from harness.record.calibration import Calibration, Cell, Trial
 from harness.workload.model import Model
 
@@ -167,7 +167,7 @@ def _trial(kind: str, work: Model, count: int, budget: float, rng: Random) -> Tr
 def overhead_share(work: Callable[[], object]) -> float:
     """Return the share of a sample that is not the work: the loop, the call and the clock's two readings."""
     took = typical_seconds(work)
-    calls = max(1, round(1e-3 / took))
+    calls = max(1, round(SAMPLE_S / took))
     with undisturbed():
         empty = [sample(Side((("empty", _nothing),)), calls, time.perf_counter)[0] for _ in range(201)]
     return statistics.median(empty) / took

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from harness.judge.compare import Contrast, contrasts
 from harness.judge.verdict import Verdict
+from harness.record.names import PEAK, TIME
 from harness.record.schema import Case, Record, Run
 from harness.report.attribution import Branch, sentences, tree
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
@@ -113,8 +114,8 @@ def _best(run: Run) -> str:
         ]
         if not others:
             continue
-        best = min(others, key=lambda arm: arm.counts["peak"])
-        before, after = reference.counts["peak"], best.counts["peak"]
+        best = min(others, key=lambda arm: arm.counts[PEAK])
+        before, after = reference.counts[PEAK], best.counts[PEAK]
         if before <= after:
             continue
         times = [one for one in judged[record.case.id] if one.arm == best.arm]
@@ -135,7 +136,7 @@ def _case_part(
     run: Run, record: Record, table: CaseTable, judged: Sequence[Contrast], anchor: str
 ) -> CasePart:
     plots = [
-        ("Time against the reference", ratio_plot([one for one in judged if one.metric == "time"], run.floor))
+        ("Time against the reference", ratio_plot([one for one in judged if one.metric == TIME], run.floor))
     ]
     lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
     if lines:
@@ -172,7 +173,7 @@ def _scaling_plots(run: Run) -> list[tuple[str, str]]:
         for arm in record.arms:
             if arm.status == "ok":
                 by_arm = lines.setdefault(title, {}).setdefault(arm.arm, [])
-                by_arm.append((case.batch_size, arm.counts["peak"]))
+                by_arm.append((case.batch_size, arm.counts[PEAK]))
     plots = []
     for title, arms in lines.items():
         series = [(arm, sorted(points)) for arm, points in arms.items() if len(points) > 1]

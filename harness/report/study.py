@@ -9,11 +9,9 @@ from tabulate import tabulate
 
 from harness.judge.compare import contrasts, median
 from harness.judge.knee import knee
+from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run
 from harness.report.units import quantity, ratio
-
-_TIME = "time"
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -45,7 +43,7 @@ def is_curve(record: Record) -> bool:
 
 def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
     """Return the places of a freezing curve that were measured, in order."""
-    judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == _TIME}
+    judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == TIME}
     points = []
     for arm in record.arms:
         if arm.axis is None or arm.status != "ok":
@@ -55,9 +53,9 @@ def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
         points.append(
             Point(
                 frozen=arm.axis,
-                saved=arm.counts["saved"],
-                peak=arm.counts["peak"],
-                seconds=median(arm, _TIME),
+                saved=arm.counts[SAVED],
+                peak=arm.counts[PEAK],
+                seconds=median(arm, TIME),
                 ratio=found.judgement.ratio if found and compared else None,
                 low=found.judgement.low if found and compared else None,
                 high=found.judgement.high if found and compared else None,
@@ -79,7 +77,7 @@ def curve_section(run: Run, record: Record) -> Section:
         )
         for point in points
     )
-    headers = ("blocks frozen", "saved", "peak", "step time", "ratio [99 % interval]")
+    headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [99 % interval]")
     return Section(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 
@@ -114,19 +112,19 @@ def scaling_sections(run: Run) -> tuple[Section, ...]:
         if len(by_size) > 1:
             title = ", ".join(part for part in (model, question, mode, variant) if part)
             sections[title].extend(_scaling_row(name, size, by_size[size]) for size in sorted(by_size))
-    headers = ("arm", "batch", "peak", "saved", "time", "time / example")
+    headers = ("arm", "batch", PEAK, SAVED, TIME, "time / example")
     return tuple(
         Section(f"Against batch size: {title}", headers, tuple(rows), ()) for title, rows in sections.items()
     )
 
 
 def _scaling_row(name: str, size: int, arm: ArmResult) -> tuple[str, ...]:
-    seconds = median(arm, _TIME)
+    seconds = median(arm, TIME)
     return (
         name,
         f"{size}",
-        quantity(arm.counts["peak"], "B"),
-        quantity(arm.counts["saved"], "B"),
+        quantity(arm.counts[PEAK], "B"),
+        quantity(arm.counts[SAVED], "B"),
         quantity(seconds, "s"),
         "-" if math.isnan(seconds) else quantity(seconds / size, "s"),
     )

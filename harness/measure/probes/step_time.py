@@ -1,10 +1,10 @@
 """Time: what the pairing takes, of the whole step and of its parts."""
 
-from harness.measure.pairing import TOTAL
+from harness.record.names import TIME
 from harness.record.schema import Metric
 
 TIMES: tuple[Metric, ...] = (
-    Metric(TOTAL, "s", "lower", "noisy", "seconds a call of the whole step"),
+    Metric(TIME, "s", "lower", "noisy", "seconds a call of the whole step"),
     *(
         Metric(f"{part} time", "s", "lower", "noisy", f"seconds a call of the {part} part")
         for part in ("forward", "backward", "optimizer")

@@ -1,0 +1,5 @@
+"""The three metrics that views of one model are about: named here once, for who takes and who shows them."""
+
+TIME = "time"  # of a whole step
+PEAK = "peak"  # of a whole step
+SAVED = "saved"  # by its forward pass

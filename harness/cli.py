@@ -132,6 +132,9 @@ def report(
     smaller_is_better: Annotated[
         Path | None, typer.Option(metavar="FILE", help="github-action-benchmark's customSmallerIsBetter")
     ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="the tables of one run, a file a question")
+    ] = None,
 ) -> None:
     """Write what runs say for people and for other tools; markdown is printed where no file is asked for."""
     from harness.gating import report_files
@@ -151,7 +154,13 @@ def report(
         if path is not None:
             replace_file(path, WRITERS[name](loaded, outcomes).encode())
             typer.echo(path)
-    if not any(asked.values()):
+    if tables is not None:
+        from harness.report.tables import question_pages
+
+        for question, page in question_pages(loaded[0]).items():
+            replace_file(tables / f"{question}.md", page.encode())
+            typer.echo(tables / f"{question}.md")
+    elif not any(asked.values()):
         typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
 
 

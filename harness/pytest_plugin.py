@@ -308,16 +308,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     kept = session.config.stash.get(_SESSION, None)
     if kept is None or kept.writer is None:
         return
-    from harness.report.tables import in_markdown
+    from harness.report.tables import question_pages
 
     interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
     try:
         kept.run = kept.writer.finish(complete=not interrupted)
         if interrupted:
             return  # the tables stay as they were: half of one would look like all of it
-        for question in dict.fromkeys(record.case.question for record in kept.run.records):
-            page = in_markdown(kept.run, question)
-            device = kept.device.partition(":")[0]
+        device = kept.device.partition(":")[0]
+        for question, page in question_pages(kept.run).items():
             replace_file(kept.results / "tables" / device / f"{question}.md", page.encode())
     except StoreError as error:
         pytest.exit(str(error), returncode=_USAGE)

@@ -20,7 +20,9 @@ from harness.measure.clock import Clock
 from harness.record.names import TIME
 from harness.record.schema import Samples
 
-SAMPLE_S = 3e-4  # long enough that reading the clock is 0.1 % of it, short enough that a pair is disturbed alike
+SAMPLE_S = (
+    3e-4  # long enough that reading the clock is 0.1 % of it, short enough that a pair is disturbed alike
+)
 WARM_S = 0.02  # a side is called for this long, and at least twice, before anything is chosen
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
 DRAWS = 64  # aimed at; many more would hardly narrow the interval further
@@ -28,6 +30,7 @@ FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judge
 MIN_ROUNDS = 3  # a draw's median needs this many to shed one outlier; given up before the fewest draws are
 REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
 REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
+
 
 @dataclass(frozen=True, slots=True)
 class Side:

@@ -118,8 +118,9 @@ def total_line(found: Calibration) -> str:
         return "no A/A comparison was made"
     bound = binomtest(alarms, len(trials), alternative="less").proportion_ci(0.95, method="exact").high
     return (
-        f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s: {alarms / len(trials):.2%},"
-        f" at most {bound:.2%} (upper 95 % bound); {found.load} bursty processes beside it"
+        f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s:"
+        f" {alarms / len(trials):.2%}, at most {bound:.2%} (upper 95 % bound);"
+        f" {found.load} bursty processes beside it"
     )
 
 
@@ -136,9 +137,10 @@ def in_markdown(found: Calibration, command: str) -> str:
             "",
             markdown_table(HEADERS, table_rows(found)),
             "",
-            "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are the ratio's,",
-            f"`resolved` is the slowdown that {POWER:.0%} of the comparisons would have found; `object` are two bare",
-            "callables on one object, `copies` two models built alike and moved to fresh memory while timed.",
+            "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are the",
+            f"ratio's, `resolved` is the slowdown that {POWER:.0%} of the comparisons would have found;",
+            "`object` are two bare callables on one object, `copies` two models built alike and moved to",
+            "fresh memory while they are timed.",
             "",
             *([markdown_table(PLANTED_HEADERS, planted_rows(found)), ""] if planted_rows(found) else []),
         ]

@@ -13,6 +13,7 @@ from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run
 from harness.report.units import quantity, ratio
 
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """One table with a title, and the lines below it."""

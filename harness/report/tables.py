@@ -180,6 +180,12 @@ def in_terminal(table: CaseTable, width: int = 80) -> str:
     return "\n".join([*parts, *table.lines, ""])
 
 
+def question_pages(run: Run) -> dict[str, str]:
+    """Return the markdown page of every question of a run."""
+    questions = dict.fromkeys(record.case.question for record in run.records)
+    return {question: in_markdown(run, question) for question in questions}
+
+
 def in_markdown(run: Run, question: str) -> str:
     """Return the page of one question: the environment, and every case's table."""
     kept = [

@@ -327,7 +327,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
-    from harness.report.tables import case_tables, environment_lines, in_terminal
+    from harness.report.tables import case_tables, environment_lines, in_terminal, share_inside_samples
 
     terminalreporter.section("autograd-harness")
     for line in environment_lines(kept.run.environment):
@@ -335,5 +335,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for table in case_tables(kept.run):
         terminalreporter.line("")
         terminalreporter.line(in_terminal(table))
+    share = share_inside_samples(kept.run)
+    if share is not None:
+        terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")
     if kept.writer is not None:
         terminalreporter.line(f"records: {kept.writer.path}; tables: {kept.results / 'tables'}")

@@ -68,7 +68,7 @@ def test_sides_that_can_move_are_moved_and_the_draw_is_the_unit() -> None:
     device = FakeDevice()
     reference, arm = (MovableWork(device, 1e-4, Random(seed)) for seed in (1, 2))
     found = compare(reference, arm, seed=3, clock=device.clock)
-    assert (found.unit, found.units) == ("draw", 71)
+    assert (found.unit, found.units) == ("draw", 64)
     assert reference.moves >= 63
     assert "layout was not drawn" not in str(found)
 

@@ -180,6 +180,13 @@ def in_terminal(table: CaseTable, width: int = 80) -> str:
     return "\n".join([*parts, *table.lines, ""])
 
 
+def share_inside_samples(run: Run) -> float | None:
+    """Return which share of the timing passes was spent in the timed calls; None where nothing was timed."""
+    timed = [arm.timings[0] for record in run.records for arm in record.arms if arm.timings]
+    whole = sum(samples.pass_s for samples in timed)
+    return sum(samples.measured_s for samples in timed) / whole if whole else None
+
+
 def question_pages(run: Run) -> dict[str, str]:
     """Return the markdown page of every question of a run."""
     questions = dict.fromkeys(record.case.question for record in run.records)

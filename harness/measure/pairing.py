@@ -3,7 +3,6 @@
 It knows neither models nor torch: a side is a tuple of named calls.
 """
 
-import cProfile
 import gc
 import itertools
 import math
@@ -105,11 +104,11 @@ def undisturbed() -> Iterator[None]:
         if collected:
             gc.enable()
         sys.settrace(tracer)
-        # What stands for a running cProfile is no function that could be set again.
-        if isinstance(profiler, cProfile.Profile):
-            profiler.enable()
-        else:
+        # What stands for a running cProfile is no function that could be set again; it has a method for it.
+        if profiler is None or callable(profiler):
             sys.setprofile(profiler)
+        else:
+            profiler.enable()
 
 
 @dataclass(slots=True)

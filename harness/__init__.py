@@ -4,6 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.api import Comparison as Comparison
+    from harness.api import compare as compare
+    from harness.measure.observe import Ledger as Ledger
+    from harness.measure.observe import ledger as ledger
     from harness.measuring import Measurement as Measurement
     from harness.measuring import measure_model as measure_model
     from harness.workload.model import Model as Model
@@ -12,6 +16,10 @@ __version__ = "0.1.0"
 
 # These need torch, which takes seconds to import, and whoever only reads results has no use for it.
 _LAZY = {
+    "Comparison": "harness.api",
+    "compare": "harness.api",
+    "Ledger": "harness.measure.observe",
+    "ledger": "harness.measure.observe",
     "Model": "harness.workload.model",
     "Measurement": "harness.measuring",
     "measure_model": "harness.measuring",

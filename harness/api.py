@@ -1,6 +1,5 @@
 """The door through Python: `compare`, for any two callables, without pytest."""
 
-import copy
 import math
 import sys
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import ALPHA, FLOOR, Judgement, Verdict, invalid, judge
+from harness.judge.verdict import ALPHA, DRAWN_FLOOR, FLOOR, Judgement, Verdict, invalid, judge
 from harness.measure.clock import Clock, clock_for
 from harness.measure.pairing import Pair, Side, TimingError
 from harness.record.schema import Samples
@@ -47,7 +46,7 @@ class Comparison:
         arm_s: median seconds of a call.
         calls: calls a sample, on both sides.
         rounds: samples of each side.
-        unit: what was judged: the draw, or the round where the sides could not be moved.
+        unit: what was judged: the draw, or where the sides could not be moved a block of rounds.
         units: how many of them.
         control: the reference against a copy of itself, or against itself where it cannot be copied.
         control_is_copy: the control had memory of its own.
@@ -63,7 +62,7 @@ class Comparison:
     arm_s: float
     calls: int
     rounds: int
-    unit: Literal["draw", "round"]
+    unit: Literal["draw", "block", "round"]
     units: int
     control: Judgement
     control_is_copy: bool
@@ -98,7 +97,7 @@ def compare(
     budget: float = 1.0,
     seed: int | None = None,
     *,
-    floor: float = FLOOR,
+    floor: float | None = None,
     alpha: float = ALPHA,
     clock: Clock | None = None,
 ) -> Comparison:
@@ -106,7 +105,7 @@ def compare(
 
     Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `redraw(rng)`) are
     moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
-    is the round, and what is said holds for the memory layout that they happen to have.
+    is a block of rounds, and what is said holds for the memory layout that they happen to have.
 
     Args:
         reference: called without arguments; a `Model` stands for its forward pass.
@@ -114,7 +113,8 @@ def compare(
         budget: seconds of timing for both sides together; warming up takes at least 0.04 s more, and
             the A/A control a quarter more.
         seed: of the order of the rounds and of the layouts; by default a fresh one.
-        floor: the relative difference that is too small to matter.
+        floor: the relative difference that is too small to matter; by default 0.1 %, and 0.3 % where each
+            side has memory of its own, of which so much is left after the draws.
         alpha: the chance of a false alarm that is put up with.
         clock: seconds; by default the host's, after queued CUDA work.
 
@@ -167,14 +167,17 @@ def time_pair(reference: object, arm: object, budget: float, rng: Random, clock:
     Raises:
         TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
     """
-    pair = Pair(as_side(reference), as_side(arm), clock, rng)
+    one = as_side(reference)
+    pair = Pair(one, one if arm is reference else as_side(arm), clock, rng)
     pair.prepare(budget, longest=budget)
     pair.run()
     return pair.samples()[0]
 
 
-def judge_samples(samples: Samples, *, floor: float = FLOOR, alpha: float = ALPHA) -> Judgement:
-    """Judge one pair that stands alone."""
+def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
+    """Judge one pair that stands alone; the floor is by default that of its unit."""
+    if floor is None:
+        floor = DRAWN_FLOOR if samples.unit == "draw" else FLOOR
     return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
 
 
@@ -188,16 +191,18 @@ def as_side(subject: object) -> Side:
         raise HarnessError(
             f"{subject!r} cannot be called; give a function without arguments, a Model or a Step"
         )
+    subject = _copy(subject) or subject
     return Side((("call", subject),), subject.redraw if isinstance(subject, Drawable) else None)
 
 
 def _copy(subject: object) -> Callable[[], object] | None:
-    """Return an independent copy of a side that can be drawn again, where it is data; else None."""
+    """Return a model as an independent copy that can be drawn again; None for anything else."""
     if "torch" not in sys.modules:
         return None
+    from harness.workload.copied import copied
     from harness.workload.model import Model
 
-    return copy.deepcopy(subject) if isinstance(subject, Model) else None
+    return copied(subject) if isinstance(subject, Model) else None
 
 
 def _cuda_in_use() -> bool:

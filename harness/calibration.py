@@ -3,7 +3,6 @@
 Pairs are timed by the very code that `compare` uses; a planted slowdown is real extra work.
 """
 
-import copy
 import itertools
 import math
 import statistics
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -25,6 +25,8 @@ from harness.measure.clock import clock_for
 from harness.measure.environment import environment
 from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
 from harness.record.calibration import Calibration, Cell, Trial
+from harness.record.schema import Environment
+from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
 
 _WIDTH = 128
@@ -34,7 +36,7 @@ _SPINS_TIMED = 200_000
 def build_work(seconds: float, seed: int) -> Model:
     """Build a perceptron whose forward pass takes about so long here: a few dozen operators, as models do."""
     torch.manual_seed(seed)
-    layers = 1 + int(min(seconds, 1e-4) / 2e-5)  # an operator costs some microseconds however small it is
+    layers = 1 + int(min(seconds, 1e-4) / 2.5e-5)  # an operator costs some microseconds however small it is
     module = nn.Sequential(
         *(layer for _ in range(layers) for layer in (nn.Linear(_WIDTH, _WIDTH), nn.ReLU()))
     )
@@ -74,9 +76,9 @@ def seconds_a_spin() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A model's forward pass with a count after it; both sides have one, so that only its length differs."""
+    """A forward pass with a count after it; both sides have one, so that only its length differs."""
 
-    model: Model
+    model: Model | CopiedModel
     count: int
 
     def __call__(self) -> object:
@@ -90,61 +92,108 @@ class Planted:
         self.model.redraw(rng)
 
 
+class Wanted(NamedTuple):
+    """One cell of a plan."""
+
+    kind: str  # "object" for two bare callables on one object, "copies" for two models built alike
+    call_s: float  # about how long a call takes, seconds
+    planted: float  # the slowdown, as a fraction; 0 is the A/A comparison
+    trials: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is measured.
 
     Attributes:
-        calls_s: about how long the calls take, in seconds.
-        planted: slowdowns, as fractions; 0 is the A/A comparison.
-        kinds: "object" for two bare callables on one object, "copies" for two models built alike.
-        trials: comparisons of every kind, call and slowdown.
+        cells: what is compared, and how many times.
         budget: seconds a comparison, both sides together.
         load: bursty processes that run beside it.
     """
 
-    calls_s: tuple[float, ...]
-    planted: tuple[float, ...]
-    kinds: tuple[str, ...]
-    trials: int
+    cells: tuple[Wanted, ...]
     budget: float
     load: int
     seed: int = 0
 
-    def cells(self) -> tuple[tuple[str, float, float], ...]:
-        """Return every kind, call and slowdown."""
-        return tuple(itertools.product(self.kinds, self.calls_s, self.planted))
+    @property
+    def trials(self) -> int:
+        """Return the comparisons of all cells."""
+        return sum(cell.trials for cell in self.cells)
+
+    def turns(self) -> Iterator[Wanted]:
+        """Yield each cell as often as it is wanted, all in turn, those with more trials more often.
+
+        A slow drift of the machine so reaches all of them alike.
+        """
+        rounds = max((cell.trials for cell in self.cells), default=0)
+        for number in range(rounds):
+            for cell in self.cells:
+                if (number + 1) * cell.trials // rounds > number * cell.trials // rounds:
+                    yield cell
 
 
-def calibrate(plan: Plan, step: Callable[[], None]) -> Calibration:
+def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None = None) -> Calibration:
     """Run every trial of a plan; `step` is called after each.
 
-    The trials of different cells take turns, so that a slow drift of the machine reaches all alike. An
-    interrupt ends it; what was finished is returned.
+    An interrupt ends it; what was finished is returned.
+
+    Args:
+        plan: what is measured.
+        step: called after each comparison.
+        earlier: what was found before, with the same budget and load; its comparisons count.
+
+    Raises:
+        PlanError: the earlier calibration had another budget or load, or was made in another place.
     """
+    found: dict[tuple[str, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    here = environment("cpu")
+    for cell in earlier.cells if earlier else ():
+        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
+    if earlier is not None:
+        _check_alike(plan, here, earlier)
     each = seconds_a_spin()
-    trials: dict[tuple[str, float, float], list[Trial]] = {cell: [] for cell in plan.cells()}
-    works = {seconds: build_work(seconds, plan.seed) for seconds in plan.calls_s}
+    works = {seconds: build_work(seconds, plan.seed) for _, seconds, _ in found}
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
-        for number in range(plan.trials):
-            for (kind, seconds, planted), found in trials.items():
-                rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{number}")
-                work = works[seconds]
-                count = round(planted * typical_seconds(work) / each)
-                found.append(_trial(kind, work, count, plan.budget, rng))
-                step()
-    cells = tuple(
-        Cell(kind=kind, call_s=typical_seconds(works[seconds]), planted=planted, trials=tuple(found))
-        for (kind, seconds, planted), found in trials.items()
-        if found
-    )
+        for kind, seconds, planted, wanted in plan.turns():
+            trials = found[kind, seconds, planted]
+            if len(trials) < wanted:
+                rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
+                count = round(planted * typical_seconds(works[seconds]) / each)
+                trials.append(_trial(kind, works[seconds], count, plan.budget, rng))
+            step()
     return Calibration(
-        environment=environment("cpu"),
+        environment=here,
         budget=plan.budget,
         load=plan.load,
-        overhead={str(seconds): overhead_share(works[seconds]) for seconds in plan.calls_s},
-        cells=cells,
+        overhead={str(seconds): overhead_share(work) for seconds, work in works.items()},
+        cells=tuple(
+            Cell(
+                kind=kind,
+                asked_s=seconds,
+                call_s=typical_seconds(works[seconds]),
+                planted=planted,
+                trials=tuple(trials),
+            )
+            for (kind, seconds, planted), trials in found.items()
+            if trials
+        ),
     )
+
+
+def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
+    there = earlier.environment
+    for name, now, then in (
+        ("budget", plan.budget, earlier.budget),
+        ("load", plan.load, earlier.load),
+        ("torch", here.torch, there.torch),
+        ("processor", here.processor, there.processor),
+        ("threads", here.threads, there.threads),
+    ):
+        if now != then:
+            raise PlanError(
+                f"the earlier calibration has {name} {then}, this one {now}; give another --json file"
+            )
 
 
 def _trial(kind: str, work: Model, count: int, budget: float, rng: Random) -> Trial:
@@ -153,7 +202,7 @@ def _trial(kind: str, work: Model, count: int, budget: float, rng: Random) -> Tr
     if kind == "object":
         reference, arm = Planted(work, 0).__call__, Planted(work, count).__call__
     else:
-        reference, arm = Planted(copy.deepcopy(work), 0), Planted(copy.deepcopy(work), count)
+        reference, arm = Planted(CopiedModel(work), 0), Planted(CopiedModel(work), count)
     samples = time_pair(reference, arm, budget, rng, clock_for("cpu"))
     judged = judge_samples(samples)
     return Trial(
@@ -212,7 +261,15 @@ _KINDS = ("object", "copies")
 
 
 def parse_plan(
-    calls: str, planted: str, kinds: str, *, trials: int, seconds: float, budget: float, load: int
+    calls: str,
+    planted: str,
+    kinds: str,
+    *,
+    trials: int,
+    seconds: float,
+    budget: float,
+    load: int,
+    cells: str = "",
 ) -> Plan:
     """Make a plan of comma-separated microseconds, percents and kinds.
 
@@ -224,16 +281,14 @@ def parse_plan(
         seconds: to spend in all.
         budget: seconds a comparison.
         load: bursty processes.
+        cells: in place of the first four, KIND:MICROSECONDS:PERCENT:TRIALS with commas between.
 
     Raises:
         PlanError: something is no number, out of range, or unknown.
     """
     lengths = tuple(value / 1e6 for value in _numbers(calls, "calls"))
     slowdowns = tuple(value / 100 for value in _numbers(planted, "planted"))
-    sides = tuple(kinds.split(","))
-    unknown = [side for side in sides if side not in _KINDS]
-    if unknown:
-        raise PlanError(f"no kind {unknown[0]!r}; there are {', '.join(_KINDS)}")
+    sides = tuple(map(_kind, kinds.split(",")))
     for name, value in (("budget", budget), ("seconds", seconds)):
         if not 0 < value < math.inf:
             raise PlanError(f"--{name} is {value}; give a number of seconds above 0")
@@ -243,9 +298,26 @@ def parse_plan(
         raise PlanError(f"--planted is {planted!r}; give slowdowns of 0 percent or more")
     if trials < 0 or load < 0:
         raise PlanError("--trials and --load are counts: give 0 or more")
-    cells = len(lengths) * len(slowdowns) * len(sides)
-    affordable = int(seconds / cells / (budget + _WARM_S))
-    return Plan(lengths, slowdowns, sides, trials or max(_FEWEST_TRIALS, affordable), budget, load)
+    product = tuple(itertools.product(sides, lengths, slowdowns))
+    each = trials or max(_FEWEST_TRIALS, int(seconds / len(product) / (budget + _WARM_S)))
+    wanted = tuple(Wanted(*cell, each) for cell in product)
+    return Plan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load)
+
+
+def _kind(name: str) -> str:
+    if name not in _KINDS:
+        raise PlanError(f"no kind {name!r}; there are {', '.join(_KINDS)}")
+    return name
+
+
+def _cell(text: str) -> Wanted:
+    parts = text.split(":")
+    if len(parts) != len(Wanted._fields):
+        raise PlanError(f"--cells has {text!r}; give KIND:MICROSECONDS:PERCENT:TRIALS, as in copies:70:0:200")
+    (call,), (planted,), (trials,) = (_numbers(part, "cells") for part in parts[1:])
+    if call <= 0 or planted < 0 or trials < 1 or trials != int(trials):
+        raise PlanError(f"--cells has {text!r}; a call is above 0, a slowdown at least 0, trials a count")
+    return Wanted(_kind(parts[0]), call / 1e6, planted / 100, int(trials))
 
 
 _FEWEST_TRIALS = 4

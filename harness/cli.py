@@ -196,8 +196,16 @@ def calibrate(
         str, typer.Option(help="object: one object on both sides; copies: two models built alike")
     ] = "object,copies",
     trials: Annotated[int, typer.Option(help="comparisons of each; by default what the seconds allow")] = 0,
+    cells: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND:US:PERCENT:TRIALS[,...]", help="in place of the above, such as copies:70:0:200"
+        ),
+    ] = "",
     threads: Annotated[int, typer.Option(help="of torch; 0 for its own choice")] = 1,
-    json: Annotated[Path | None, typer.Option(help="keep every comparison in this file")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="keep every comparison in this file, and go on where it ends")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
     plot: Annotated[Path | None, typer.Option(help="write the plot of power to this SVG file")] = None,
 ) -> None:
@@ -210,15 +218,19 @@ def calibrate(
 
     from harness.calibration import calibrate as run_calibration
     from harness.calibration import parse_plan
+    from harness.record.calibration import read_calibration
     from harness.record.store import replace_file
     from harness.report.calibration import in_markdown, in_terminal, power_plot
     from harness.report.progress import progress
 
-    plan = parse_plan(calls, planted, kinds, trials=trials, seconds=seconds, budget=budget, load=load)
+    plan = parse_plan(
+        calls, planted, kinds, trials=trials, seconds=seconds, budget=budget, load=load, cells=cells
+    )
     if threads:
         torch.set_num_threads(threads)
-    with progress("comparisons", plan.trials * len(plan.cells())) as step:
-        found = run_calibration(plan, step)
+    earlier = read_calibration(json) if json and json.exists() else None
+    with progress("comparisons", plan.trials) as step:
+        found = run_calibration(plan, step, earlier)
     typer.echo(in_terminal(found))
     command = shlex.join(["harness", *sys.argv[1:]])
     if json:

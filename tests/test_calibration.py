@@ -1,13 +1,15 @@
 """The calibration, on simulated samples and with tiny real runs."""
 
 import re
+from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
 from harness.calibration import Plan, PlanError, bursty_load, calibrate, parse_plan
-from harness.record.calibration import Calibration
+from harness.record.calibration import Calibration, read_calibration
+from harness.record.codec import UnreadableError
 
 
 def plan_of(**changes: object) -> Plan:
@@ -25,13 +27,48 @@ def plan_of(**changes: object) -> Plan:
 
 def test_the_seconds_are_shared_among_the_cells() -> None:
     plan = plan_of()
-    assert plan.cells() == (
-        ("object", 2e-5, 0.0),
-        ("object", 2e-5, 0.01),
-        ("object", 2e-4, 0.0),
-        ("object", 2e-4, 0.01),
+    assert plan.cells == (
+        ("object", 2e-5, 0.0, 9),
+        ("object", 2e-5, 0.01, 9),
+        ("object", 2e-4, 0.0, 9),
+        ("object", 2e-4, 0.01, 9),
     )
-    assert plan.trials == 9
+    assert plan.trials == 36
+
+
+def test_cells_of_different_numbers_take_turns() -> None:
+    plan = plan_of(cells="copies:70:0:6,object:5000:0.2:3,object:20:1:1")
+    assert plan.cells == (
+        ("copies", 7e-5, 0.0, 6),
+        ("object", 5e-3, 0.002, 3),
+        ("object", 2e-5, 0.01, 1),
+    )
+    assert [cell.trials for cell in plan.turns()] == [6, 6, 3, 6, 6, 3, 6, 6, 3, 1]
+
+
+def test_a_calibration_goes_on_where_an_earlier_one_ended() -> None:
+    first = calibrate(plan_of(cells="object:200:0:1,copies:200:1:1", budget=0.05), lambda: None)
+    steps: list[None] = []
+    both = calibrate(
+        plan_of(cells="object:200:0:2,object:400:0:1", budget=0.05), lambda: steps.append(None), first
+    )
+    assert len(steps) == 3
+    assert [(cell.kind, cell.asked_s, len(cell.trials)) for cell in both.cells] == [
+        ("object", 2e-4, 2),
+        ("object", 4e-4, 1),
+        ("copies", 2e-4, 1),
+    ]
+    assert both.cells[0].trials[0] == first.cells[0].trials[0]
+    with pytest.raises(PlanError, match=r"^the earlier calibration has budget 0.05, this one 0.2; give"):
+        calibrate(plan_of(), lambda: None, first)
+
+
+def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"budget": []}')
+    with pytest.raises(UnreadableError, match=r"other.json is no calibration: .*; give another file$"):
+        read_calibration(tmp_path / "other.json")
+    with pytest.raises(UnreadableError, match="cannot be read: No such file"):
+        read_calibration(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +82,9 @@ def test_the_seconds_are_shared_among_the_cells() -> None:
         ({"budget": float("nan")}, "--budget is nan; give a number of seconds above 0"),
         ({"seconds": -3.0}, "--seconds is -3.0; give a number of seconds above 0"),
         ({"load": -1}, "--trials and --load are counts"),
+        ({"cells": "copies:70:0"}, "--cells has 'copies:70:0'; give KIND:MICROSECONDS:PERCENT:TRIALS"),
+        ({"cells": "copies:70:0:0"}, "a call is above 0, a slowdown at least 0, trials a count"),
+        ({"cells": "copy:70:0:9"}, "no kind 'copy'; there are object, copies"),
     ],
 )
 def test_bad_settings_are_refused_with_what_would_have_worked(changes: dict[str, object], says: str) -> None:

@@ -26,7 +26,7 @@ WARM_S = 0.02  # a side is called for this long, and at least twice, before anyt
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
 DRAWS = 64  # aimed at; many more would hardly narrow the interval further
 FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
-MIN_ROUNDS = 3  # a draw's median needs this many to shed one outlier; given up before the fewest draws are
+MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
 REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
 REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
 
@@ -54,7 +54,7 @@ class Plan:
     """How a pair is timed; chosen once, the same for both sides."""
 
     calls: int  # a sample
-    draws: int
+    draws: int  # or blocks, where a side cannot be moved
     rounds: int  # a draw
 
     @property
@@ -128,6 +128,7 @@ class Pair:
     _early: tuple[float, ...] | None = None
     _arm_sample: tuple[float, ...] = ()
     _started: float = 0.0
+    _moved: bool = True
 
     def prepare(self, budget: float, longest: float = math.inf) -> None:
         """Warm both sides, then choose calls, draws and rounds for a budget of seconds for both.
@@ -146,10 +147,8 @@ class Pair:
         calls = max(1, round(SAMPLE_S / one_call))
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
-        if moving is None:
-            self.plan = Plan(calls, 1, max(1, round(budget / round_s)))
-        else:
-            self.plan = _plan_draws(calls, round_s, moving, budget)
+        self._moved = moving is not None
+        self.plan = _plan_draws(calls, round_s, moving or 0.0, budget)
 
     def _warm(self, side: Side, longest: float) -> float:
         """Call a side until it is warm; return what a call costs then, in seconds."""
@@ -187,7 +186,7 @@ class Pair:
     def before(self) -> None:
         """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
         done = len(self._samples)
-        if done and self.plan.draws > 1 and done % self.plan.rounds == 0:
+        if done and self._moved and done % self.plan.rounds == 0:
             self.redraw()
         self._early = sample(self.reference, self.plan.calls, self.clock) if self.rng.random() < 0.5 else None  # noqa: PLR2004
 
@@ -215,7 +214,9 @@ class Pair:
     def samples(self) -> tuple[Samples, ...]:
         """Return what was timed: the whole call, and each part that both sides have."""
         names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in (self.reference, self.arm)]
-        unit: Literal["draw", "round"] = "draw" if self.plan.draws > 1 else "round"
+        unit: Literal["draw", "block", "round"] = "draw" if self._moved else "block"
+        if self.plan.draws == 1 or (self.plan.rounds == 1 and not self._moved):
+            unit = "round"
         took = self.clock() - self._started
         measured = self.plan.calls * sum(reference[0] + arm[0] for reference, arm in self._samples)
         return tuple(
@@ -254,10 +255,14 @@ def _plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Pla
     rounds = budget / round_s
     wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
     draws = int(max(1, min(DRAWS, affordable, wanted)))
-    rounds_a_draw = max(1, int((budget - draws * moving) / round_s / draws))
+    rounds_a_draw = max(1, _whole((budget - draws * moving) / round_s / draws))
     # What whole rounds leave of the budget goes to more draws.
     filling = min(REDRAW_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
-    return Plan(calls, max(draws, int(filling)), rounds_a_draw)
+    return Plan(calls, max(draws, _whole(filling)), rounds_a_draw)
+
+
+def _whole(number: float) -> int:
+    return int(number * (1 + 1e-9))  # that 9.999999999 is 10
 
 
 def _laps(side: Side) -> Sequence[tuple[str, Callable[[], object]]]:

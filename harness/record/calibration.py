@@ -1,7 +1,10 @@
 """What a calibration found: every trial of every cell."""
 
+from pathlib import Path
+
 import msgspec
 
+from harness.record.codec import UnreadableError
 from harness.record.schema import Environment
 
 
@@ -18,6 +21,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Trials of one kind of sides, one length of call and one planted slowdown."""
 
     kind: str  # "object" or "copies"
+    asked_s: float = 0.0  # the length of call that was asked for
     call_s: float
     planted: float  # as a fraction; 0 is A/A
     trials: tuple[Trial, ...]
@@ -32,3 +36,17 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     load: int  # bursty processes beside it
     overhead: dict[str, float]  # share of a sample that is not the work, by the call's nominal seconds
     cells: tuple[Cell, ...]
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read the file of a calibration.
+
+    Raises:
+        UnreadableError: missing, unreadable, or not a calibration.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"{path} is no calibration: {error}; give another file") from error

@@ -10,22 +10,19 @@ from typing import Literal
 
 import msgspec
 
+from harness.record.measured import Attribution as Attribution
+from harness.record.measured import Better as Better
+from harness.record.measured import Block as Block
+from harness.record.measured import Books as Books
+from harness.record.measured import Case as Case
+from harness.record.measured import Kind as Kind
+from harness.record.measured import Metric as Metric
+from harness.record.measured import Share as Share
+from harness.record.measured import Unit as Unit
+
 SCHEMA = 1
 
-Kind = Literal["noisy", "exact", "witness"]
-Better = Literal["lower", "higher"]
-Unit = Literal["s", "B", "1"]
 Status = Literal["ok", "failed", "skipped"]
-
-
-class Metric(msgspec.Struct, frozen=True):
-    """One quantity that a probe takes; unit, direction and kind travel with the data."""
-
-    name: str
-    unit: Unit
-    better: Better
-    kind: Kind
-    meaning: str
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,34 +45,6 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str] = {}  # what else decides results: transformers, timm, ...
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One question put to one model in one setting."""
-
-    question: str
-    model: str
-    device: str = "cpu"
-    dtype: str = "float32"
-    batch_size: int = 1
-    mode: str = "eval"  # "train" or "eval"
-    variant: str = ""  # a question's own dimension, such as "adamw-foreach"
-
-    @property
-    def id(self) -> str:
-        """The case in one line: what names it in tables, baselines and test ids.
-
-        >>> Case(question="grad_mode", model="mlp-relu", batch_size=64).id
-        'grad_mode/mlp-relu/eval/cpu-float32-b64'
-        """
-        parts = [
-            self.question,
-            self.model,
-            self.mode,
-            self.variant,
-            f"{self.device}-{self.dtype}-b{self.batch_size}",
-        ]
-        return "/".join(part for part in parts if part)
-
-
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
     """Paired seconds per call, draw by draw and round by round, both sides of one contrast.
 
@@ -86,7 +55,7 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     calls: int  # calls a sample; the samples are per call already
     reference: tuple[tuple[float, ...], ...]
     arm: tuple[tuple[float, ...], ...]
-    unit: Literal["draw", "round"] = "draw"
+    unit: Literal["draw", "block", "round"] = "draw"  # what is judged; a block is a draw without a move
     measured_s: float = 0.0  # seconds spent inside samples
     pass_s: float = 0.0  # seconds the whole timing pass took
 
@@ -109,48 +78,6 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     tensors: int
     parameters: int
     state_bytes: int
-
-
-class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """`retained - retained under no_grad = saved + scalars + unaccounted`, in bytes."""
-
-    retained: int
-    retained_no_grad: int
-    saved: int
-    scalars: int
-
-    @property
-    def unaccounted(self) -> int:
-        """What is left over; 0 when the books balance."""
-        return self.retained - self.retained_no_grad - self.saved - self.scalars
-
-
-class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that are held after a forward pass, and who asked for them."""
-
-    bytes: int
-    operator: str  # the operator that allocated the block
-    module: str  # the path of the module that was running; "" for the model itself
-
-
-class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """Allocated bytes of one category that belong to one module and one operator."""
-
-    category: str  # "parameters", "saved", "gradients", "temporaries", ...
-    bytes: int
-    blocks: int  # storages
-    module: str = ""  # path of the module; "" for the model itself, its loss, or no module at all
-    kind: str = ""  # the class of that module
-    operator: str = ""  # what saved or allocated the bytes, as in "addmm"
-
-
-class Attribution(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds the memory at the highest level of one step: every byte is in exactly one share."""
-
-    peak: int  # allocated bytes at that level, those that outlive the step included
-    above_start: int  # of them, above the level at the start of the step: the metric `peak`
-    part: str  # the part of the step in which the level is reached
-    shares: tuple[Share, ...]  # largest first
 
 
 class Allocated(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from tabulate import tabulate
 
 from harness.judge.interval import median_interval
-from harness.judge.verdict import FLOOR, Verdict
+from harness.judge.verdict import DRAWN_FLOOR, FLOOR, Verdict
 from harness.record.calibration import Calibration, Cell, Trial
 from harness.report.svg import svg
 from harness.report.tables import environment_lines
@@ -48,15 +48,18 @@ def look_at(cell: Cell) -> Found:
         bound=float(bound),
         bias=statistics.fmean(medians),
         spread=statistics.stdev(medians) if len(medians) > 1 else math.nan,
-        thresholds=tuple(sorted(map(_threshold, cell.trials))),
+        thresholds=tuple(sorted(_threshold(trial, _FLOORS[cell.kind]) for trial in cell.trials)),
     )
 
 
-def _threshold(trial: Trial) -> float:
+_FLOORS = {"object": FLOOR, "copies": DRAWN_FLOOR}
+
+
+def _threshold(trial: Trial, floor: float) -> float:
     interval = median_interval(trial.values)
     if interval is None:
         return math.inf
-    return math.expm1(max(-interval.low, math.log1p(FLOOR) - statistics.median(trial.values)))
+    return math.expm1(max(-interval.low, math.log1p(floor) - statistics.median(trial.values)))
 
 
 def resolved(thresholds: Sequence[float]) -> float:

@@ -109,7 +109,7 @@ def test_another_torch_is_compared_and_told() -> None:
 
 def test_a_metric_of_another_unit_is_incomparable() -> None:
     other = tuple(
-        msgspec.structs.replace(metric, unit="1") if metric.name == "peak" else metric
+        dataclasses.replace(metric, unit="1") if metric.name == "peak" else metric
         for metric in runs.METRICS
     )
     head = runs.run(runs.record(runs.case(), runs.arm("grad", peak=1)), metrics=other)

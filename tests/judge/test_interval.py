@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
-from harness.judge.interval import MIN_UNITS, Interval, holm, log_ratios, median_interval, sign_test
+from harness.judge.interval import (
+    MIN_UNITS,
+    Interval,
+    holm,
+    log_ratios,
+    median_interval,
+    sign_test,
+    undisturbed,
+)
 
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
 
@@ -142,11 +150,32 @@ def test_holm_lies_between_the_raw_p_and_bonferroni(p_values: list[float]) -> No
         assert raw <= adjusted <= min(1.0, len(p_values) * raw)
 
 
-def test_a_draw_is_worth_the_median_of_its_rounds() -> None:
-    reference = [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
-    arm = [[1.0, math.e, 100.0], [2.0, 2 * math.e**2, 2 * math.e**3]]
+@pytest.mark.parametrize("unit", ["draw", "block"])
+def test_a_draw_is_worth_its_fastest_rounds(unit: str) -> None:
+    reference = [[3.0, 1.0, 1.5], [2.0, 2.0, 2.0]]
+    arm = [[4.0, 100.0, math.e], [2 * math.e**2, 20.0, 2 * math.e**3]]
 
-    assert log_ratios(reference, arm, "draw") == pytest.approx((1.0, 2.0))
+    assert log_ratios(reference, arm, unit) == pytest.approx((1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("samples", "seconds"),
+    [
+        ([5.0], 5.0),
+        ([5.0, 3.0, 4.0, 6.0], 3.0),
+        ([5.0, 3.0, 4.0, 6.0, 9.0], 3.5),
+        ([8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0], 1.5),
+    ],
+)
+def test_undisturbed_is_the_mean_of_the_fastest_quarter_rounded_up(
+    samples: list[float], seconds: float
+) -> None:
+    assert undisturbed(samples) == seconds
+
+
+def test_a_burst_that_reaches_three_quarters_of_the_samples_changes_nothing() -> None:
+    quiet = [1.0, 1.0, 1.0, 1.0]
+    assert log_ratios([quiet], [[7.0, 1.1, 5.0, 3.0]], "draw") == pytest.approx((math.log(1.1),))
 
 
 def test_every_round_is_a_value_where_the_round_is_the_unit() -> None:
@@ -155,7 +184,7 @@ def test_every_round_is_a_value_where_the_round_is_the_unit() -> None:
     )
 
 
-def test_samples_are_paired_before_the_median_is_taken() -> None:
+def test_a_machine_that_slows_while_it_is_timed_slows_both_sides() -> None:
     # the machine slows fivefold; the arm costs 10 % more throughout
     assert log_ratios([[1.0, 2.0, 5.0]], [[1.1, 2.2, 5.5]], "draw") == pytest.approx((math.log(1.1),))
 
@@ -176,7 +205,7 @@ def test_no_draws_are_no_values() -> None:
         ([[math.nan]], [[1.0]], "reference[0][0] is nan; a sample is finite and above 0"),
     ],
 )
-@pytest.mark.parametrize("unit", ["draw", "round"])
+@pytest.mark.parametrize("unit", ["draw", "block", "round"])
 def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
     reference: list[list[float]], arm: list[list[float]], unit: str, sentence: str
 ) -> None:
@@ -185,7 +214,7 @@ def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
 
 
 def test_another_unit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'draw' or 'round'$"):
+    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'draw', 'block' or 'round'$"):
         log_ratios([[1.0]], [[1.0]], "rounds")
 
 

@@ -76,17 +76,28 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         lambda j: rounded(j.interval.log_ratios([[1.0]], [[2.0]], "draw")),
         [0.693147],
     ),
-    "a draw is the median of its rounds": (
-        lambda j: rounded(j.interval.log_ratios([[1.0, 1.0, 1.0]], [[2.0, 1.0, 9.0]], "draw")),
+    "a draw is the mean of the fastest quarter of its rounds": (
+        lambda j: rounded(
+            j.interval.log_ratios([[9.0, 1.0, 9.0, 9.0, 1.0]], [[3.0, 1.0, 9.0, 9.0, 9.0]], "draw")
+        ),
         [0.693147],
+    ),
+    "a quarter of four rounds is one": (
+        lambda j: rounded(j.interval.log_ratios([[1.0, 9.0, 1.0, 1.0]], [[4.0, 2.0, 2.5, 9.0]], "draw")),
+        [0.693147],
+    ),
+    "what is undisturbed is in seconds": (lambda j: j.interval.undisturbed([5.0, 2.0, 3.0, 4.0, 1.0]), 1.5),
+    "a block is worth what a draw is": (
+        lambda j: rounded(j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "block")),
+        [0.693147, 0.693147],
     ),
     "a round is itself": (
         lambda j: rounded(j.interval.log_ratios([[1.0, 1.0, 1.0]], [[2.0, 1.0, 9.0]], "round")),
         [0.693147, 0.0, 2.197225],
     ),
-    "rounds are paired before the median": (
-        lambda j: rounded(j.interval.log_ratios([[1.0, 2.0, 5.0]], [[2.0, 20.0, 5.0]], "draw")),
-        [0.693147],
+    "rounds are paired as they stand": (
+        lambda j: rounded(j.interval.log_ratios([[1.0, 2.0]], [[4.0, 1.0]], "round")),
+        [1.386294, -0.693147],
     ),
     "draws are paired": (
         lambda j: j.refuses([[1.0]], [[1.0], [1.0]]),
@@ -105,9 +116,9 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         lambda j: j.refuses([[1.0]], [[math.inf]]),
         "arm[0][0] is inf; a sample is finite and above 0",
     ),
-    "a unit is a draw or a round": (
+    "a unit is a draw, a block or a round": (
         lambda j: j.refuses([[1.0]], [[1.0]], "pair"),
-        "unit is 'pair'; it is 'draw' or 'round'",
+        "unit is 'pair'; it is 'draw', 'block' or 'round'",
     ),
     "more is worse where lower is better": (lambda j: j.says(SLOWER), ["worse"]),
     "less is better": (lambda j: j.says(FASTER), ["better"]),
@@ -195,11 +206,16 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "math.log(after) - math.log(before)",
         "after / before - 1",
     ),
-    "mean of the rounds": (INTERVAL, "statistics.median(draw)", "statistics.fmean(draw)"),
-    "lowest of the rounds": (INTERVAL, "statistics.median(draw)", "min(draw)"),
+    "mean of the rounds": (INTERVAL, "FASTEST = 0.25", "FASTEST = 1.0"),
+    "half of the rounds": (INTERVAL, "FASTEST = 0.25", "FASTEST = 0.5"),
+    "fastest of the rounds": (INTERVAL, "FASTEST = 0.25", "FASTEST = 0.01"),
+    "slowest of the rounds": (INTERVAL, "sorted(samples)", "sorted(samples, reverse=True)"),
+    "first of the rounds": (INTERVAL, "sorted(samples)", "list(samples)"),
+    "sum for the mean": (INTERVAL, "math.fsum(fastest) / len(fastest)", "math.fsum(fastest)"),
     "rounds sorted before they are paired": (INTERVAL, "zip(*draw, strict", "zip(*map(sorted, draw), strict"),
-    "draw and round exchanged": (INTERVAL, 'if unit == "draw"', 'if unit == "round"'),
-    "any unit taken": (INTERVAL, 'if unit not in {"draw", "round"}', "if not unit"),
+    "draw and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "round"'),
+    "block and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "draw"'),
+    "any unit taken": (INTERVAL, 'if unit not in {"draw", "block", "round"}', "if not unit"),
     "draws not counted": (INTERVAL, "if len(reference) != len(arm)", "if not len(arm)"),
     "rounds not counted": (INTERVAL, "if len(before) != len(after)", "if len(before) > len(after)"),
     "draws without rounds taken": (INTERVAL, "if not before:", "if before is None:"),

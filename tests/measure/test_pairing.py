@@ -62,7 +62,7 @@ def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
     timed = pair(FakeDevice(), 0.03, 0.03)
     timed.prepare(budget=0.6)
 
-    assert timed.plan == Plan(calls=1, draws=1, rounds=10)
+    assert timed.plan == Plan(calls=1, draws=10, rounds=1)
 
 
 def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
@@ -73,7 +73,7 @@ def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
     timed.run()
 
     assert timed.plan.calls == 5
-    assert device.ran("reference") - before[0] == device.ran("arm") - before[1] == 5 * timed.plan.rounds
+    assert device.ran("reference") - before[0] == device.ran("arm") - before[1] == 5 * timed.plan.total_rounds
 
 
 @pytest.mark.parametrize("cost", [1e-6, 72e-6, 1e-3, 6e-3, 0.05])
@@ -106,14 +106,14 @@ def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help(
     assert dear.plan.draws >= 12
 
 
-def test_what_cannot_be_moved_is_one_draw_judged_by_its_rounds() -> None:
+def test_what_cannot_be_moved_is_judged_by_blocks_of_its_rounds() -> None:
     timed = pair(FakeDevice(), 1e-3, 1e-3)
     timed.prepare(budget=0.1)
     timed.run()
     (samples,) = timed.samples()
 
-    assert samples.unit == "round"
-    assert (len(samples.reference), len(samples.reference[0])) == (1, 50)
+    assert samples.unit == "block"
+    assert (len(samples.reference), len(samples.reference[0])) == (12, 4)
 
 
 def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first() -> None:
@@ -174,7 +174,7 @@ def test_a_fresh_coin_says_which_side_is_first() -> None:
     timed.run()
     rounds = [tuple(device.log[place : place + 2]) for place in range(0, len(device.log), 2)]
 
-    assert len(rounds) == 200
+    assert len(rounds) == 192
     assert set(rounds) == {("reference", "arm"), ("arm", "reference")}
     assert 70 <= rounds.count(("reference", "arm")) <= 130
     # Neither by turns nor in blocks: about half of the rounds are as the one before.
@@ -262,7 +262,7 @@ def test_rounds_beyond_the_plan_are_not_kept() -> None:
     timed.after()
     timed.after()
 
-    assert [len(draw) for draw in timed.samples()[0].arm] == [50]
+    assert [len(draw) for draw in timed.samples()[0].arm] == [4] * 12
 
 
 def test_a_call_that_is_hardly_longer_than_reading_the_clock_is_refused() -> None:

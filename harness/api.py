@@ -46,7 +46,7 @@ class Comparison:
         arm_s: median seconds of a call.
         calls: calls a sample, on both sides.
         rounds: samples of each side.
-        unit: what was judged: the draw, or where the sides could not be moved a block of rounds.
+        unit: what was judged: the draw, or where the sides could not be moved a window of rounds.
         units: how many of them.
         control: the reference against a copy of itself, or against itself where it cannot be copied.
         control_is_copy: the control had memory of its own.
@@ -62,7 +62,7 @@ class Comparison:
     arm_s: float
     calls: int
     rounds: int
-    unit: Literal["draw", "block", "round"]
+    unit: Literal["draw", "window", "round"]
     units: int
     control: Judgement
     control_is_copy: bool
@@ -105,7 +105,7 @@ def compare(
 
     Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `redraw(rng)`) are
     moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
-    is a block of rounds, and what is said holds for the memory layout that they happen to have.
+    is a window of rounds, and what is said holds for the memory layout that they happen to have.
 
     Args:
         reference: called without arguments; a `Model` stands for its forward pass.

@@ -58,9 +58,9 @@ def test_no_difference_is_neither_better_nor_worse() -> None:
     assert found.ratio == pytest.approx(1.0, abs=0.001)
 
 
-def test_bare_callables_are_judged_by_blocks_and_the_result_says_that_layout_was_not_drawn() -> None:
+def test_bare_callables_are_judged_by_windows_and_the_result_says_that_layout_was_not_drawn() -> None:
     found = ran(FakeDevice(), 0.005)
-    assert (found.unit, found.layout_drawn) == ("block", False)
+    assert (found.unit, found.layout_drawn) == ("window", False)
     assert "layout was not drawn" in str(found)
 
 

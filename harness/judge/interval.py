@@ -98,7 +98,7 @@ def log_ratios(
     """Return ln(arm / reference) of paired samples, one value a unit.
 
     Both sides are [draw][round], each sample per call, and both sides of one round stand at the same place.
-    With the unit "draw" or "block" a value is that of the sides' `undisturbed` seconds in one draw or block;
+    With the unit "draw" or "window" a value is that of the sides' `undisturbed` seconds in one draw or window;
     with "round" every round is one.
 
     Raises:
@@ -108,8 +108,8 @@ def log_ratios(
     >>> log_ratios([[1.0, 2.0], [4.0, 5.0]], [[1.0, 2.0], [4.0, 5.0]], "draw")
     (0.0, 0.0)
     """
-    if unit not in {"draw", "block", "round"}:
-        raise ValueError(f"unit is {unit!r}; it is 'draw', 'block' or 'round'")
+    if unit not in {"draw", "window", "round"}:
+        raise ValueError(f"unit is {unit!r}; it is 'draw', 'window' or 'round'")
     _check_paired(reference, arm)
     rounds = [pair for draw in zip(reference, arm, strict=True) for pair in zip(*draw, strict=True)]
     grouped = [tuple(map(undisturbed, draw)) for draw in zip(reference, arm, strict=True)]

@@ -54,7 +54,7 @@ class Plan:
     """How a pair is timed; chosen once, the same for both sides."""
 
     calls: int  # a sample
-    draws: int  # or blocks, where a side cannot be moved
+    draws: int  # or windows, where a side cannot be moved
     rounds: int  # a draw
 
     @property
@@ -214,7 +214,7 @@ class Pair:
     def samples(self) -> tuple[Samples, ...]:
         """Return what was timed: the whole call, and each part that both sides have."""
         names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in (self.reference, self.arm)]
-        unit: Literal["draw", "block", "round"] = "draw" if self._moved else "block"
+        unit: Literal["draw", "window", "round"] = "draw" if self._moved else "window"
         if self.plan.draws == 1 or (self.plan.rounds == 1 and not self._moved):
             unit = "round"
         took = self.clock() - self._started

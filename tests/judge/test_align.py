@@ -1,6 +1,7 @@
 """Two runs side by side: equal, changed, new, gone, failed, incomparable; time as widely as it must be."""
 
-import msgspec
+import dataclasses
+
 import pytest
 import runs
 
@@ -109,8 +110,7 @@ def test_another_torch_is_compared_and_told() -> None:
 
 def test_a_metric_of_another_unit_is_incomparable() -> None:
     other = tuple(
-        dataclasses.replace(metric, unit="1") if metric.name == "peak" else metric
-        for metric in runs.METRICS
+        dataclasses.replace(metric, unit="1") if metric.name == "peak" else metric for metric in runs.METRICS
     )
     head = runs.run(runs.record(runs.case(), runs.arm("grad", peak=1)), metrics=other)
     outcome = compared(runs.run(runs.record(runs.case(), runs.arm("grad"))), head)

@@ -150,7 +150,7 @@ def test_holm_lies_between_the_raw_p_and_bonferroni(p_values: list[float]) -> No
         assert raw <= adjusted <= min(1.0, len(p_values) * raw)
 
 
-@pytest.mark.parametrize("unit", ["draw", "block"])
+@pytest.mark.parametrize("unit", ["draw", "window"])
 def test_a_draw_is_worth_its_fastest_rounds(unit: str) -> None:
     reference = [[3.0, 1.0, 1.5], [2.0, 2.0, 2.0]]
     arm = [[4.0, 100.0, math.e], [2 * math.e**2, 20.0, 2 * math.e**3]]
@@ -205,7 +205,7 @@ def test_no_draws_are_no_values() -> None:
         ([[math.nan]], [[1.0]], "reference[0][0] is nan; a sample is finite and above 0"),
     ],
 )
-@pytest.mark.parametrize("unit", ["draw", "block", "round"])
+@pytest.mark.parametrize("unit", ["draw", "window", "round"])
 def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
     reference: list[list[float]], arm: list[list[float]], unit: str, sentence: str
 ) -> None:
@@ -214,7 +214,7 @@ def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
 
 
 def test_another_unit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'draw', 'block' or 'round'$"):
+    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'draw', 'window' or 'round'$"):
         log_ratios([[1.0]], [[1.0]], "rounds")
 
 

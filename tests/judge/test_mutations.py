@@ -87,8 +87,8 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         [0.693147],
     ),
     "what is undisturbed is in seconds": (lambda j: j.interval.undisturbed([5.0, 2.0, 3.0, 4.0, 1.0]), 1.5),
-    "a block is worth what a draw is": (
-        lambda j: rounded(j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "block")),
+    "a window is worth what a draw is": (
+        lambda j: rounded(j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "window")),
         [0.693147, 0.693147],
     ),
     "a round is itself": (
@@ -116,9 +116,9 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         lambda j: j.refuses([[1.0]], [[math.inf]]),
         "arm[0][0] is inf; a sample is finite and above 0",
     ),
-    "a unit is a draw, a block or a round": (
+    "a unit is a draw, a window or a round": (
         lambda j: j.refuses([[1.0]], [[1.0]], "pair"),
-        "unit is 'pair'; it is 'draw', 'block' or 'round'",
+        "unit is 'pair'; it is 'draw', 'window' or 'round'",
     ),
     "more is worse where lower is better": (lambda j: j.says(SLOWER), ["worse"]),
     "less is better": (lambda j: j.says(FASTER), ["better"]),
@@ -214,8 +214,8 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "sum for the mean": (INTERVAL, "math.fsum(fastest) / len(fastest)", "math.fsum(fastest)"),
     "rounds sorted before they are paired": (INTERVAL, "zip(*draw, strict", "zip(*map(sorted, draw), strict"),
     "draw and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "round"'),
-    "block and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "draw"'),
-    "any unit taken": (INTERVAL, 'if unit not in {"draw", "block", "round"}', "if not unit"),
+    "window and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "draw"'),
+    "any unit taken": (INTERVAL, 'if unit not in {"draw", "window", "round"}', "if not unit"),
     "draws not counted": (INTERVAL, "if len(reference) != len(arm)", "if not len(arm)"),
     "rounds not counted": (INTERVAL, "if len(before) != len(after)", "if len(before) > len(after)"),
     "draws without rounds taken": (INTERVAL, "if not before:", "if before is None:"),

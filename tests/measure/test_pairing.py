@@ -106,13 +106,13 @@ def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help(
     assert dear.plan.draws >= 12
 
 
-def test_what_cannot_be_moved_is_judged_by_blocks_of_its_rounds() -> None:
+def test_what_cannot_be_moved_is_judged_by_windows_of_its_rounds() -> None:
     timed = pair(FakeDevice(), 1e-3, 1e-3)
     timed.prepare(budget=0.1)
     timed.run()
     (samples,) = timed.samples()
 
-    assert samples.unit == "block"
+    assert samples.unit == "window"
     assert (len(samples.reference), len(samples.reference[0])) == (12, 4)
 
 

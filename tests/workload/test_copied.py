@@ -1,0 +1,65 @@
+"""A model that is copied anew at each draw."""
+
+from random import Random
+from threading import Lock
+
+import torch
+from torch import nn
+
+from harness.workload.copied import CopiedModel, copied
+from harness.workload.model import Model
+
+
+class Watched(nn.Linear):
+    """A layer that says which copy of it ran."""
+
+    ran: list["Watched"] = []  # noqa: RUF012 - shared by all copies on purpose
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        self.ran.append(self)
+        return super().forward(given)
+
+
+def model_of(module: nn.Module) -> Model:
+    return Model(module, (torch.ones(2, 4),))
+
+
+def test_every_draw_runs_another_object_at_other_addresses_with_the_same_result() -> None:
+    torch.manual_seed(0)
+    original = Watched(4, 3)
+    side = copied(model_of(original))
+    assert side is not None
+    Watched.ran.clear()
+    outputs = [side()]
+    for seed in range(3):
+        side.redraw(Random(seed))
+        outputs.append(side())
+    ran = [*Watched.ran, original]
+    assert len({id(module) for module in ran}) == 5
+    assert len({module.weight.data_ptr() for module in ran}) == 5
+    assert all(torch.equal(output, outputs[0]) for output in outputs)  # type: ignore[arg-type]
+
+
+def test_what_a_run_changes_is_carried_to_the_next_copy_and_never_to_the_model() -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(4, momentum=1.0)
+    side = CopiedModel(model_of(norm))
+    seen = []
+    with torch.no_grad():
+        seen.append(side())
+        side._model.module.eval()
+        seen.append(side())
+        side.redraw(Random(0))
+        seen.append(side())
+    assert torch.equal(seen[1], seen[2])  # type: ignore[arg-type]
+    assert int(norm.num_batches_tracked or 0) == 0
+
+
+def test_a_model_that_has_no_copy_is_none() -> None:
+    module = nn.Linear(4, 3)
+    vars(module)["guard"] = Lock()
+    assert copied(model_of(module)) is None
+
+    history = nn.Linear(4, 3)
+    history.last = history(torch.ones(1, 4))
+    assert copied(model_of(history)) is None

@@ -113,8 +113,8 @@ def compare(
         budget: seconds of timing for both sides together; warming up takes at least 0.04 s more, and
             the A/A control a quarter more.
         seed: of the order of the rounds and of the layouts; by default a fresh one.
-        floor: the relative difference that is too small to matter; by default 0.1 %, and 0.3 % where each
-            side has memory of its own, of which so much is left after the draws.
+        floor: the relative difference that is too small to matter; by default 0.1 %, and 0.5 % where each
+            side has memory of its own, whose layout is worth nearly as much.
         alpha: the chance of a false alarm that is put up with.
         clock: seconds; by default the host's, after queued CUDA work.
 

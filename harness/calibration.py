@@ -21,9 +21,11 @@ from torch import nn
 from harness.api import judge_samples, time_pair
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
-from harness.measure.clock import clock_for
+from harness.measure.clock import Clock, clock_for
+from harness.measure.device import device_of, prepare
 from harness.measure.environment import environment
 from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
+from harness.measure.torch_compat import check_device
 from harness.record.calibration import Calibration, Cell, Trial
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
@@ -33,17 +35,18 @@ _WIDTH = 128
 _SPINS_TIMED = 200_000
 
 
-def build_work(seconds: float, seed: int) -> Model:
-    """Build a perceptron whose forward pass takes about so long here: a few dozen operators, as models do."""
+def build_work(seconds: float, seed: int, device: str = "cpu") -> Model:
+    """Build a perceptron whose forward pass takes about so long here."""
+    clock = clock_for(device)
     torch.manual_seed(seed)
     layers = 1 + int(min(seconds, 1e-4) / 2.5e-5)  # an operator costs some microseconds however small it is
     module = nn.Sequential(
         *(layer for _ in range(layers) for layer in (nn.Linear(_WIDTH, _WIDTH), nn.ReLU()))
-    )
+    ).to(device)
     batch = 1
     while True:
-        model = Model(module, (torch.randn(batch, _WIDTH),))
-        took = typical_seconds(model)
+        model = Model(module, (torch.randn(batch, _WIDTH, device=device),))
+        took = typical_seconds(model, clock)
         if took >= seconds or batch > _LARGEST_BATCH:
             return model
         # Towards the goal, but never more than doubled: small batches cost mostly their operators.
@@ -53,13 +56,13 @@ def build_work(seconds: float, seed: int) -> Model:
 _LARGEST_BATCH = 1 << 20
 
 
-def typical_seconds(call: Callable[[], object], times: int = 9) -> float:
+def typical_seconds(call: Callable[[], object], clock: Clock = time.perf_counter, times: int = 9) -> float:
     """Return the median seconds of a call."""
     costs = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = clock()
         call()
-        costs.append(time.perf_counter() - start)
+        costs.append(clock() - start)
     return statistics.median(costs)
 
 
@@ -69,9 +72,25 @@ def spin(count: int) -> None:
         pass
 
 
-def seconds_a_spin() -> float:
-    """Return what one count costs here."""
-    return typical_seconds(lambda: spin(_SPINS_TIMED)) / _SPINS_TIMED
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Work that is planted, in counts."""
+
+    run: Callable[[int], object]
+    seconds: float  # a count
+    least: int = 0  # both sides count so far, so that both do the same number of things
+
+
+def extra_work(device: str) -> Extra:
+    """Return work of a known amount for a device; the host's would hide behind the queue of another."""
+    queue = device_of(device)
+    if queue is None:
+        return Extra(spin, typical_seconds(lambda: spin(_SPINS_TIMED)) / _SPINS_TIMED)
+    return Extra(queue.count, queue.seconds_a_count, _LEAST_COUNT)
+
+
+_LEAST_COUNT = 1024
+_Call = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +98,13 @@ class Planted:
     """A forward pass with a count after it; both sides have one, so that only its length differs."""
 
     model: Model | CopiedModel
-    count: int
+    extra: Extra
+    count: int = 0
 
     def __call__(self) -> object:
         """Run the forward pass, then count."""
         left = self.model()
-        spin(self.count)
+        self.extra.run(self.extra.least + self.count)
         return left
 
     def redraw(self, rng: Random) -> None:
@@ -114,6 +134,7 @@ class Plan:
     cells: tuple[Wanted, ...]
     budget: float
     load: int
+    device: str = "cpu"
     seed: int = 0
 
     @property
@@ -147,31 +168,35 @@ def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None 
         PlanError: the earlier calibration had another budget or load, or was made in another place.
     """
     found: dict[tuple[str, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
-    here = environment("cpu")
+    here = environment(plan.device)
     for cell in earlier.cells if earlier else ():
         found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
     if earlier is not None:
         _check_alike(plan, here, earlier)
-    each = seconds_a_spin()
-    works = {seconds: build_work(seconds, plan.seed) for _, seconds, _ in found}
+    prepare(plan.device)
+    clock, extra = clock_for(plan.device), extra_work(plan.device)
+    works = {seconds: build_work(seconds, plan.seed, plan.device) for _, seconds, _ in found}
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
             trials = found[kind, seconds, planted]
             if len(trials) < wanted:
                 rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
-                count = round(planted * typical_seconds(works[seconds]) / each)
-                trials.append(_trial(kind, works[seconds], count, plan.budget, rng))
+                count = round(planted * typical_seconds(works[seconds], clock) / extra.seconds)
+                sides = _sides(kind, works[seconds], extra, count)
+                trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
     return Calibration(
         environment=here,
         budget=plan.budget,
         load=plan.load,
-        overhead={str(seconds): overhead_share(work) for seconds, work in works.items()},
+        overhead={
+            str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()
+        },
         cells=tuple(
             Cell(
                 kind=kind,
                 asked_s=seconds,
-                call_s=typical_seconds(works[seconds]),
+                call_s=typical_seconds(works[seconds], clock),
                 planted=planted,
                 trials=tuple(trials),
             )
@@ -187,6 +212,7 @@ def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
         ("budget", plan.budget, earlier.budget),
         ("load", plan.load, earlier.load),
         ("torch", here.torch, there.torch),
+        ("device", here.device, there.device),
         ("processor", here.processor, there.processor),
         ("threads", here.threads, there.threads),
     ):
@@ -196,14 +222,15 @@ def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
             )
 
 
-def _trial(kind: str, work: Model, count: int, budget: float, rng: Random) -> Trial:
-    reference: Callable[[], object]
-    arm: Callable[[], object]
+def _sides(kind: str, work: Model, extra: Extra, count: int) -> tuple[_Call, _Call]:
+    """Return the reference and the arm: bare callables on one object, or two copies that can be moved."""
     if kind == "object":
-        reference, arm = Planted(work, 0).__call__, Planted(work, count).__call__
-    else:
-        reference, arm = Planted(CopiedModel(work), 0), Planted(CopiedModel(work), count)
-    samples = time_pair(reference, arm, budget, rng, clock_for("cpu"))
+        return Planted(work, extra).__call__, Planted(work, extra, count).__call__
+    return Planted(CopiedModel(work), extra), Planted(CopiedModel(work), extra, count)
+
+
+def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Clock) -> Trial:
+    samples = time_pair(reference, arm, budget, rng, clock)
     judged = judge_samples(samples)
     return Trial(
         verdict=judged.verdict.value,
@@ -213,9 +240,12 @@ def _trial(kind: str, work: Model, count: int, budget: float, rng: Random) -> Tr
     )
 
 
-def overhead_share(work: Callable[[], object]) -> float:
-    """Return the share of a sample that is not the work: the loop, the call and the clock's two readings."""
-    took = typical_seconds(work)
+def overhead_share(took: float) -> float:
+    """Return the share of a sample that is not the work: the loop, the call and the clock's two readings.
+
+    Args:
+        took: seconds of a call.
+    """
     calls = max(1, round(SAMPLE_S / took))
     with undisturbed():
         empty = [sample(Side((("empty", _nothing),)), calls, time.perf_counter)[0] for _ in range(201)]
@@ -270,6 +300,7 @@ def parse_plan(
     budget: float,
     load: int,
     cells: str = "",
+    device: str = "cpu",
 ) -> Plan:
     """Make a plan of comma-separated microseconds, percents and kinds.
 
@@ -282,10 +313,13 @@ def parse_plan(
         budget: seconds a comparison.
         load: bursty processes.
         cells: in place of the first four, KIND:MICROSECONDS:PERCENT:TRIALS with commas between.
+        device: as torch names it.
 
     Raises:
         PlanError: something is no number, out of range, or unknown.
+        WorkloadError: there is no such device here.
     """
+    check_device(device)
     lengths = tuple(value / 1e6 for value in _numbers(calls, "calls"))
     slowdowns = tuple(value / 100 for value in _numbers(planted, "planted"))
     sides = tuple(map(_kind, kinds.split(",")))
@@ -301,7 +335,7 @@ def parse_plan(
     product = tuple(itertools.product(sides, lengths, slowdowns))
     each = trials or max(_FEWEST_TRIALS, int(seconds / len(product) / (budget + _WARM_S)))
     wanted = tuple(Wanted(*cell, each) for cell in product)
-    return Plan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load)
+    return Plan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load, device)
 
 
 def _kind(name: str) -> str:

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from harness.calibration import Plan, PlanError, bursty_load, calibrate, parse_plan
+from harness.errors import HarnessError
 from harness.record.calibration import Calibration, read_calibration
 from harness.record.codec import UnreadableError
 
@@ -81,6 +82,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
         ({"planted": "nan"}, "give finite numbers"),
         ({"budget": float("nan")}, "--budget is nan; give a number of seconds above 0"),
         ({"seconds": -3.0}, "--seconds is -3.0; give a number of seconds above 0"),
+        ({"device": "tpu"}, "no device 'tpu'; there are cpu and cuda"),
         ({"load": -1}, "--trials and --load are counts"),
         ({"cells": "copies:70:0"}, "--cells has 'copies:70:0'; give KIND:MICROSECONDS:PERCENT:TRIALS"),
         ({"cells": "copies:70:0:0"}, "a call is above 0, a slowdown at least 0, trials a count"),
@@ -88,7 +90,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_bad_settings_are_refused_with_what_would_have_worked(changes: dict[str, object], says: str) -> None:
-    with pytest.raises(PlanError, match=re.escape(says)):
+    with pytest.raises(HarnessError, match=re.escape(says)):
         plan_of(**changes)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from harness.claims.claim import Lab
 from harness.judge.compare import median, ratios
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import Judgement, Verdict, judge, judge_family
+from harness.judge.verdict import DRAWN_FLOOR, Judgement, Verdict, judge, judge_family
 from harness.measure.clock import clock_for
 from harness.measure.pairing import Pair, Side
 from harness.measure.runner import Settings, measure_arm, side
@@ -21,8 +21,6 @@ from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.sources import resolve
 from harness.workload.step import Part, Step
-
-FLOOR = 0.005  # a difference of half a percent is none, as in the tables of benchmarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,17 @@ class Timed:
     reference_seconds: float
 
 
-def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = FLOOR) -> Timed:
+def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = DRAWN_FLOOR) -> Timed:
     """Time two steps as a pair that stands alone."""
     return time_sides(side(reference), side(arm), lab, name, floor)
 
 
 def time_calls(
-    reference: Callable[[], object], arm: Callable[[], object], lab: Lab, name: str, floor: float = FLOOR
+    reference: Callable[[], object],
+    arm: Callable[[], object],
+    lab: Lab,
+    name: str,
+    floor: float = DRAWN_FLOOR,
 ) -> Timed:
     """Time two bare callables as a pair that stands alone."""
     return time_sides(Side((("call", reference),)), Side((("call", arm),)), lab, name, floor)
@@ -75,7 +77,9 @@ def case_of(question: Question, model: str, mode: str, variant: str = "") -> Cas
     )
 
 
-def judged(results: Sequence[ArmResult], metric: str = "time", floor: float = FLOOR) -> tuple[Judgement, ...]:
+def judged(
+    results: Sequence[ArmResult], metric: str = "time", floor: float = DRAWN_FLOOR
+) -> tuple[Judgement, ...]:
     """Judge arms that are read together as one family."""
     return judge_family([ratios(result, metric) for result in results], floor=floor)
 

@@ -26,7 +26,7 @@ from harness.measure.device import device_of, prepare
 from harness.measure.environment import environment
 from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
 from harness.measure.torch_compat import check_device
-from harness.record.calibration import Calibration, Cell, Trial
+from harness.record.calibration import Calibration, Cell, Kind, Trial
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
@@ -115,7 +115,7 @@ class Planted:
 class Wanted(NamedTuple):
     """One cell of a plan."""
 
-    kind: str  # "object" for two bare callables on one object, "copies" for two models built alike
+    kind: Kind  # "object" for two bare callables on one object, "copies" for two models built alike
     call_s: float  # about how long a call takes, seconds
     planted: float  # the slowdown, as a fraction; 0 is the A/A comparison
     trials: int
@@ -167,7 +167,7 @@ def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None 
     Raises:
         PlanError: the earlier calibration had another budget or load, or was made in another place.
     """
-    found: dict[tuple[str, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
     here = environment(plan.device)
     for cell in earlier.cells if earlier else ():
         found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
@@ -287,7 +287,7 @@ class PlanError(HarnessError):
 
 
 _WARM_S = 0.1  # a comparison takes about so much more than its budget
-_KINDS = ("object", "copies")
+_KINDS: tuple[Kind, ...] = ("object", "copies")
 
 
 def parse_plan(
@@ -338,10 +338,11 @@ def parse_plan(
     return Plan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load, device)
 
 
-def _kind(name: str) -> str:
-    if name not in _KINDS:
-        raise PlanError(f"no kind {name!r}; there are {', '.join(_KINDS)}")
-    return name
+def _kind(name: str) -> Kind:
+    for kind in _KINDS:
+        if kind == name:
+            return kind
+    raise PlanError(f"no kind {name!r}; there are {', '.join(_KINDS)}")
 
 
 def _cell(text: str) -> Wanted:

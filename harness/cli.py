@@ -61,6 +61,13 @@ class Format(enum.StrEnum):
     JUNIT = "junit"
 
 
+class Start(enum.StrEnum):
+    """How a restart of a duel comes to be."""
+
+    SPAWN = "spawn"
+    FORK = "fork"
+
+
 @app.command()
 def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE.json", help="a run, or pytest-benchmark's JSON")],
@@ -113,6 +120,80 @@ def gate(
         typer.echo(f"wrote {path}", err=True)
     if gated.fails:
         raise typer.Exit(1)
+
+
+@app.command()
+def duel(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="interpreter, git revision, REV@PYTHON, or .")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="likewise; what is held against it")],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TARGET]...", help="as in measure; all built-in models by default"),
+    ] = None,
+    question: Annotated[
+        list[str] | None, typer.Option(help="that is put to models; may be given again; grad_mode by default")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    batch_size: Annotated[int, typer.Option(help="examples a batch; 0 for each model's own")] = 0,
+    mode: Annotated[
+        bool | None, typer.Option("--train/--eval", help="mode of the models; by default each question's own")
+    ] = None,
+    restarts: Annotated[
+        int, typer.Option(help="of both sides; 0 for as many as the number of contrasts needs")
+    ] = 0,
+    budget: Annotated[
+        float, typer.Option(help="seconds of timing an arm, both sides, in all; 0 for exact metrics alone")
+    ] = 2.0,
+    floor: Annotated[float, typer.Option(help="relative difference that is none")] = 0.005,
+    threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 1,
+    pin: Annotated[bool, typer.Option(help="both sides to one core, where one thread runs")] = True,
+    start: Annotated[
+        Start, typer.Option(help="spawn imports torch in every restart; fork copies a process that has")
+    ] = Start.SPAWN,
+    seed: Annotated[int, typer.Option(help="of weights, inputs and order")] = 0,
+    tox: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="the sides are tox environments in this folder")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="keep everything in this file")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="write a page")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="write a job summary")] = None,
+    strict: Annotated[bool, typer.Option(help="exit with status 3 where a time is undecided")] = False,
+) -> None:
+    """Measure the same cases in two interpreters, or at two commits, against each other."""
+    from harness.dueling import Judged, hold_duel, tox_python
+    from harness.report.duel_watch import DuelWatch
+
+    if tox is not None:
+        base, head = (tox_python(tox, name) for name in (base, head))
+    watch = DuelWatch()
+    with watch.bar:
+        held = hold_duel(
+            base,
+            head,
+            targets or (),
+            watch,
+            questions=question or ("grad_mode",),
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            mode="" if mode is None else "train" if mode else "eval",
+            restarts=restarts,
+            budget=budget,
+            floor=floor,
+            threads=threads,
+            pin=pin,
+            start=start.value,
+            seed=seed,
+        )
+    found = Judged.of(held)
+    typer.echo(found.text(min(shutil.get_terminal_size().columns, 120)), nl=False)
+    for path in found.write(json=json, html=html, markdown=markdown):
+        typer.echo(f"written: {path}", err=True)
+    if found.outcome.fails:
+        raise typer.Exit(1)
+    if strict and found.outcome.undecided:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -202,6 +283,7 @@ def calibrate(
             metavar="KIND:US:PERCENT:TRIALS[,...]", help="in place of the above, such as copies:70:0:200"
         ),
     ] = "",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
     threads: Annotated[int, typer.Option(help="of torch; 0 for its own choice")] = 1,
     json: Annotated[
         Path | None, typer.Option(help="keep every comparison in this file, and go on where it ends")
@@ -224,7 +306,15 @@ def calibrate(
     from harness.report.progress import progress
 
     plan = parse_plan(
-        calls, planted, kinds, trials=trials, seconds=seconds, budget=budget, load=load, cells=cells
+        calls,
+        planted,
+        kinds,
+        trials=trials,
+        seconds=seconds,
+        budget=budget,
+        load=load,
+        cells=cells,
+        device=device,
     )
     if threads:
         torch.set_num_threads(threads)
@@ -256,6 +346,9 @@ def measure(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    memory_format: Annotated[
+        str, typer.Option(metavar="FORMAT", help="channels_last; by default torch's own")
+    ] = "",
     batch_size: Annotated[
         str, typer.Option(metavar="N[,N...]", help="examples a batch; several show how bytes and time grow")
     ] = "",
@@ -277,19 +370,54 @@ def measure(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
     ] = None,
+    memory_history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CUDA: write one step's memory history, a pickle")
+    ] = None,
+    wrap: Annotated[
+        str | None, typer.Option(metavar="ddp|fsdp2", help="train on all ranks that torchrun started")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(help="with --wrap: seconds that a rank may be stuck")] = 300,
     traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,
 ) -> None:
     """Say what gradients cost a model of yours, where its memory is, and what freezing would buy."""
+    from harness.ranks.door import check_alone, measure_over_ranks
     from harness.report.watch import TerminalWatch
-    from harness.terminal import measure_in_terminal
 
     watch = TerminalWatch(json, shows_traceback=traceback)
+    if wrap is not None:
+        measure_over_ranks(
+            target,
+            watch,
+            wrap=wrap,
+            time_limit=time_limit,
+            device=device,
+            dtype=dtype,
+            memory_format=memory_format,
+            batch_size=batch_size,
+            mode="" if mode is None else "train" if mode else "eval",
+            budget=budget,
+            loss=loss,
+            threads=threads,
+            seed=seed,
+            html=html,
+            unasked={
+                "--question": question,
+                "--memory-limit": memory_limit,
+                "--memory-history": memory_history,
+                "--trace": trace,
+            },
+        )
+        return
+    check_alone(watch)
+    from harness.terminal import measure_in_terminal
+
     measure_in_terminal(
         target,
         watch,
         questions=question,
         device=device,
         dtype=dtype,
+        memory_format=memory_format,
         batch_size=batch_size,
         memory_limit=memory_limit,
         mode="" if mode is None else "train" if mode else "eval",
@@ -300,6 +428,7 @@ def measure(
         seed=seed,
         html=html,
         trace=trace,
+        memory_history=memory_history,
     )
     if watch.problems:
         raise typer.Exit(2)
@@ -337,3 +466,47 @@ def claims(
     typer.echo(in_terminal(run, shutil.get_terminal_size().columns))
     for path in session.publish(run, html):
         typer.echo(f"written: {path}", err=True)
+
+
+class Cluster(enum.StrEnum):
+    """Who runs the jobs of a fleet."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+
+
+@app.command()
+def fleet(
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET...", help="as of `measure`")],
+    question: Annotated[list[str] | None, typer.Option(help="a job for each and for each target")] = None,
+    cluster: Annotated[
+        Cluster, typer.Option(help="this machine, one job at a time; or Slurm")
+    ] = Cluster.LOCAL,
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="of run files and logs, on a disk that all machines share")
+    ] = Path("fleet"),
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="of submitit's executor, such as slurm_partition=gpu"),
+    ] = None,
+    options: Annotated[str, typer.Option(help="of `measure`, such as '--device cuda --budget 1'")] = "",
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="also write the tables here")] = None,
+) -> None:
+    """Measure models on many machines, a job for each question and model; machines are not compared."""
+    import shlex
+
+    from harness.fleet import send, settings_of, tasks
+    from harness.measuring import QUESTIONS
+    from harness.record.store import replace_file
+    from harness.report.fleet import fleet_text
+
+    waiting = tasks(targets, question or QUESTIONS, shlex.split(options), folder)
+    found = send(
+        waiting, cluster.value, folder, settings_of(setting or ()), lambda line: typer.echo(line, err=True)
+    )
+    text = fleet_text(found.runs, shutil.get_terminal_size().columns)
+    typer.echo(text)
+    if markdown is not None:
+        replace_file(markdown, f"```\n{text}\n```\n".encode())
+    if found.problems:
+        raise typer.Exit(2)

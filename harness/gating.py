@@ -157,7 +157,7 @@ def report_files(
     if folder is not None:
         gated = gate_files(paths, folder, configuration)
         return gated.runs, gated.outcomes
-    runs = merged(load_run(path) for path in run_paths(paths))
+    runs = merged((load_run(path) for path in run_paths(paths)), by_machine=True)
     limits = read_limits(load_pyproject(configuration))
     _check(limits, runs, {})
     return runs, tuple(

@@ -1,6 +1,7 @@
 """The work behind `harness measure` and `harness.measure_model`: one model, every answer about it."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -10,22 +11,22 @@ from torch import nn
 
 from harness.amounts import parse_bytes
 from harness.errors import HarnessError
+from harness.judge.verdict import DRAWN_FLOOR
+from harness.measure.device import prepare
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
 from harness.measure.study import Plan, Study, Watcher
 from harness.measure.torch_compat import check_device
 from harness.record.schema import Case, Record, Run
 from harness.report.measurement import measurement_text
-from harness.report.page import run_page
 from harness.workload.factory import Copying, as_model, entry_of, entry_of_model
 from harness.workload.losses import find_loss
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.questions import load_question
-from harness.workload.sources import DTYPES, SOURCES, resolve
+from harness.workload.sources import DTYPES, SOURCES, check_memory_format, resolve
 
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")
-FLOOR = 0.005  # in tables a difference of half a percent is none
 
 Mode = Literal["", "train", "eval"]
 Target = str | Model | nn.Module | Callable[..., object]
@@ -63,6 +64,8 @@ class Measurement:
 
     def to_html(self) -> str:
         """Return the page, whole and self-contained."""
+        from harness.report.page import run_page  # matplotlib takes 0.8 s to import, and most need no page
+
         return run_page(self.run)
 
     def _repr_html_(self) -> str:
@@ -82,7 +85,7 @@ class Collecting:
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def planned(self, arms: int) -> None:
+    def planned(self, arms: int, seconds: float = 0.0) -> None:
         """Take no notice."""
 
     def measuring(self, case: Case, arm: str) -> None:
@@ -110,6 +113,7 @@ def start_study(
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
     dtype: str = "float32",
+    memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
     budget: float = 0.5,
@@ -118,16 +122,22 @@ def start_study(
     curve: bool = True,
     seed: int = 0,
     command: str = "",
+    began: float | None = None,
     watch: Watcher,
 ) -> Study:
     """Check what is asked, find the model, and return the study that will measure it.
 
+    The session began at `began`, on the clock of `time.perf_counter`; by default now.
+
     Raises:
         HarnessError: something asked for cannot be had.
     """
+    began = time.perf_counter() if began is None else began
     check_device(device)
+    prepare(device)
     if dtype not in DTYPES:
         raise WorkloadError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
+    check_memory_format(memory_format)
     if not 0 <= budget < math.inf:
         raise HarnessError(f"a budget of {budget} s cannot be spent; give 0 or more seconds")
     if mode not in {"", "train", "eval"}:
@@ -138,6 +148,7 @@ def start_study(
         questions=tuple(load_question(name) for name in dict.fromkeys(questions)),
         device=device,
         dtype=dtype,
+        memory_format=memory_format,
         batch_sizes=tuple(batch_sizes),
         mode=mode,
         budget=budget,
@@ -153,10 +164,10 @@ def start_study(
         environment=where,
         metrics=METRICS,
         command=command,
-        floor=FLOOR,
+        floor=DRAWN_FLOOR,
         complete=False,
     )
-    return Study(_entry(target, inputs), plan, watch, run)
+    return Study(_entry(target, inputs), plan, watch, run, began)
 
 
 def _entry(target: Target, inputs: object) -> Entry:
@@ -188,6 +199,7 @@ def measure_model(
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
     dtype: str = "float32",
+    memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
     budget: float = 0.5,
@@ -207,6 +219,7 @@ def measure_model(
         questions: by name.
         device: "cpu", "cuda", "cuda:1".
         dtype: "float32", "bfloat16", ..., or "autocast".
+        memory_format: "channels_last", or "" for torch's own.
         batch_sizes: by default the model's own.
         mode: "train" or "eval"; by default each question's own.
         budget: seconds of timing for an arm and its reference together; 0 for exact numbers only.
@@ -225,6 +238,7 @@ def measure_model(
         questions=questions,
         device=device,
         dtype=dtype,
+        memory_format=memory_format,
         batch_sizes=batch_sizes,
         mode=mode,
         budget=budget,

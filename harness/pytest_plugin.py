@@ -4,14 +4,17 @@ torch is imported when a benchmark is collected, so that the plugin costs other 
 """
 
 import gc
+import itertools
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.errors import HarnessError
+from harness.judge.verdict import DRAWN_FLOOR
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
 
@@ -25,6 +28,11 @@ _OPTIONS = {
     "models": (str, "", "comma-separated targets, or `all`; by default each question's own choice"),
     "device": (str, "cpu", "where models run: cpu, cuda, cuda:1"),
     "dtype": (str, "float32", "dtype of the models, or `autocast`"),
+    "memory-format": (
+        str,
+        "",
+        "channels_last lays out images with their channels last; by default contiguous",
+    ),
     "batch-size": (int, None, "examples a batch; by default each model's own"),
     "budget": (
         float,
@@ -36,7 +44,6 @@ _OPTIONS = {
     "rss": (bool, False, "also witness resident memory, in a fresh process for the first arm of each case"),
 }
 _USAGE = 4  # pytest's exit status for bad usage
-_FLOOR = 0.005  # in tables a difference of half a percent is none
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +87,7 @@ class Session:
         self.config = config
         self.device = str(_option(config, "device"))
         self.dtype = str(_option(config, "dtype"))
+        self.memory_format = str(_option(config, "memory-format"))
         self.batch_size: int | None = _option(config, "batch-size")
         self.budget = float(_option(config, "budget"))
         self.threads = int(_option(config, "threads"))
@@ -89,6 +97,7 @@ class Session:
         self.writer: RunWriter | None = None
         self.run: Run | None = None
         self.records: dict[str, Record] = {}
+        self.of_ranks: dict[str, Run | HarnessError] = {}  # by question
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
@@ -98,10 +107,11 @@ class Session:
         """Refuse, before anything is measured, what could not be measured."""
         from harness.measure.torch_compat import check_device
         from harness.workload.model import WorkloadError
-        from harness.workload.sources import DTYPES, every_target, resolve
+        from harness.workload.sources import DTYPES, check_memory_format, every_target, resolve
 
         try:
             check_device(self.device)
+            check_memory_format(self.memory_format)
             for target in every_target() if self.targets == ("all",) else self.targets:
                 resolve(target)
         except WorkloadError as error:
@@ -123,7 +133,7 @@ class Session:
         targets = every_target() if every else self.targets or question.models
         for target in targets:
             entry = resolve(target)
-            for cell in question.cells(entry, every):
+            for cell in filter(lambda cell: cell.is_for(self.device), question.cells(entry, every)):
                 for arm in question.arms(entry):
                     yield self._case(question, cell), arm
 
@@ -136,6 +146,7 @@ class Session:
             batch_size=self.batch_size or cell.entry.batch_size,
             mode=cell.mode,
             variant=cell.variant,
+            memory_format=self.memory_format,
         )
 
     def start(self) -> None:
@@ -156,7 +167,7 @@ class Session:
             environment=where,
             metrics=METRICS,
             command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            floor=_FLOOR,
+            floor=DRAWN_FLOOR,
             complete=False,
         )
         try:
@@ -166,6 +177,15 @@ class Session:
         # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
         gc.collect()
         gc.freeze()
+
+    def over_ranks(self, question: "Question", case: Case, arm: str, settings: "Settings") -> ArmResult:
+        """Return what ranks found of an arm; for the first arm they measure all cases of the question."""
+        from harness.ranks.launch import arm_of, measured_by_ranks
+
+        if question.name not in self.of_ranks:
+            cases = tuple(dict.fromkeys(case for case, _ in self.cells(question)))
+            self.of_ranks[question.name] = measured_by_ranks(cases, question.ranks, settings)
+        return arm_of(self.of_ranks[question.name], case, arm)
 
     def keep(self, question: "Question", case: Case, result: ArmResult) -> None:
         """Write an arm's result down."""
@@ -214,10 +234,15 @@ class PerCallClock:
 
     def __init__(self) -> None:
         self.calls = 1
+        self.replayed: Iterator[float] | None = None
+
+    def replay(self, seconds: Iterable[float]) -> None:
+        """From now on read as if each round took the next of these, which other processes measured."""
+        self.replayed = itertools.chain.from_iterable((0.0, each) for each in seconds)
 
     def __call__(self) -> float:
         """Return the time, in units in which a call of a sample takes its seconds."""
-        return time.perf_counter() / self.calls
+        return time.perf_counter() / self.calls if self.replayed is None else next(self.replayed)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -267,6 +292,12 @@ def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
                 pair.time_arm, setup=pair.before, teardown=pair.after, rounds=pair.plan.total_rounds
             )
 
+    def replay(result: ArmResult) -> None:
+        for samples in result.timings[:1]:
+            seconds = [value for draw in samples.arm for value in draw]
+            clock.replay(seconds)
+            benchmark.pedantic(lambda: None, rounds=len(seconds))
+
     def measured(question: "Question", case: Case, arm: str) -> ArmResult:
         from harness.measure.runner import Settings, measure_arm
         from harness.workload.model import UnsupportedError
@@ -275,7 +306,11 @@ def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
         request.node.stash[_JOB] = (question, case, arm)
         settings = session.settings() if benchmark.enabled else Settings(budget=0)
         try:
-            result = measure_arm(question, case, arm, settings, drive)
+            if question.ranks > 1:
+                result = session.over_ranks(question, case, arm, settings)
+                replay(result)
+            else:
+                result = measure_arm(question, case, arm, settings, drive)
         except UnsupportedError as error:
             pytest.skip(str(error))
         if not result.timings:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "measure": {"errors", "record", "judge", "workload", ""},
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", ""},
+    "ranks": {"errors", "record", "judge", "report", "workload", "measure", "amounts", ""},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
 DOORS_WITHOUT_TORCH = ("harness", "harness.cli", "harness.pytest_plugin", "harness.errors")
@@ -227,3 +228,39 @@ def test_a_metrics_name_in_a_judge_is_seen() -> None:
     text = "def f(metric):\n    return metric.name == 'peak' or metric.name == 'peaks'"
 
     assert metric_names({"harness.judge.x": text}) == ["harness.judge.x names 'peak'"]
+
+
+# Who may say torch.cuda: the door itself, and the one function that is documented under names of torch's own.
+CUDA_DOORS = {"harness.measure.device", "harness.measure.torch_compat"}
+# It asks only whether torch is at work on a device, of a torch that somebody else has imported or not.
+ASKS_WITHOUT_TORCH = {"harness.api"}
+TAKES_ITS_DEVICE = {"harness.ranks.crew"}  # a rank makes one device its own before anything is measured
+
+
+def cuda_uses(texts: dict[str, str]) -> list[str]:
+    """Return where torch.cuda, or something of it, is named outside its doors."""
+    found = []
+    for module, text in texts.items():
+        if module in CUDA_DOORS | ASKS_WITHOUT_TORCH | TAKES_ITS_DEVICE:
+            continue
+        named = any(
+            isinstance(node, ast.Attribute)
+            and node.attr == "cuda"
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "torch"
+            for node in ast.walk(ast.parse(text))
+        )
+        if named or any(name.startswith("torch.cuda") for name in imports(text)):
+            found.append(module)
+    return found
+
+
+def test_cuda_is_behind_one_door() -> None:
+    assert cuda_uses(sources()) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["import torch.cuda", "from torch import cuda", "import torch\ntorch.cuda.synchronize()"]
+)
+def test_another_door_to_cuda_is_seen(line: str) -> None:
+    assert cuda_uses({"harness.measure.x": line}) == ["harness.measure.x"]

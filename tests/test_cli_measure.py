@@ -77,6 +77,20 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
     [
         (["my_nets:raises"], "harness: my_nets:raises raised ValueError: no luck"),
         (["my_nets:make", "--device", "tpu"], "harness: no device 'tpu'; there are cpu and cuda"),
+        (
+            ["my_nets:make", "--memory-history", "history.pickle"],
+            (
+                "harness: a memory history is kept by CUDA's allocator, and device 'cpu' has none; --trace"
+                " writes the memory of a step on the CPU"
+            ),
+        ),
+        (
+            ["my_nets:make", "--memory-format", "nhwc"],
+            (
+                "harness: no memory format 'nhwc'; there is channels_last, and without one tensors are"
+                " contiguous"
+            ),
+        ),
         (["my_nets:make", "--batch-size", "two"], "harness: 'two' are no batch sizes; write 8, or 1,2,4,8"),
     ],
 )

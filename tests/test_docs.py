@@ -28,4 +28,4 @@ def test_there_are_examples_to_run() -> None:
         name for name in MODULES if any(test.examples for test in finder.find(importlib.import_module(name)))
     }
 
-    assert {"harness.record.schema", "harness.judge.verdict", "harness.report.units"} <= with_examples
+    assert {"harness.record.measured", "harness.judge.verdict", "harness.report.units"} <= with_examples

@@ -212,6 +212,13 @@ def test_cuda_where_there_is_none_is_refused(bench: pytest.Pytester, monkeypatch
     assert "device 'cuda' was asked for, but this torch sees no CUDA device; cpu works" in result.stderr.str()
 
 
+def test_an_unknown_memory_format_is_refused(bench: pytest.Pytester) -> None:
+    result = run(bench, "--harness-memory-format=nhwc")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no memory format 'nhwc'; there is channels_last" in result.stderr.str()
+
+
 def test_an_unknown_question_is_refused_before_anything_is_measured(bench: pytest.Pytester) -> None:
     bench.makepyfile(test_other=BENCH.format(question="why"))
     result = run(bench, "--harness-models=linear")

@@ -72,7 +72,7 @@ def test_every_option_of_harness_is_one_that_the_command_has(path: Path) -> None
         for job in load(path)["jobs"].values()
         for step in job["steps"]
     )
-    used = re.findall(r"harness (compare|gate|report|trend|measure|versions) ([^\n|>]*)", scripts)
+    used = re.findall(r"harness (compare|duel|gate|report|trend|measure|versions) ([^\n|>]*)", scripts)
     assert used
     for name, rest in used:
         options = {
@@ -97,6 +97,7 @@ class Runner:
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",
             "GITHUB_STEP_SUMMARY": str(folder.parent / "summary.md"),
+            "GITHUB_OUTPUT": str(folder.parent / "output"),
             "PYTHONDONTWRITEBYTECODE": "1",
             **environment,
         }
@@ -118,8 +119,41 @@ class Runner:
         )
 
     @property
+    def output(self) -> str:
+        path = Path(self.environment["GITHUB_OUTPUT"])
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
     def summary(self) -> str:
         return Path(self.environment["GITHUB_STEP_SUMMARY"]).read_text(encoding="utf-8")
+
+
+def commit(folder: Path) -> None:
+    """Make a repository of a folder, or one more commit in it."""
+    names = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-qb", "main"], ["add", "."], [*names, "commit", "-qm", "a commit"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)  # noqa: S603, S607 (literals)
+
+
+def exact_only(script: str) -> str:
+    """Return the script of a duel that times nothing."""
+    quick = script.replace("harness duel", "harness duel --budget 0")
+    assert quick != script
+    return quick
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, *(item for item in WORKFLOWS if item.name == "regression.yml")])
+def test_the_gate_comes_first_then_the_duel_and_last_its_status(path: Path) -> None:
+    names = [name for name, _ in commands(path, "measure")]
+
+    assert names.index("Gate") < names.index("Duel of base against head")
+    assert names[-1] == "Exit status of the duel"
+    uploaded = next(
+        step["with"]["path"]
+        for step in load(path)["jobs"]["measure"]["steps"]
+        if "path" in step.get("with", {})
+    )
+    assert {"duel.json", "duel.html"} <= set(uploaded.split())
 
 
 def test_the_examples_commands_run(tmp_path: Path) -> None:
@@ -150,8 +184,19 @@ def test_the_examples_commands_run(tmp_path: Path) -> None:
     assert runner.run(steps["Gate"].rstrip() + " --update").returncode == 0
     assert runner.run(steps["Gate"]).returncode == 0
 
+    commit(runner.folder)
+    (package / "models.py").write_text(MODELS.replace("return Linear(4, 2)", "return Linear(4, 3)"))
+    commit(runner.folder)
+    duel = exact_only(steps["Duel of base against head"])
+    held = runner.run(duel, BASE="HEAD~1")
+    assert held.returncode == 0, held.stdout + held.stderr
+    assert runner.output == "status=1\n"
+    assert runner.run(steps["Exit status of the duel"], STATUS="1").returncode == 1
+    assert runner.run(steps["Exit status of the duel"], STATUS="").returncode == 0
+    assert runner.summary.startswith("### FAIL: ")
+
     assert runner.run(steps["Report"]).returncode == 0
-    assert runner.summary.startswith("### PASS: ")
+    assert "### PASS: " in runner.summary
     assert (runner.folder / "junit.xml").exists()
     assert (runner.folder / "bencher.json").exists()
 
@@ -161,15 +206,14 @@ def test_this_projects_commands_run(tmp_path: Path) -> None:
     path = ROOT / ".github" / "workflows" / "regression.yml"
     folder = tmp_path / "project"
     shutil.copytree(ROOT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-    names = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-qb", "main"], ["add", "."], [*names, "commit", "-qm", "base"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)  # noqa: S603, S607 (literals)
+    commit(folder)
     runner = Runner(
         folder,
         BENCH="bench/test_grad_mode.py",
         BASELINES="results/baselines",
         BUDGET="0",
         BASE="HEAD",
+        TARGETS="linear",
         TORCH="2.13.0",
         PYTEST_ADDOPTS="--harness-models linear -p no:cacheprovider",
     )
@@ -179,9 +223,12 @@ def test_this_projects_commands_run(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     assert runner.run(steps["Gate"]).returncode == 2  # there is no folder of baselines yet
     assert runner.run(steps["Gate"].rstrip() + " --update").returncode == 0
-    for name in ("Gate", "Measure base on this runner", "Compare head with base"):
+    steps["Duel of base against head"] = exact_only(steps["Duel of base against head"])
+    for name in ("Gate", "Duel of base against head", "Summary of the duel", "Exit status of the duel"):
         done = runner.run(steps[name])
         assert done.returncode == 0, done.stdout + done.stderr
+    assert runner.output == ""
+    assert {"duel.json", "duel.html", "duel.md"} <= {item.name for item in folder.iterdir()}
     assert runner.summary.startswith("### PASS: ")
 
     (folder / "runs" / "run-torch-2.13.0").mkdir(parents=True)

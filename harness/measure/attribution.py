@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from harness.measure.device import Device
 from harness.measure.ledger import Graph
 from harness.measure.trace import Allocation, Span, Trace, note, trace
-from harness.record.schema import Attribution, Share
+from harness.record.measured import Attribution, Share
 from harness.workload.step import Part, Step
 from harness.workload.tensors import tensors_in
 
@@ -39,14 +40,14 @@ def _operator_of_node(node: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def attribute_peak(step: Step) -> Attribution:
+def attribute_peak(step: Step, device: Device | None = None, *, warm: bool = False) -> Attribution:
     """Run a step under the profiler and name what is allocated at its highest level.
 
     What outlives the step (parameters, buffers, inputs, the optimizer's state) is counted by its unique
-    storages; all above it by the allocator's events.
+    storages; all above it by the allocator's events. A step that is warm has run before.
     """
     module = step.model.module
-    seen = trace([_noting(part, module) for part in step.parts], follow=module)
+    seen = trace([_noting(part, module) for part in step.parts], follow=module, device=device, warm=warm)
     peak = _replay(seen)
     naming = _Naming(_Nested(seen.operators), _Nested(seen.modules))
     sizes: dict[_Key, list[int]] = defaultdict(list)

@@ -10,10 +10,15 @@ def clock_for(device: str) -> Clock:
     """Return the clock for work on a device: on CUDA it waits for the queued work first."""
     if device.partition(":")[0] != "cuda":
         return time.perf_counter
-    import torch
+    from harness.measure.device import device_of
+
+    found = device_of(device)
+    if found is None:
+        raise TypeError(f"{device!r} is no CUDA device")
+    wait = found.synchronize
 
     def after_queue() -> float:
-        torch.cuda.synchronize(device)
+        wait()
         return time.perf_counter()
 
     return after_queue

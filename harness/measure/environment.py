@@ -6,35 +6,47 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 import harness
 from harness.measure import torch_compat
-from harness.record.schema import Environment
+from harness.measure.device import in_words
+
+if TYPE_CHECKING:
+    from harness.record.schema import Environment
 
 _DECIDING_PACKAGES = ("transformers", "timm", "torchvision", "numpy")
 
 
-def environment(device: str) -> Environment:
+def environment(device: str) -> "Environment":
     """Describe this process's environment."""
-    return Environment(
-        harness=harness.__version__,
-        torch=torch_compat.release(),
-        build=torch_compat.build_flavour(),
-        python=platform.python_version(),
-        platform=platform.platform(),
-        processor=processor(),
-        cpu_capability=torch_compat.cpu_capability(),
-        threads=torch.get_num_threads(),
-        interop_threads=torch.get_num_interop_threads(),
-        device=device_name(device),
-        commit=_commit(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
-        packages=_packages(),
-    )
+    from harness.record.schema import Environment  # what describes needs no package but torch
+
+    return Environment(**described(device))
+
+
+def described(device: str) -> dict[str, Any]:
+    """Return the fields of this process's environment."""
+    return {
+        "harness": harness.__version__,
+        "torch": torch_compat.release(),
+        "build": torch_compat.build_flavour(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cpu_capability": torch_compat.cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "device": device_name(device),
+        "commit": _commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "packages": _packages(),
+        "host": platform.node(),
+    }
 
 
 def processor() -> str:
@@ -51,7 +63,7 @@ def processor() -> str:
 def device_name(device: str) -> str:
     """Return what a device is, in words."""
     if device.partition(":")[0] == "cuda":
-        return str(torch.cuda.get_device_name(device))
+        return in_words(device)
     return f"{os.cpu_count()} cores of {processor()}"
 
 

@@ -1,12 +1,15 @@
 """What is looked at before a model is measured: does it run, does it stay as it is, is its output numbers."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.measure.clock import Clock
+from harness.measure.device import CudaOutOfMemoryError
 from harness.measure.ledger import running_paths
 from harness.workload.factory import first_line
 from harness.workload.model import Model, WorkloadError
@@ -22,7 +25,7 @@ _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")  # torch's words o
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether torch or Python asked in vain for memory."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+    if isinstance(error, (MemoryError, CudaOutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_ALLOCATOR)
 
@@ -56,6 +59,20 @@ def _short(error: BaseException) -> str:
     return line if len(line) <= 300 else line[:297] + "..."  # noqa: PLR2004 (a few lines of a terminal)
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What two forward passes showed.
+
+    Attributes:
+        warnings: what makes the model's numbers doubtful.
+        forward_s: seconds of the second pass, with recording and with hooks on every module: enough to
+            tell a long call from a short one.
+    """
+
+    warnings: tuple[str, ...]
+    forward_s: float
+
+
 def inspect_model(model: Model) -> tuple[str, ...]:
     """Run a model's forward pass and loss twice, and return what makes its numbers doubtful.
 
@@ -64,9 +81,16 @@ def inspect_model(model: Model) -> tuple[str, ...]:
         WorkloadError: the pass raises, which is told with the module that raised; or the model changes
             its own structure from one pass to the next.
     """
+    return inspection_of(model, time.perf_counter).warnings
+
+
+def inspection_of(model: Model, clock: Clock) -> Inspection:
+    """Do as `inspect_model` does, and time the second pass with a clock that waits for the model's device."""
     _forward(model)
     before = _structure(model.module)
+    start = clock()
     output = _forward(model)
+    took = clock() - start
     after = _structure(model.module)
     if before != after:
         changed = next(iter((before | after) - (before & after)))
@@ -76,7 +100,7 @@ def inspect_model(model: Model) -> tuple[str, ...]:
         )
     with refusing("the loss of the model's output"):
         model.loss(output)
-    return _numbers(output)
+    return Inspection(_numbers(output), took)
 
 
 def _forward(model: Model) -> object:

@@ -1,5 +1,6 @@
 """The books of one forward pass: what is held for backward, by whom, and what cannot be accounted for."""
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from harness.measure.device import Device
 from harness.measure.trace import Trace, trace
-from harness.record.schema import Block
+from harness.record.measured import Block
 from harness.workload.hooks import hookable
 from harness.workload.tensors import tensors_in
 
@@ -35,6 +37,7 @@ class Graph:
     scalar_bytes: int  # wrapped Python numbers, 8 bytes each, which the hooks are not told of
     nodes: int
     scalars: frozenset[int]  # their addresses
+    elsewhere: int = 0  # bytes saved outside the memory that the books are kept of
 
 
 def _storage(tensor: torch.Tensor) -> tuple[int, int]:
@@ -42,8 +45,17 @@ def _storage(tensor: torch.Tensor) -> tuple[int, int]:
     return storage.data_ptr(), storage.nbytes()
 
 
-def record_graph(forward: Callable[[], object], module: nn.Module, inputs: object) -> Graph:
-    """Run a forward pass and list the storages that it saved for backward.
+def _any_memory(_tensor: torch.Tensor) -> bool:
+    return True
+
+
+def record_graph(
+    forward: Callable[[], object],
+    module: nn.Module,
+    inputs: object,
+    holds: Callable[[torch.Tensor], bool] = _any_memory,
+) -> Graph:
+    """Run a forward pass and list the storages that it saved for backward and holds when it returns.
 
     Each unique storage counts once, at its full size; those of parameters, buffers, inputs and of
     what the forward pass returns are left out, because they would be there without a graph.
@@ -52,30 +64,75 @@ def record_graph(forward: Callable[[], object], module: nn.Module, inputs: objec
         forward: the pass; what it returns is what its caller keeps.
         module: whose parameters, buffers and submodules they are.
         inputs: nested tensors that the pass takes.
+        holds: tells whether a tensor lies in the memory that the books are kept of: where that is a
+            device's, what a pass saves on the host is none of it.
     """
-    packed: list[tuple[torch.Tensor, str]] = []
+    return _graph_of(_recorded(forward, module), module, inputs, holds)
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Packed:
+    """What stands in the graph for a tensor that it saved; it goes when the graph lets go of the tensor."""
+
+    tensor: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    left: object  # what the forward pass returned
+    packed: tuple[tuple[torch.Tensor, str], ...]  # tensors that the graph holds, and the modules' paths
+
+
+def _recorded(forward: Callable[[], object], module: nn.Module) -> _Recorded:
+    """Run a forward pass, and keep what its graph saved until it returns.
+
+    What was saved by a node that is gone by then is let go: a checkpointed region saves its inputs, and
+    drops them where nothing in it is trained.
+    """
+    packed: list[tuple[weakref.ref[_Packed], torch.Tensor, str]] = []
     path: list[str] = [""]
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        # Returning the tensor itself would make a reference cycle through its grad_fn, and the
-        # graph would outlive this function.
-        detached = tensor.detach()
-        packed.append((detached, path[-1]))
-        return detached
+    def pack(tensor: torch.Tensor) -> _Packed:
+        # The tensor itself would make a reference cycle through its grad_fn, and the graph would
+        # outlive this function. Until the pass has returned every storage is held here too, because
+        # addresses are used again.
+        standing = _Packed(tensor.detach())
+        packed.append((weakref.ref(standing), standing.tensor, path[-1]))
+        return standing
 
-    with running_paths(module, path), saved_tensors_hooks(pack, lambda tensor: tensor):
+    with running_paths(module, path), saved_tensors_hooks(pack, lambda standing: standing.tensor):
         left = forward()
+    kept = tuple((tensor, where) for held, tensor, where in packed if held() is not None)
+    packed.clear()  # the graph holds this hook, and the hook the list
+    return _Recorded(left, kept)
+
+
+def _graph_of(
+    recorded: _Recorded, module: nn.Module, inputs: object, holds: Callable[[torch.Tensor], bool]
+) -> Graph:
+    left, packed = recorded.left, recorded.packed
     outside = {
         _storage(tensor)[0] for tensor in (*module.parameters(), *module.buffers(), *tensors_in(inputs))
     }
     outside |= {_storage(tensor)[0] for tensor in tensors_in(left)}
-    holders, scalars, nodes = _walk(left, {_storage(tensor)[0] for tensor, _ in packed})
+    holders, scalars, nodes = _walk(left, {_storage(tensor)[0] for tensor, _ in packed}, holds)
     saved: dict[int, Saved] = {}
+    others: dict[int, int] = {}
     for tensor, where in packed:
         address, size = _storage(tensor)
-        if size and address not in outside and address not in saved:
+        if not size or address in outside:
+            continue
+        if not holds(tensor):
+            others[address] = size
+        elif address not in saved:
             saved[address] = Saved(address, size, where, holders.get(address, ""))
-    return Graph(tuple(saved.values()), _SCALAR_BYTES * len(scalars), nodes, frozenset(scalars))
+    return Graph(
+        tuple(saved.values()),
+        _SCALAR_BYTES * len(scalars),
+        nodes,
+        frozenset(scalars),
+        sum(others.values()),
+    )
 
 
 @contextmanager
@@ -96,7 +153,9 @@ def void(_value: object) -> None:
     """Drop a value, where a hook must not return one."""
 
 
-def _walk(left: object, known: set[int]) -> tuple[dict[int, str], set[int], int]:
+def _walk(
+    left: object, known: set[int], holds: Callable[[torch.Tensor], bool]
+) -> tuple[dict[int, str], set[int], int]:
     """Visit the graph behind what a forward pass left.
 
     Returns:
@@ -116,7 +175,7 @@ def _walk(left: object, known: set[int]) -> tuple[dict[int, str], set[int], int]
         for tensor in _held_by(node):
             address, size = _storage(tensor)
             holders[address] = node.name()  # a node is visited after those that follow it: the first wins
-            if address not in known and tensor.dim() == 0 and size == _SCALAR_BYTES:
+            if address not in known and tensor.dim() == 0 and size == _SCALAR_BYTES and holds(tensor):
                 scalars.add(address)
     return holders, scalars, len(seen)
 
@@ -129,32 +188,35 @@ def _held_by(node: Any) -> Iterator[torch.Tensor]:
     yield from tensors_in(getattr(node, "saved_tensors", ()))
 
 
-def unaccounted_blocks(forward: Callable[[], object], module: nn.Module, inputs: object) -> tuple[Block, ...]:
+def _maker(size: int) -> str:
+    """Return what made a block outside every operator, where its size tells."""
+    # A checkpointed region keeps the generator's state, which no hook is told of, to draw the same again.
+    return "torch.get_rng_state" if size == torch.get_rng_state().numel() else ""
+
+
+def unaccounted_blocks(
+    forward: Callable[[], object], module: nn.Module, inputs: object, device: Device | None = None
+) -> tuple[Block, ...]:
     """Name the blocks that a forward pass leaves behind and that no hook was told of.
 
-    Largest first. A block that the pass holds with or without a graph is among them.
+    Largest first. A block that the pass holds with or without a graph is among them. A device's blocks
+    have the sizes that its allocator rounds them to.
     """
-    graphs: list[Graph] = []
-    kept: list[set[int]] = []
+    runs: list[_Recorded] = []
 
-    def recorded() -> object:
-        left: list[object] = []
+    def run() -> None:
+        runs.clear()
+        runs.append(_recorded(forward, module))
 
-        def keep() -> object:
-            left.append(forward())
-            return left[0]
-
-        graphs.append(record_graph(keep, module, inputs))
-        kept.append({_storage(tensor)[0] for tensor in tensors_in(left)})
-        return left
-
-    seen: Trace = trace([recorded], follow=module)
-    graph = graphs[-1]
-    accounted = {saved.address for saved in graph.saved} | kept[-1] | graph.scalars
+    # The graph is looked at when the trace has ended: looking at what a checkpoint saved computes it anew.
+    seen: Trace = trace([run], follow=module, device=device)
+    graph = _graph_of(runs[0], module, inputs, _any_memory)
+    returned = {_storage(tensor)[0] for tensor in tensors_in(runs[0].left)}
+    accounted = {saved.address for saved in graph.saved} | returned | graph.scalars
     blocks = [
         Block(
             bytes=event.bytes,
-            operator=seen.running(seen.operators, event.time, outermost=True),
+            operator=seen.running(seen.operators, event.time, outermost=True) or _maker(event.bytes),
             module=seen.running(seen.modules, event.time),
         )
         for event in seen.live_blocks()

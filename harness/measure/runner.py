@@ -1,26 +1,28 @@
 """One arm of one case: build it, time it in a pair, then take each exact metric -> ArmResult."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
-import torch
 
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
+from harness.measure.device import device_of, prepare
+from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair, Side
 from harness.measure.probes import PROBES
 from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
+from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
 from harness.workload.step import Step
-from harness.workload.tensors import tensors_in
 
 Drive = Callable[[Pair], None]
 
@@ -34,6 +36,15 @@ class Settings:
     rss: bool = False  # witness the reference arm's resident memory in a fresh process
     threads: int = 1  # of that process
     detail: bool = False  # also keep the timeline, and what holds the memory of the reference arm
+    one_round: bool = False  # a call is so long that one round takes the budget, whatever trial calls say
+    meter: Meter = field(default_factory=Meter)  # what the session's calls are added to
+
+
+@dataclass(slots=True)
+class Kept:
+    """The reference of a record, built and warmed once: what all its other arms are timed against."""
+
+    reference: Step | None = None
 
 
 def run_in_process(pair: Pair) -> None:
@@ -49,6 +60,7 @@ def measure_arm(
     drive: Drive = run_in_process,
     *,
     entry: Entry | None = None,
+    kept: Kept | None = None,
 ) -> ArmResult:
     """Measure one arm against its reference; the reference itself against an independent copy.
 
@@ -59,26 +71,77 @@ def measure_arm(
         settings: budget and seed.
         drive: runs the rounds of a prepared pair.
         entry: the model, where it is at hand; by default what the case's name resolves to.
+        kept: the reference of an earlier arm of the same record, which is filled by the reference's own.
 
     Raises:
         WorkloadError: the case cannot be built.
     """
+    prepare(case.device)
     entry = entry or resolve(case.model)
+    kept = kept or Kept()
     reference_name = question.arms(entry)[0]
-    model = build(case, settings.seed, entry)
-    step = question.build(case, arm, model)
     asked = arm == reference_name
+    shares = question.arms_share_model and not asked
+    standing = None if asked else kept.reference
+    model = standing.model if shares and standing else build(case, settings.seed, entry)
+    step = question.build(case, arm, model)
     if settings.budget <= 0:
-        return _witnessed(_exact(arm, step, settings, asked=asked), case, settings, asked=asked)
-    shared = question.arms_share_model and arm != reference_name
-    other = model if shared else build(case, settings.seed, entry)
-    reference = question.build(case, reference_name, other)
+        result = _exact(arm, step, case, settings, asked=asked)
+        if asked and question.arms_share_model:
+            kept.reference = step
+        return _witnessed(result, case, settings, asked=asked)
+    reference = standing
+    if reference is None:
+        other = model if shares else build(case, settings.seed, entry)
+        reference = question.build(case, reference_name, other)
     rng = Random(f"{case.id}/{arm}/{settings.seed}")
     pair = Pair(side(reference), side(step), clock_for(case.device), rng)
-    pair.prepare(settings.budget)
+    timings = _timed(pair, (step,) if standing else (reference, step), (reference, step), settings, drive)
+    on_device = _device_pass(pair, case, rng, settings.budget)
+    exact = _exact(arm, step, case, settings, (*timings, *on_device.samples), asked=asked)
+    if asked:
+        kept.reference = step
+    noted = msgspec.structs.replace(exact, notes=on_device.notes)
+    return _witnessed(noted, case, settings, asked=asked)
+
+
+def _timed(
+    pair: Pair, cold: tuple[Step, ...], steps: tuple[Step, Step], settings: Settings, drive: Drive
+) -> tuple[Samples, ...]:
+    """Warm and time a pair; the calls of both are added to the meter.
+
+    Args:
+        pair: of the two steps, bare.
+        cold: those that have not run before.
+        steps: the reference and the arm.
+        settings: budget and meter.
+        drive: runs the rounds.
+    """
+    started = pair.clock()
+    bare = pair.reference, pair.arm
+    if settings.one_round:
+        for step in cold:
+            metered(step, settings.meter, pair.clock)()
+    else:
+        # Only in trial calls does a meter look on, never in a sample.
+        pair.reference, pair.arm = (side(metered(step, settings.meter, pair.clock)) for step in steps)
+        pair.prepare(settings.budget)
+        pair.reference, pair.arm = bare
     drive(pair)
-    exact = _exact(arm, step, settings, pair.samples(), asked=asked)
-    return _witnessed(exact, case, settings, asked=asked)
+    samples = pair.samples()
+    settings.meter.seconds += samples[0].measured_s
+    took = pair.clock() - started
+    return tuple(msgspec.structs.replace(each, pass_s=took) for each in samples)
+
+
+def _device_pass(pair: Pair, case: Case, rng: Random, budget: float) -> DevicePass:
+    """Take the times of a device with a queue, and look at its clock meanwhile; nothing on a CPU."""
+    device = device_of(case.device)
+    if device is None:
+        return DevicePass((), ())
+    watch = watch_clock(device)
+    found = device_pass(pair, device, rng, budget, look=watch.look)
+    return DevicePass(found.samples, (*found.notes, *watch.notes()))
 
 
 def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool) -> ArmResult:
@@ -96,10 +159,11 @@ def side(step: Step) -> Side:
 
 
 def _exact(
-    arm: str, step: Step, settings: Settings, timings: tuple[Samples, ...] = (), *, asked: bool
+    arm: str, bare: Step, case: Case, settings: Settings, timings: tuple[Samples, ...] = (), *, asked: bool
 ) -> ArmResult:
     """Return the exact result, with the timeline where a step begins with a forward pass."""
-    seen = Observation(step)
+    step = metered(bare, settings.meter, clock_for(case.device))
+    seen = Observation(step, warm=bool(timings))
     result = exact_result(arm, step, timings, seen)
     if not settings.detail or step.parts[0].name != "forward":
         return result
@@ -107,7 +171,9 @@ def _exact(
     if not asked:
         return result
     return msgspec.structs.replace(
-        result, saved=saved_shares(seen.graph, step.model.module), attribution=attribute_peak(step)
+        result,
+        saved=saved_shares(seen.graph, step.model.module),
+        attribution=attribute_peak(step, seen.device, warm=seen.warm),
     )
 
 
@@ -126,7 +192,7 @@ def exact_result(
         groups=_groups(step),
         books=seen.books,
         blocks=seen.unaccounted,
-        warnings=_warnings(step),
+        warnings=_warnings(seen),
     )
 
 
@@ -146,12 +212,5 @@ def _groups(step: Step) -> tuple[Group, ...]:
     )
 
 
-def _warnings(step: Step) -> tuple[str, ...]:
-    with torch.no_grad():
-        output = step.model()
-    broken = [
-        "NaN" if bool(tensor.isnan().any()) else "infinity"
-        for tensor in tensors_in(output)
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
-    ]
-    return (f"the model's output holds {broken[0]}",) if broken else ()
+def _warnings(seen: Observation) -> tuple[str, ...]:
+    return (f"the model's output holds {seen.defect}",) if seen.defect else ()

@@ -4,8 +4,11 @@ What goes wrong is told and kept in the record; what was finished before stays.
 """
 
 import gc
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -13,15 +16,18 @@ import torch
 
 from harness.errors import HarnessError
 from harness.measure.attribution import lasting_bytes
+from harness.measure.clock import clock_for
+from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
     OutOfMemoryError,
-    inspect_model,
+    inspection_of,
     is_out_of_memory,
     refusing,
 )
+from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Kept, Settings, measure_arm
 from harness.measure.scaling import largest_batch
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.workload.blocks import find_blocks
@@ -36,12 +42,14 @@ from harness.workload.sources import build
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
+_CALL_OF_TRAINING = 2.5  # forward passes: a step takes three, and fewer with a part of the model frozen
+
 
 class Watcher(Protocol):
     """Who is told how a study goes on."""
 
-    def planned(self, arms: int) -> None:
-        """So many more arms will be measured."""
+    def planned(self, arms: int, seconds: float = 0.0) -> None:
+        """So many more arms will be measured, which takes about so many seconds; 0 where none can tell."""
 
     def measuring(self, case: Case, arm: str) -> None:
         """This arm is begun."""
@@ -66,6 +74,7 @@ class Plan:
     questions: tuple[Question, ...]
     device: str = "cpu"
     dtype: str = "float32"
+    memory_format: str = ""  # "channels_last", or empty for contiguous
     batch_sizes: tuple[int, ...] = ()  # empty for the model's own
     mode: str = ""  # "train", "eval", or empty for each question's own
     budget: float = 0.5  # seconds of timing for an arm and its reference
@@ -93,6 +102,9 @@ class Study:
     plan: Plan
     watch: Watcher
     run: Run
+    began: float = field(default_factory=time.perf_counter)  # on that clock; what came before counts too
+    meter: Meter = field(default_factory=Meter, init=False)
+    forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
 
@@ -115,12 +127,18 @@ class Study:
                     raise
                 self._give_up(batch_size, error)
                 continue
-            self._batch(batch_size, curve=self.plan.curve and index == 0)
+            with _old_objects_set_aside():
+                self._batch(batch_size, curve=self.plan.curve and index == 0)
         if self.plan.memory_limit is not None:
             self._fit(sizes[0], self.plan.memory_limit)
-        self.run = msgspec.structs.replace(self.run, complete=True)
-        self.watch.kept(self.run)
+        self._note_down(complete=True)
         return self.run
+
+    def _note_down(self, **changes: object) -> None:
+        """Change the run, and have it kept with the seconds until now."""
+        took = time.perf_counter() - self.began
+        self.run = msgspec.structs.replace(self.run, wall_s=took, calls_s=self.meter.seconds, **changes)
+        self.watch.kept(self.run)
 
     def _case(self, question: str, mode: str, batch_size: int, variant: str = "") -> Case:
         return Case(
@@ -131,13 +149,16 @@ class Study:
             batch_size=batch_size,
             mode=self.plan.mode or mode,
             variant=variant,
+            memory_format=self.plan.memory_format,
         )
 
     def _inspect(self, batch_size: int) -> None:
         case = self._case("", "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = build(case, self.plan.seed, self.entry)
-        for warning in inspect_model(model):
+        found = inspection_of(model, clock_for(self.plan.device))
+        self.forward_s = found.forward_s
+        for warning in found.warnings:
             self.watch.problem(warning)
         self.compiled = is_compiled(model.module)
         if self.compiled:
@@ -151,7 +172,7 @@ class Study:
         jobs = list(self._jobs(batch_size))
         if curve and self.trains:
             jobs += self._curve(batch_size)
-        self.watch.planned(sum(len(job.arms) for job in jobs))
+        self.watch.planned(sum(len(job.arms) for job in jobs), sum(map(self._seconds_of, jobs)))
         for job in jobs:
             self._record(job)
 
@@ -160,7 +181,8 @@ class Study:
             if not (self.trains or question.arms_share_model):
                 continue  # arms that need models of their own change what is trained
             cells = question.cells(self.entry, False)  # noqa: FBT003 (the protocol's flag)
-            cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in cells]
+            asked = [cell for cell in cells if cell.is_for(self.plan.device)]
+            cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in asked]
             for case in {case.id: case for case in cases}.values():
                 yield _Job(question, case, question.arms(self.entry))
 
@@ -174,21 +196,37 @@ class Study:
         axis = arms_of(len(blocks.paths))
         return [_Job(curve_question(blocks), case, tuple(axis), axis)]
 
+    def _seconds_of(self, job: "_Job") -> float:
+        """Return about how many seconds a job's calls take, from those of a forward pass."""
+        call = self.forward_s * (_CALL_OF_TRAINING if job.case.mode == "train" else 1)
+        timing = max(self.plan.budget, 2 * call) if self.plan.budget else call
+        return len(job.arms) * (timing + 2 * call + 2 * self.forward_s)
+
     def _record(self, job: "_Job") -> None:
         record = Record(
             case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
         )
-        settings = Settings(self.plan.budget, self.plan.seed, detail=not job.axis)
+        settings = Settings(
+            self.plan.budget,
+            self.plan.seed,
+            detail=not job.axis,
+            one_round=2 * self.forward_s >= self.plan.budget,
+            meter=self.meter,
+        )
+        # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
+        kept = None if self.compiled else Kept()
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job.question, job.case, arm, settings)
+            result = self._arm(job.question, job.case, arm, settings, kept)
             record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(self, question: Question, case: Case, arm: str, settings: Settings) -> ArmResult:
+    def _arm(
+        self, question: Question, case: Case, arm: str, settings: Settings, kept: Kept | None
+    ) -> ArmResult:
         try:
-            return measure_arm(question, case, arm, settings, entry=self.entry)
+            return measure_arm(question, case, arm, settings, entry=self.entry, kept=kept)
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
         except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
@@ -206,8 +244,7 @@ class Study:
 
     def _keep(self, record: Record) -> None:
         others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
-        self.run = msgspec.structs.replace(self.run, records=(*others, record))
-        self.watch.kept(self.run)
+        self._note_down(records=(*others, record))
 
     def _give_up(self, batch_size: int, error: HarnessError) -> None:
         """Keep a batch size that could not be run at all, with its reason."""
@@ -222,9 +259,9 @@ class Study:
         case = self._case(name, "train" if self.trains else "eval", start)
 
         def peak_at(batch_size: int) -> int | None:
-            self.watch.measuring(msgspec.structs.replace(case, batch_size=batch_size), "peak")
+            self.watch.measuring(replace(case, batch_size=batch_size), "peak")
             try:
-                return self._peak(msgspec.structs.replace(case, batch_size=batch_size))
+                return self._peak(replace(case, batch_size=batch_size))
             except Exception as error:  # whatever the model raises; only one kind is an answer
                 if is_out_of_memory(error):
                     return None
@@ -236,16 +273,42 @@ class Study:
         except WorkloadError as error:
             self.watch.problem(str(error), error)
             return
-        fit = Fit(case=msgspec.structs.replace(case, batch_size=batch_size), limit=limit, runs=runs)
-        self.run = msgspec.structs.replace(self.run, fits=(*self.run.fits, fit))
-        self.watch.kept(self.run)
+        fit = Fit(case=replace(case, batch_size=batch_size), limit=limit, runs=runs)
+        self._note_down(fits=(*self.run.fits, fit))
 
     def _peak(self, case: Case) -> int:
         """Return the highest allocated bytes of one step, what outlives the step included."""
-        model = build(case, self.plan.seed, self.entry)
-        step = training_step(model) if self.trains else _forward_step(model)
+        step = metered(self._one_step(case), self.meter, clock_for(case.device))
         above_start = Observation(step).whole.peak_bytes()
         return lasting_bytes(step) + above_start
+
+    def _one_step(self, case: Case) -> Step:
+        model = build(case, self.plan.seed, self.entry)
+        return training_step(model) if self.trains else _forward_step(model)
+
+    def write_memory_history(self, path: Path) -> None:
+        """Write the memory history of one step, at the first batch size, on the plan's CUDA device."""
+        batch_size = (*self.plan.batch_sizes, self.entry.batch_size)[0]
+        case = self._case("", "train" if self.trains else "eval", batch_size)
+        with refusing("the step whose memory history was asked for"):
+            write_history(self._one_step(case), case.device, path)
+
+
+@contextmanager
+def _old_objects_set_aside() -> Iterator[None]:
+    """Keep what is there already out of every collection of garbage, one before and one after each arm.
+
+    What an import of transformers leaves makes each of them 0.15 s long.
+    """
+    if gc.get_freeze_count():  # by someone else, whose business it is to undo it
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _forward_step(model: Model) -> Step:

@@ -1,11 +1,14 @@
 """What a calibration found: every trial of every cell."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from harness.record.codec import UnreadableError
 from harness.record.schema import Environment
+
+Kind = Literal["object", "copies"]
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -20,7 +23,7 @@ class Trial(msgspec.Struct, frozen=True):
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Trials of one kind of sides, one length of call and one planted slowdown."""
 
-    kind: str  # "object" or "copies"
+    kind: Kind
     asked_s: float = 0.0  # the length of call that was asked for
     call_s: float
     planted: float  # as a fraction; 0 is A/A

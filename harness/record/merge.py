@@ -12,10 +12,14 @@ class MergeError(HarnessError, ValueError):
     """Runs that contradict one another, in one sentence."""
 
 
-def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
+def merged(runs: Iterable[Run], *, by_machine: bool = False) -> tuple[Run, ...]:
     """Make one run of those that have the same torch, build, threads, CPU capability and device.
 
     A lone run stays as it is. One that was interrupted makes the whole so.
+
+    Args:
+        runs: in any order.
+        by_machine: keep machines apart too, as has to be where times are shown and not only exact values.
 
     Raises:
         MergeError: two of them hold the same case, or declare a metric differently.
@@ -33,6 +37,7 @@ def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
             where.threads,
             where.cpu_capability,
             where.device if devices else "cpu",
+            (where.host, where.processor, where.device) if by_machine else (),
         )
         groups.setdefault(key, []).append(run)
     return tuple(_one(group) for group in groups.values())

@@ -10,19 +10,43 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.measured import Attribution as Attribution
-from harness.record.measured import Better as Better
-from harness.record.measured import Block as Block
-from harness.record.measured import Books as Books
-from harness.record.measured import Case as Case
-from harness.record.measured import Kind as Kind
-from harness.record.measured import Metric as Metric
-from harness.record.measured import Share as Share
-from harness.record.measured import Unit as Unit
+from harness.record.measured import Attribution, Better, Block, Books, Case, Kind, Metric, Share, Unit
+
+__all__ = [
+    "SCHEMA",
+    "Allocated",
+    "ArmResult",
+    "Attribution",
+    "Better",
+    "Block",
+    "Books",
+    "Case",
+    "Environment",
+    "Fit",
+    "Group",
+    "Kind",
+    "Metric",
+    "RankResult",
+    "Record",
+    "Run",
+    "Samples",
+    "Share",
+    "Status",
+    "Unit",
+    "World",
+]
 
 SCHEMA = 1
 
 Status = Literal["ok", "failed", "skipped"]
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """The ranks that measured together."""
+
+    ranks: int
+    backend: str  # "gloo", "nccl"
+    nodes: tuple[str, ...]  # host names, in the order of their ranks
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +67,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     load: float  # the 1-minute load average when the run began
     cores: int = 0  # that the process may run on; 0 where it was not written down
     packages: dict[str, str] = {}  # what else decides results: transformers, timm, ...
+    host: str = ""  # the machine's name; "" where it was not written down
+    world: World | None = None  # None where one process measured
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +81,7 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     calls: int  # calls a sample; the samples are per call already
     reference: tuple[tuple[float, ...], ...]
     arm: tuple[tuple[float, ...], ...]
-    unit: Literal["draw", "block", "round"] = "draw"  # what is judged; a block is a draw without a move
+    unit: Literal["draw", "window", "round"] = "draw"  # what is judged; a window is a draw without a move
     measured_s: float = 0.0  # seconds spent inside samples
     pass_s: float = 0.0  # seconds the whole timing pass took
 
@@ -89,6 +115,16 @@ class Allocated(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[int, ...]  # bytes after that event
 
 
+class RankResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of several ranks gave; those of one arm were timed together, a round in the same place."""
+
+    rank: int
+    host: str
+    device: str  # as torch calls it: "cpu", "cuda:1"
+    counts: dict[str, int] = {}
+    timings: tuple[Samples, ...] = ()
+
+
 class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm of a case gave."""
 
@@ -102,10 +138,14 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...] = ()  # what the books could not account for
     timeline: tuple[tuple[float, float], ...] = ()  # witness: seconds, resident bytes of a process of its own
     warnings: tuple[str, ...] = ()
+    notes: tuple[
+        str, ...
+    ] = ()  # what a reader of the times should know: which of host and device limits them
     axis: int | None = None  # where the arm stands on its record's axis, such as the number of frozen blocks
     saved: tuple[Share, ...] = ()  # what the forward pass saved for backward, by module; adds up to `saved`
     attribution: Attribution | None = None
     allocated: Allocated | None = None
+    ranks: tuple[RankResult, ...] = ()  # by rank; `counts` and `timings` are then of the one with most
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,3 +192,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = True  # False when the session was interrupted
     command: str = ""  # what measured it
     floor: float = 0.001  # the relative difference that is too small to matter
+    wall_s: float = 0.0  # seconds of the session so far; 0 where nobody looked
+    calls_s: float = 0.0  # of them, inside the calls that are measured: warm-up, samples, passes of probes

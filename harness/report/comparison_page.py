@@ -11,11 +11,16 @@ from harness.report.sentence import change_of, counts_line, value_of, verdict_li
 
 def comparison_page(outcomes: Sequence[Outcome]) -> str:
     """Return outcomes as a page that fetches nothing."""
+    return rendered("comparison.html", outcomes, verdict=verdict_line(outcomes))
+
+
+def rendered(template: str, outcomes: Sequence[Outcome], **more: object) -> str:
+    """Return outcomes in one of the templates that extend the comparison's."""
     environment = Environment(
         loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return environment.get_template("comparison.html").render(
-        verdict=verdict_line(outcomes),
+    return environment.get_template(template).render(
+        **more,
         counts=counts_line(outcomes),
         fails=any(outcome.fails for outcome in outcomes),
         outcomes=[

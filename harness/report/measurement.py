@@ -7,6 +7,7 @@ from harness.report.attribution import sentence, tree_lines
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections
 from harness.report.study import in_terminal as section_text
 from harness.report.tables import case_tables, environment_lines, in_terminal
+from harness.report.units import quantity
 
 
 def environment_text(run: Run, width: int = 80) -> str:
@@ -49,8 +50,18 @@ def closing_text(run: Run, width: int = 80) -> str:
     return wrapped("\n".join(parts), width)
 
 
+def took_line(run: Run) -> str:
+    """Return how long it took, and which share of that the measured calls were; "" where nobody looked."""
+    if not run.wall_s:
+        return ""
+    return (
+        f"took {quantity(run.wall_s, 's')}, {run.calls_s / run.wall_s:.0%} of it inside the calls that are"
+        " measured: warm-up, samples, exact passes"
+    ).replace("%", " %")
+
+
 def measurement_text(run: Run, width: int = 80) -> str:
     """Return a whole run as text."""
     parts = [environment_text(run, width), ""]
     parts += [record_text(run, record, width) for record in run.records]
-    return "\n".join([*parts, closing_text(run, width)])
+    return "\n".join([*parts, closing_text(run, width), wrapped(took_line(run), width)])

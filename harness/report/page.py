@@ -102,7 +102,7 @@ def _best(run: Run) -> str:
         if is_curve(record) or record.case.batch_size != run.records[0].case.batch_size:
             continue
         reference = record.arm(record.reference)
-        if reference is None or reference.status != "ok":
+        if reference is None or reference.status != "ok" or PEAK not in reference.counts:
             continue
         # An arm that lacks a metric of the reference does less work: with all frozen nothing is trained.
         others = [
@@ -135,9 +135,10 @@ def _time_words(times: Sequence[Contrast]) -> str:
 def _case_part(
     run: Run, record: Record, table: CaseTable, judged: Sequence[Contrast], anchor: str
 ) -> CasePart:
-    plots = [
-        ("Time against the reference", ratio_plot([one for one in judged if one.metric == TIME], run.floor))
-    ]
+    times = [one for one in judged if one.metric == TIME]
+    hollow = any(one.judgement.ratio and one.judgement.low is None for one in times if not one.control)
+    too_few = "; hollow where the rounds are too few for an interval" if hollow else ""
+    plots = [(f"Time against the reference{too_few}", ratio_plot(times, run.floor))]
     lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
     if lines:
         plots.append(("Allocated bytes over one step", timeline_plot(lines[:_MOST_LINES], record.case.id)))
@@ -171,7 +172,7 @@ def _scaling_plots(run: Run) -> list[tuple[str, str]]:
         case = record.case
         title = ", ".join(part for part in (case.model, case.question, case.mode, case.variant) if part)
         for arm in record.arms:
-            if arm.status == "ok":
+            if arm.status == "ok" and PEAK in arm.counts:
                 by_arm = lines.setdefault(title, {}).setdefault(arm.arm, [])
                 by_arm.append((case.batch_size, arm.counts[PEAK]))
     plots = []
@@ -192,4 +193,6 @@ def command_of(case: Case, run: Run) -> str:
     else:
         words += ["--question", case.question]
     words += ["--batch-size", f"{case.batch_size}", "--device", case.device, "--dtype", case.dtype]
+    if case.memory_format:
+        words += ["--memory-format", case.memory_format]
     return shlex.join([*words, f"--{case.mode}"])

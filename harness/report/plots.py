@@ -52,11 +52,21 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
             judged = found.judgement
             if judged.low is not None and judged.high is not None:
                 axes.plot([judged.low, judged.high], [row, row], color=_COLOURS[0], linewidth=2)
-            axes.plot([judged.ratio or math.nan], [row], marker="o", color=_COLOURS[0], markersize=5)
+            # Hollow where there is no interval: a first impression, not a result.
+            inside = _COLOURS[0] if judged.low is not None and judged.high is not None else "none"
+            axes.plot(
+                [judged.ratio or math.nan],
+                [row],
+                marker="o",
+                color=_COLOURS[0],
+                markerfacecolor=inside,
+                markersize=5,
+            )
         axes.set_yticks(range(len(shown)), [found.arm for found in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel("time / reference's time (median, 99 % interval)")
+        # Of the figure, not of the axes, from under which it would stick out where arms have long names.
+        figure.supxlabel("time / reference's time (median, 99 % interval)", fontsize=9)
         return _svg(figure, f"ratio {shown[0].case}")
 
 

@@ -8,7 +8,12 @@ from harness.record.schema import Case
 
 
 def commands(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield each case that has a finding and can be measured, and how, in the order of the findings."""
+    """Yield each case that has a finding and can be measured, and how, in the order of the findings.
+
+    A duel has one command for all of its cases, which is shown with it.
+    """
+    if outcome.door == "duel":
+        return
     for name in dict.fromkeys(finding.case for finding in outcome.findings if finding.case):
         if name in outcome.cases:
             yield name, command(outcome, outcome.cases[name])
@@ -40,6 +45,7 @@ def _options(case: Case, threads: int) -> str:
         f"--harness-models {_quoted(case.model)}",
         f"--harness-device {_quoted(case.device)}",
         f"--harness-dtype {_quoted(case.dtype)}",
+        *([f"--harness-memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
         f"--harness-batch-size {case.batch_size}",
         f"--harness-threads {threads}",
         "--harness-budget 0",
@@ -55,6 +61,7 @@ def _measured(case: Case, threads: int) -> str:
         f"--question {_quoted('freezing' if curve else case.question)}",
         f"--device {_quoted(case.device)}",
         f"--dtype {_quoted(case.dtype)}",
+        *([f"--memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
         f"--batch-size {case.batch_size}",
         f"--threads {threads}",
         "--train" if case.mode == "train" else "--eval",

@@ -8,6 +8,7 @@ from tabulate import tabulate
 from harness.judge.compare import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
+from harness.report.ranks import rank_lines
 from harness.report.units import markdown, quantity, ratio
 
 
@@ -30,10 +31,12 @@ def environment_lines(environment: Environment) -> tuple[str, ...]:
     """Return the environment in two lines."""
     threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
     packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
+    world = environment.world
+    ranks = f"; {world.ranks} ranks ({world.backend}) on {', '.join(world.nodes)}" if world else ""
     return (
         (
             f"torch {environment.torch} ({environment.build}), Python {environment.python}{packages}; "
-            f"{threads}, {environment.cpu_capability}"
+            f"{threads}, {environment.cpu_capability}{ranks}"
         ),
         (
             f"{environment.device}; {environment.platform}; load {environment.load} at the start; "
@@ -51,9 +54,8 @@ def case_tables(run: Run) -> tuple[CaseTable, ...]:
 
 def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> CaseTable:
     case = record.case
-    title = ", ".join(
-        part for part in (case.model, case.variant, case.mode, case.dtype, f"batch {case.batch_size}") if part
-    )
+    setting = (case.model, case.variant, case.mode, case.dtype, case.memory_format)
+    title = ", ".join(part for part in (*setting, f"batch {case.batch_size}") if part)
     columns = tuple(name for name in record.columns if any(name in arm.counts for arm in record.arms))
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
@@ -123,13 +125,9 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
-        lines.extend(f"{arm.arm}: {warning}" for warning in arm.warnings)
-        lines.extend(
-            f"{arm.arm}, {metrics[name].meaning} (a witness, not exact):"
-            f" {quantity(value, metrics[name].unit)}"
-            for name, value in arm.counts.items()
-            if metrics[name].kind == "witness"
-        )
+        lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
+        lines.extend(rank_lines(arm))
+        lines.extend(_witnesses(arm, metrics))
         lines.extend(
             f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
             f" in {block.module or 'the model itself'}, unaccounted for"
@@ -144,6 +142,15 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
         needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
         lines.append(f"undecided: up to about {needed:,} {unit}s would decide; raise the budget")
     return tuple(lines)
+
+
+def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
+    seen = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
+    if len(seen) == 1:
+        value = quantity(arm.counts[seen[0].name], seen[0].unit)
+        return [f"{arm.arm}, {seen[0].meaning} (a witness, not exact): {value}"]
+    values = ", ".join(f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in seen)
+    return [f"{arm.arm}, witnesses, not exact: {values}"] if seen else []
 
 
 def _control_says(seen: Judgement) -> str:
@@ -176,8 +183,29 @@ def in_terminal(table: CaseTable, width: int = 80) -> str:
         ]
         if exact:
             headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
-            parts.append(tabulate(exact, headers, tablefmt="simple", disable_numparse=True))
+            parts += _in_width(headers, exact, width)
     return "\n".join([*parts, *table.lines, ""])
+
+
+def _in_width(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return a table as few tables, each with the first column and as many others as fit."""
+    tables: list[str] = []
+    first, taken = "", [0]
+    for column in range(1, len(headers)):
+        wider = _columns(headers, rows, [*taken, column])
+        if len(taken) > 1 and max(map(len, wider.splitlines())) > width:
+            tables.append(first)
+            taken = [0]
+            wider = _columns(headers, rows, [0, column])
+        taken.append(column)
+        first = wider
+    return [*tables, first]
+
+
+def _columns(headers: Sequence[str], rows: Sequence[Sequence[str]], taken: Sequence[int]) -> str:
+    chosen = [[row[column] for column in taken] for row in rows]
+    names = [headers[column] for column in taken]
+    return tabulate(chosen, names, tablefmt="simple", disable_numparse=True)
 
 
 def share_inside_samples(run: Run) -> float | None:

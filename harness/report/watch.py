@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harness.record.codec import encode
 from harness.record.schema import Case, Record, Run
@@ -13,6 +13,7 @@ from harness.record.store import replace_file
 from harness.report.measurement import record_text
 
 _WIDEST = 120
+_LONG_S = 60.0
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class TerminalWatch:
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
+            TimeElapsedColumn(),
             console=self.err,
             auto_refresh=False,
             transient=True,
@@ -45,8 +47,13 @@ class TerminalWatch:
         """Return how wide a line may be."""
         return min(self.out.width, _WIDEST)
 
-    def planned(self, arms: int) -> None:
-        """Make the bar longer."""
+    def planned(self, arms: int, seconds: float = 0.0) -> None:
+        """Make the bar longer, and say beforehand what takes long."""
+        if seconds >= _LONG_S:
+            self.note(
+                f"{arms} arms take about {seconds / 60:.0f} min, as a call of this model takes long;"
+                " --no-curve, one --question, a smaller --batch-size or more --threads make it shorter"
+            )
         task = self.bar.tasks[0]
         self.bar.update(task.id, total=(task.total or 0) + arms)
 

@@ -129,14 +129,31 @@ def _size_parameter(name: str, factory: Callable[..., object]) -> inspect.Parame
     return parameters.get(_SIZE)
 
 
+def made_by(target: str) -> object:
+    """Return what the factory of a target makes, of whatever class, for a batch of its default size.
+
+    Raises:
+        WorkloadError: it cannot be imported, cannot be called, needs arguments, or raises.
+    """
+    factory = attribute_of(target)
+    if not callable(factory):
+        raise WorkloadError(f"{target} is a {type(factory).__name__}; it has to be a function")
+    sizes = _size_parameter(target, factory)
+    needs_size = sizes is not None and sizes.default is sizes.empty
+    return _made(target, factory, **({_SIZE: 1} if needs_size else {}))
+
+
 def _make(name: str, factory: Callable[..., object], **options: int) -> Model:
+    return as_model(_made(name, factory, **options), name)
+
+
+def _made(name: str, factory: Callable[..., object], **options: int) -> object:
     try:
-        made = factory(**options)
+        return factory(**options)
     except HarnessError:
         raise
     except Exception as error:  # whatever the user's factory raises
         raise WorkloadError(f"{name} raised {first_line(error)}") from error
-    return as_model(made, name)
 
 
 def as_model(made: object, name: str) -> Model:

@@ -1,6 +1,6 @@
 """The question behind a freezing curve: what does freezing the first k blocks save, for every k?"""
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.blocks import Blocks
 from harness.workload.model import Model
 from harness.workload.question import Question

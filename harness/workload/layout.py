@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from random import Random
 
 import torch
+from torch import nn
 
 
 def move(tensors: Iterable[torch.Tensor], rng: Random) -> None:
@@ -20,3 +21,13 @@ def move(tensors: Iterable[torch.Tensor], rng: Random) -> None:
         tensor.data = tensor.data.clone()
     # Until here the old blocks were held, so that no new one could take an old one's place.
     del old, pads
+
+
+def settle(module: nn.Module) -> None:
+    """Let modules that keep all their weights in one block make it anew after their weights were moved.
+
+    Recurrent layers do, on CUDA: without it every call copies the weights together. On a CPU it does nothing.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.RNNBase):
+            child.flatten_parameters()

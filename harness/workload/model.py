@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from harness.errors import HarnessError
-from harness.workload.layout import move
+from harness.workload.layout import move, settle
 from harness.workload.tensors import tensors_in
 
 
@@ -66,6 +66,7 @@ class Model:
     def redraw(self, rng: Random) -> None:
         """Move parameters, gradients, buffers and inputs to fresh addresses."""
         move(self.lasting(), rng)
+        settle(self.module)
 
     def lasting(self) -> Iterator[torch.Tensor]:
         """Yield the tensors that outlive a call: parameters, gradients, buffers, inputs."""

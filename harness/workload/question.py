@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.model import Model
 from harness.workload.models import Entry
 from harness.workload.step import Step
@@ -16,6 +16,11 @@ class Cell:
     entry: Entry
     mode: str
     variant: str = ""
+    device: str = ""  # the only kind of device on which it is put; "" for any
+
+    def is_for(self, device: str) -> bool:
+        """Return whether it is put on a device, such as "cuda:1"."""
+        return self.device in ("", device.partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Question:
         columns: the metrics that its tables show.
         arms_share_model: the arms run one model that they leave as it was, so that all of them, but
             the A/A control, may run the very same one.
+        ranks: processes that run a step together; more than one have to be started together.
     """
 
     name: str
@@ -42,3 +48,4 @@ class Question:
     models: tuple[str, ...]
     columns: tuple[str, ...]
     arms_share_model: bool = False
+    ranks: int = 1

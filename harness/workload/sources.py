@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload import factory, huggingface, vision
-from harness.workload.model import Model, WorkloadError
+from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import MODELS, Entry
 
 SOURCES: dict[str, Callable[[str], Entry]] = {
@@ -46,6 +46,7 @@ def every_target() -> tuple[str, ...]:
     return (*MODELS, *(f"hf:{preset}" for preset in huggingface.PRESETS))
 
 
+MEMORY_FORMATS = ("", "channels_last")
 DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 
 
@@ -58,11 +59,13 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         entry: the model, where it is at hand; by default what the case's name resolves to.
 
     Raises:
-        WorkloadError: the case's model, dtype or batch size cannot be had.
+        WorkloadError: the case's model, dtype, memory format or batch size cannot be had.
+        UnsupportedError: the memory format says nothing of this model.
     """
     entry = entry or resolve(case.model)
     if case.dtype not in DTYPES:
         raise WorkloadError(f"no dtype {case.dtype!r}; there are {', '.join(DTYPES)}")
+    check_memory_format(case.memory_format)
     if case.batch_size < 1:
         raise WorkloadError(f"a batch size of {case.batch_size} holds no example; it has to be 1 or more")
     if not entry.sized and case.batch_size != entry.batch_size:
@@ -75,20 +78,58 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
     dtype = None if case.dtype == "autocast" else getattr(torch, case.dtype)
     module = model.module.to(device=case.device, dtype=dtype).train(case.mode == "train")
     inputs = _placed(model.inputs, case.device, dtype)
-    return replace(model, module=module, inputs=inputs, autocast=None if dtype else torch.bfloat16)
+    placed = replace(model, module=module, inputs=inputs, autocast=None if dtype else torch.bfloat16)
+    return _channels_last(placed, case.model) if case.memory_format else placed
+
+
+def check_memory_format(name: str) -> None:
+    """Check that there is such a memory format.
+
+    Raises:
+        WorkloadError: there is none.
+    """
+    if name not in MEMORY_FORMATS:
+        raise WorkloadError(
+            f"no memory format {name!r}; there is channels_last, and without one tensors are contiguous"
+        )
+
+
+def _channels_last(model: Model, name: str) -> Model:
+    """Return a model whose tensors of four dimensions, inputs and parameters, have their channels last."""
+    if not any(tensor.dim() == _IMAGES for tensor in model.lasting()):
+        raise UnsupportedError(
+            f"channels_last lays out tensors of four dimensions, and {name} has none among its parameters and"
+            " inputs; convnet has"
+        )
+    module = model.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return replace(model, module=module, inputs=_mapped(model.inputs, _last))
+
+
+_IMAGES = 4  # dimensions: images, channels, rows, columns
+
+
+def _last(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == _IMAGES else tensor
 
 
 def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
     """Return nested inputs on a device, floating-point ones in a dtype."""
+    return _mapped(
+        value, lambda tensor: tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+    )
+
+
+def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Return nested inputs with every tensor changed."""
     if isinstance(value, torch.Tensor):
-        return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+        return change(value)
     if isinstance(value, Mapping):
-        return {name: _placed(item, device, dtype) for name, item in value.items()}
+        return {name: _mapped(item, change) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple takes its fields one by one
-        return type(value)(*(_placed(item, device, dtype) for item in value))
+        return type(value)(*(_mapped(item, change) for item in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(_placed(item, device, dtype) for item in value)
+        return type(value)(_mapped(item, change) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [field.name for field in dataclasses.fields(value) if field.init]
-        return replace(value, **{name: _placed(getattr(value, name), device, dtype) for name in fields})
+        return replace(value, **{name: _mapped(getattr(value, name), change) for name in fields})
     return value

@@ -7,7 +7,7 @@ from random import Random
 import torch
 from torch.optim import Optimizer
 
-from harness.workload.layout import move
+from harness.workload.layout import move, settle
 from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
@@ -18,6 +18,7 @@ class Part:
 
     name: str  # "forward", "backward", "optimizer"
     call: Callable[[], object]
+    keeps_forward: bool = False  # it calls the step's `forward`, and holds what that returns to its own end
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Step:
     def redraw(self, rng: Random) -> None:
         """Move everything that the step reads and that outlives it to fresh addresses."""
         move(self._lasting(), rng)
+        settle(self.model.module)
 
     def _lasting(self) -> Iterator[torch.Tensor]:
         yield from self.model.lasting()

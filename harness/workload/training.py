@@ -36,5 +36,9 @@ def training_step(model: Model, optimizer: Optimizer | None = None) -> Step:
         chosen.step()
         chosen.zero_grad(set_to_none=True)
 
-    parts = (Part("forward", forward), Part("backward", backward), Part("optimizer", update))
+    parts = (
+        Part("forward", forward, keeps_forward=True),
+        Part("backward", backward),
+        Part("optimizer", update),
+    )
     return Step(parts, model, model.loss_of_forward, chosen)

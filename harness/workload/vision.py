@@ -16,6 +16,7 @@ from harness.workload.models import Entry
 _BATCH_SIZE = 4
 _IMAGE = (3, 224, 224)  # channels, rows, columns: what most of these models were trained on
 _VIDEO = (3, 16, 112, 112)
+_ASK_HOW_TO_BEGIN = ("googlenet", "inception_v3")  # and warn where they are not told
 
 
 def timm_entry(name: str) -> Entry:
@@ -29,16 +30,20 @@ def timm_entry(name: str) -> Entry:
         raise WorkloadError(
             f"timm:{name} would need a download, and nothing is fetched; name an architecture"
         )
-    architecture = name.partition(".")[0]  # behind the point stand pretrained weights
+    architecture = name.partition(".")[0]  # behind the point stands the tag of pretrained weights
     if not timm.is_model(architecture):
         raise WorkloadError(_unknown("timm", architecture, timm.list_models()))
-    return Entry(f"timm:{name}", partial(_timm, architecture), _BATCH_SIZE)
+    return Entry(f"timm:{name}", partial(_timm, name), _BATCH_SIZE)
 
 
 def _timm(name: str, batch_size: int) -> Model:
     import timm
 
-    module = timm.create_model(name, pretrained=False)
+    try:
+        # The tag counts without its weights too: it gives the number of classes and the size of images.
+        module = timm.create_model(name, pretrained=False)
+    except RuntimeError as error:
+        raise WorkloadError(f"timm builds no model of timm:{name}: {first_line(error)}") from error
     size = timm.data.resolve_model_data_config(module)["input_size"]
     return Model(module, (torch.randn(batch_size, *size),))
 
@@ -61,17 +66,23 @@ def _torchvision(name: str, batch_size: int) -> Model:
 
     # Without a word, detection and segmentation models fetch the weights of their backbone.
     takes = inspect.signature(models.get_model_builder(name)).parameters
-    backbone = {"weights_backbone": None} if "weights_backbone" in takes else {}
-    module = models.get_model(name, weights=None, **backbone)
+    options: dict[str, object] = {"weights_backbone": None} if "weights_backbone" in takes else {}
+    if name.removeprefix("quantized_") in _ASK_HOW_TO_BEGIN:
+        options["init_weights"] = True
+    module = models.get_model(name, weights=None, **options)
     if "detection" in type(module).__module__:
         return Model(module, (list(torch.randn(batch_size, *_IMAGE).unbind()),))
-    return Model(module, (torch.randn(batch_size, *_torchvision_size(models, name)),))
+    images = torch.randn(batch_size, *_torchvision_size(models, name))
+    if "optical_flow" in type(module).__module__:  # from one image to the next
+        return Model(module, (images, torch.randn_like(images)))
+    return Model(module, (images,))
 
 
 def _torchvision_size(models: Any, name: str) -> tuple[int, ...]:
-    """Return the size of one example, as the transforms that belong to the model crop it."""
-    crop = getattr(models.get_model_weights(name).DEFAULT.transforms(), "crop_size", None)
-    sizes = tuple(crop) if crop else ()
+    """Return the size of one example, as the transforms that belong to the model crop it, or resize it."""
+    transforms = models.get_model_weights(name).DEFAULT.transforms()
+    found = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", None)
+    sizes = tuple(found) if found else ()
     if "video" in models.get_model_builder(name).__module__:
         return (*_VIDEO[:2], *(sizes if len(sizes) == 2 else _VIDEO[2:]))  # noqa: PLR2004 (rows, columns)
     return (3, sizes[0], sizes[-1]) if sizes else _IMAGE

@@ -88,7 +88,9 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
     ),
     "what is undisturbed is in seconds": (lambda j: j.interval.undisturbed([5.0, 2.0, 3.0, 4.0, 1.0]), 1.5),
     "a window is worth what a draw is": (
-        lambda j: rounded(j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "window")),
+        lambda j: rounded(
+            j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "window")
+        ),
         [0.693147, 0.693147],
     ),
     "a round is itself": (

@@ -223,7 +223,41 @@ def test_the_state_of_the_generator_that_checkpoint_keeps_is_a_finding() -> None
     seen = observed(Checkpointed(), torch.randn(8, 16, requires_grad=True))
 
     assert seen.books.unaccounted == 5056  # the CPU generator's state
-    assert 5056 in [block.bytes for block in seen.unaccounted]
+    assert [(block.bytes, block.operator) for block in seen.unaccounted] == [(5056, "torch.get_rng_state")]
+
+
+class _CheckpointedRow(nn.Module):
+    def __init__(self, *, keeps_generator: bool) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(32, 32), nn.GELU()) for _ in range(4))
+        self.head = nn.Linear(32, 4)
+        self.keeps_generator = keeps_generator
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Take values (N, 32), return logits (N, 4)."""
+        for block in self.blocks:
+            hidden = checkpoint(block, hidden, use_reentrant=False, preserve_rng_state=self.keeps_generator)
+        return self.head(hidden)
+
+
+@pytest.mark.parametrize("frozen", range(5))
+def test_what_a_frozen_checkpointed_region_drops_again_is_not_saved(frozen: int) -> None:
+    module = _CheckpointedRow(keeps_generator=False)
+    module.blocks[:frozen].requires_grad_(requires_grad=False)
+    books = observed(module, torch.randn(8, 32)).books
+
+    # A region keeps its input, but the model's own input is there anyway; so does the head.
+    assert books.saved == 8 * 32 * 4 * min(4, 5 - frozen)
+    assert books.unaccounted == 0
+
+
+def test_of_checkpointed_regions_only_the_trained_ones_keep_the_state_of_the_generator() -> None:
+    module = _CheckpointedRow(keeps_generator=True)
+    module.blocks[:3].requires_grad_(requires_grad=False)
+    seen = observed(module, torch.randn(8, 32))
+
+    assert seen.books.unaccounted == 5056
+    assert [(block.bytes, block.operator) for block in seen.unaccounted] == [(5056, "torch.get_rng_state")]
 
 
 @pytest.mark.parametrize("region", [torch.no_grad, torch.inference_mode])

@@ -1,5 +1,7 @@
 """Runs of one environment become one; those of others stay apart."""
 
+import dataclasses
+
 import msgspec
 import pytest
 import runs
@@ -30,6 +32,6 @@ def test_a_case_in_both_is_refused() -> None:
 
 def test_a_metric_that_means_two_things_is_refused() -> None:
     other = runs.run(runs.record(runs.case("b"), runs.arm()), id="two")
-    turned = tuple(msgspec.structs.replace(metric, better="higher") for metric in other.metrics)
+    turned = tuple(dataclasses.replace(metric, better="higher") for metric in other.metrics)
     with pytest.raises(MergeError, match="run two declares the metric 'time' otherwise"):
         merged([runs.run(), msgspec.structs.replace(other, metrics=turned)])

@@ -37,8 +37,13 @@ def test_a_false_alarm_is_counted_with_its_bound() -> None:
 
 
 def test_a_comparison_would_have_found_what_lifts_its_whole_interval_above_nothing() -> None:
-    seen = look_at(Cell(kind="copies", call_s=2e-4, planted=0.0, trials=(EVEN,)))
+    seen = look_at(Cell(kind="object", call_s=2e-4, planted=0.0, trials=(EVEN,)))
     assert seen.thresholds == (pytest.approx(0.004008, abs=1e-6),)
+
+
+def test_no_slowdown_within_the_floor_would_have_been_found() -> None:
+    seen = look_at(Cell(kind="copies", call_s=2e-4, planted=0.0, trials=(EVEN,)))
+    assert seen.thresholds == (pytest.approx(0.005),)
 
 
 def test_what_is_resolved_leaves_out_the_worst_twentieth() -> None:

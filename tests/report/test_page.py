@@ -26,7 +26,6 @@ from harness.record.schema import (
     Share,
 )
 from harness.report.page import command_of, run_page, verdict_sentence
-from harness.report.perfetto import trace_file
 from harness.report.plots import curve_plot, ratio_plot
 from harness.report.study import Point, curve_section, fit_line, knee_line, scaling_sections
 
@@ -256,27 +255,6 @@ def test_a_fit_says_which_runs_show_it() -> None:
     assert fit_line(full) == (
         "the largest batch of a forward pass in 1 KiB is 2: run, it needs 1,000 B, and 3 ran out of memory"
     )
-
-
-def test_the_trace_file_has_a_counter_track_an_arm_and_the_parts_as_slices(run: Run) -> None:
-    events = json.loads(trace_file(run))["traceEvents"]
-    names = {event["pid"]: event["args"]["name"] for event in events if event["ph"] == "M"}
-    assert len(names) == 4
-    assert names[1] == "grad_mode/nets:make/eval/cpu-float32-b1, grad"
-    counters = [
-        (event["ts"], event["args"]["bytes"]) for event in events if event["ph"] == "C" and event["pid"] == 1
-    ]
-    assert counters == [(0, 0), (500, 4096), (1000, 8192), (2000, 16384), (3500, 0)]
-    slices = [
-        (event["name"], event["ts"], event["dur"])
-        for event in events
-        if event["ph"] == "X" and event["pid"] == 1
-    ]
-    assert slices == [
-        ("forward", 0, 1000),
-        ("backward", 1000, pytest.approx(2000)),
-        ("optimizer", 3000, 1000),
-    ]
 
 
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

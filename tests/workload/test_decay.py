@@ -8,7 +8,7 @@ from torch.optim import SGD, AdamW
 from harness.record.schema import Case
 from harness.workload.decay import POLICIES, check_groups, decay_groups
 from harness.workload.model import UnsupportedError, WorkloadError
-from harness.workload.questions.decay_groups import VARIANTS, make_optimizer
+from harness.workload.questions.decay_groups import EVERYWHERE, make_optimizer
 from harness.workload.sources import build
 from harness.workload.step import DecayGroup
 
@@ -154,7 +154,7 @@ def test_an_unknown_optimizer_is_refused_with_those_there_are() -> None:
         make_optimizer("lion-foreach", ())
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", EVERYWHERE)
 def test_an_optimizer_is_what_its_name_says_or_torch_refuses_it(variant: str) -> None:
     module = nn.Linear(2, 2)
     groups = decay_groups(module, "nanogpt", 0.01)

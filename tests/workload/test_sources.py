@@ -325,6 +325,15 @@ def _fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> types.M
     return module
 
 
+class _Flow(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
+        return [(after - before) * self.weight]
+
+
 def _conv() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2))
 
@@ -348,12 +357,22 @@ def test_timm_builds_without_pretrained_weights_in_the_models_own_size(
         list_models=lambda: ["resnet18", "vit_tiny"],
     )
     model = build(_case("timm:resnet18.a1_in1k"))
-    assert asked == [("resnet18", False)]
+    # The tag decides the number of classes and the size of images, and fetches nothing by itself.
+    assert asked == [("resnet18.a1_in1k", False)]
     assert model.inputs[0].shape == (2, 3, 20, 24)
     with pytest.raises(WorkloadError, match="timm has no model 'resnt18'; near are resnet18"):
         resolve("timm:resnt18")
     with pytest.raises(WorkloadError, match="would need a download"):
         resolve("timm:hf_hub:somebody/net")
+
+
+def test_a_tag_that_timm_does_not_have_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create_model(name: str, *, pretrained: bool) -> nn.Module:
+        raise RuntimeError(f"Invalid pretrained tag ({name.partition('.')[2]}, {pretrained}) for resnet18.")
+
+    _fake(monkeypatch, "timm", create_model=create_model, is_model=lambda _name: True)
+    with pytest.raises(WorkloadError, match=r"of timm:resnet18.a9: RuntimeError: Invalid pretrained tag"):
+        build(_case("timm:resnet18.a9"))
 
 
 def _fake_torchvision(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
@@ -367,8 +386,21 @@ def _fake_torchvision(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]
         asked.append({"weights": weights, "weights_backbone": weights_backbone})
         return _conv()
 
-    builders = {"plain": plain, "segmenting": segmenting}
-    crops = {"plain": types.SimpleNamespace(crop_size=[30]), "segmenting": types.SimpleNamespace()}
+    def inception_v3(*, weights: object = None, **options: object) -> nn.Module:
+        asked.append({"weights": weights, **options})
+        return _conv()
+
+    def raft(*, weights: object = None) -> nn.Module:
+        asked.append({"weights": weights})
+        return _Flow()
+
+    builders = {"plain": plain, "segmenting": segmenting, "inception_v3": inception_v3, "raft": raft}
+    crops = {
+        "plain": types.SimpleNamespace(crop_size=[30], resize_size=[40]),
+        "segmenting": types.SimpleNamespace(resize_size=[52]),
+        "inception_v3": types.SimpleNamespace(crop_size=[29]),
+        "raft": types.SimpleNamespace(),
+    }
 
     def get_model_weights(name: str) -> object:
         return types.SimpleNamespace(DEFAULT=types.SimpleNamespace(transforms=lambda: crops[name]))
@@ -390,10 +422,53 @@ def test_torchvision_builds_without_weights_and_without_those_of_a_backbone(
 ) -> None:
     asked = _fake_torchvision(monkeypatch)
     assert build(_case("torchvision:plain")).inputs[0].shape == (2, 3, 30, 30)
-    assert build(_case("torchvision:segmenting")).inputs[0].shape == (2, 3, 224, 224)
+    assert build(_case("torchvision:segmenting")).inputs[0].shape == (2, 3, 52, 52)
     assert asked == [{"weights": None}, {"weights": None, "weights_backbone": None}]
     with pytest.raises(WorkloadError, match="torchvision has no model 'plane'; near are plain"):
         resolve("torchvision:plane")
+
+
+def test_torchvision_models_that_ask_how_to_begin_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _fake_torchvision(monkeypatch)
+
+    assert build(_case("torchvision:inception_v3")).inputs[0].shape == (2, 3, 29, 29)
+    assert asked == [{"weights": None, "init_weights": True}]
+
+
+def test_optical_flow_is_of_two_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake_torchvision(monkeypatch)
+    monkeypatch.setattr(_Flow, "__module__", "torchvision.models.optical_flow.raft")
+    model = build(_case("torchvision:raft"))
+
+    assert [tuple(image.shape) for image in model.inputs] == [(2, 3, 224, 224), (2, 3, 224, 224)]
+    assert inspect_model(model) == ()
+
+
+class _Aux(NamedTuple):
+    logits: torch.Tensor
+    aux_logits: torch.Tensor
+
+
+class _Inception(nn.Module):
+    """Returns a named tuple while it is trained, and the logits alone where it is not, as torchvision's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.head, self.aux = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(4, 2)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor | _Aux:
+        hidden = self.trunk(values)
+        return _Aux(self.head(hidden), self.aux(hidden)) if self.training else self.head(hidden)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_the_loss_of_an_inception_is_that_of_its_logits(mode: str) -> None:
+    model = Model(_Inception().train(mode == "train"), (torch.ones(3, 4),))
+    model.loss_of_forward().backward()
+
+    assert model.module.head.weight.grad is not None
+    assert model.module.aux.weight.grad is None
+    assert inspect_model(model) == ()
 
 
 @pytest.mark.parametrize("library", ["timm", "torchvision"])

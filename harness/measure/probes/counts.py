@@ -1,7 +1,8 @@
-"""Counts: autograd nodes and operators."""
+"""Counts: autograd nodes, operators, and what is launched on a device."""
 
 from harness.measure.observe import Observation
 from harness.measure.probes.probe import Probe, exact
+from harness.measure.trace import sees_launches
 
 
 def _read(seen: Observation) -> dict[str, int]:
@@ -9,6 +10,10 @@ def _read(seen: Observation) -> dict[str, int]:
     optimizer = seen.part("optimizer")
     if optimizer is not None:
         counts["optimizer operators"] = len(optimizer.operators)
+    if seen.device is not None and sees_launches():
+        counts["kernel launches"] = len(seen.whole.launches)
+        if optimizer is not None:
+            counts["optimizer launches"] = len(optimizer.launches)
     return counts
 
 
@@ -17,6 +22,8 @@ PROBE = Probe(
         exact("nodes", "1", "autograd nodes behind what the forward pass returns"),
         exact("operators", "1", "operators dispatched in a step, those called by operators included"),
         exact("optimizer operators", "1", "operators dispatched in the optimizer part"),
+        exact("kernel launches", "1", "kernels that the host puts into the device's queue in a step"),
+        exact("optimizer launches", "1", "kernels that it puts there in the optimizer part"),
     ),
     _read,
 )

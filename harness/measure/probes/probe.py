@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.measure.observe import Observation
-from harness.record.schema import Metric
+from harness.record.measured import Metric
 
 
 @dataclass(frozen=True, slots=True)

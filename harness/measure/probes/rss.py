@@ -9,13 +9,11 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-from memory_profiler import memory_usage
-
 from harness.errors import HarnessError
-from harness.record.schema import Case, Metric
+from harness.record.measured import Case, Metric
 
 WITNESS = Metric(
     "rss", "B", "lower", "witness", "resident bytes a step adds at its peak, in a process of its own"
@@ -33,7 +31,8 @@ class WitnessError(HarnessError):
     """The fresh process could not be watched, and why."""
 
 
-class Request(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Request:
     """What the fresh process is to run."""
 
     case: Case
@@ -42,7 +41,8 @@ class Request(msgspec.Struct, frozen=True):
     threads: int
 
 
-class Seen(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """What the fresh process says of itself, in bytes."""
 
     before: int
@@ -59,6 +59,10 @@ def witness(case: Case, arm: str, seed: int, threads: int) -> tuple[int, tuple[t
     Raises:
         WitnessError: not Linux, or the process failed.
     """
+    # The table of probes names this module, and loads where there is torch and no more.
+    import msgspec
+    from memory_profiler import memory_usage
+
     if not Path("/proc/self/clear_refs").exists():
         raise WitnessError("resident memory is witnessed through /proc, which this system does not have")
     command = [sys.executable, "-m", "harness.measure.witness"]

@@ -7,11 +7,14 @@ from harness.record.names import SAVED
 
 def _read(seen: Observation) -> dict[str, int]:
     books = seen.books
-    return {
+    counts = {
         SAVED: books.saved,
         "scalars": books.scalars,
         "unaccounted": books.unaccounted,
     }
+    if seen.device is not None:
+        counts["saved on the host"] = seen.graph.elsewhere
+    return counts
 
 
 PROBE = Probe(
@@ -19,6 +22,7 @@ PROBE = Probe(
         exact(SAVED, "B", "unique storages that the forward pass saved for backward"),
         exact("scalars", "B", "wrapped Python numbers that the graph holds, 8 bytes each"),
         exact("unaccounted", "B", "retained bytes that are neither output, nor saved, nor scalars"),
+        exact("saved on the host", "B", "what a forward pass on a device saves beside that device's memory"),
     ),
     _read,
 )

@@ -16,15 +16,8 @@ def state_bytes(optimizer: Optimizer, parameter: torch.Tensor) -> int:
 def _read(seen: Observation) -> dict[str, int]:
     parameters = list(seen.step.model.module.parameters())
     counts = {"parameters": sum(bytes_of(parameter) for parameter in parameters)}
-    backward = seen.part("backward")
-    if backward is not None:
-        seen.step.model.module.zero_grad(set_to_none=True)
-        for part in seen.step.parts:
-            part.call()
-            if part.name == "backward":
-                counts["gradients"] = sum(
-                    bytes_of(parameter.grad) for parameter in parameters if parameter.grad is not None
-                )
+    if seen.gradient_bytes is not None:
+        counts["gradients"] = seen.gradient_bytes
     optimizer = seen.step.optimizer
     if optimizer is not None:
         counts["optimizer state"] = sum(state_bytes(optimizer, parameter) for parameter in parameters)

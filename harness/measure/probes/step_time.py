@@ -1,7 +1,11 @@
-"""Time: what the pairing takes, of the whole step and of its parts."""
+"""Time: what the pairing takes, of the whole step and of its parts, and what a pass on a device adds."""
 
+from harness.record.measured import Metric
 from harness.record.names import TIME
-from harness.record.schema import Metric
+
+DEVICE_TIME = "device time"
+DEVICE_TIME_COLD = "device time, cold cache"
+HOST_TIME = "host time"
 
 TIMES: tuple[Metric, ...] = (
     Metric(TIME, "s", "lower", "noisy", "seconds a call of the whole step"),
@@ -9,4 +13,19 @@ TIMES: tuple[Metric, ...] = (
         Metric(f"{part} time", "s", "lower", "noisy", f"seconds a call of the {part} part")
         for part in ("forward", "backward", "optimizer")
     ),
+    Metric(
+        DEVICE_TIME,
+        "s",
+        "lower",
+        "noisy",
+        "seconds of the device a call, between events, its cache as the call before left it",
+    ),
+    Metric(
+        DEVICE_TIME_COLD,
+        "s",
+        "lower",
+        "noisy",
+        "seconds of the device a call, between events, its L2 cache overwritten before each call",
+    ),
+    Metric(HOST_TIME, "s", "lower", "noisy", "seconds of the host until it has issued a call"),
 )

@@ -1,6 +1,6 @@
 """What does the instrument read where nothing differs?"""
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.model import Model
 from harness.workload.question import Cell, Question
 from harness.workload.step import Part, Step

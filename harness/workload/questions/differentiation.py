@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.question import Cell, Question
 from harness.workload.step import Part, Step

@@ -2,7 +2,7 @@
 
 import torch
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question

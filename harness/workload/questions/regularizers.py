@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.optim import SGD
 
-from harness.record.schema import Case
+from harness.record.measured import Case
 from harness.workload.model import Model
 from harness.workload.question import Cell, Question
 from harness.workload.regularizers import (

@@ -1,0 +1,158 @@
+"""A worker: serves one referee in one side's interpreter. It needs torch and the standard library alone."""
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from random import Random
+from typing import IO, Any
+
+import torch
+
+from harness.duel import protocol
+from harness.duel.cases import Asked, Built, build_case, plan_cases
+from harness.duel.explain import explanation
+from harness.duel.lifeline import die_with
+from harness.duel.protocol import Message
+from harness.duel.scatter import scatter
+from harness.duel.strays import imported_from, origins
+from harness.errors import HarnessError
+from harness.measure.environment import described
+from harness.measure.observe import Observation
+from harness.measure.probes import METRICS, PROBES
+from harness.record.measured import Case
+from harness.workload.factory import first_line
+
+
+def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int) -> None:
+    """Answer requests until the referee says bye, or is gone.
+
+    Args:
+        reads: requests.
+        writes: answers.
+        method: "spawn" serves in this process; "fork" makes a fresh copy of it for every restart.
+        threads: intra-op; 0 for torch's own choice.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    tree = os.getcwd()  # noqa: PTH109 (sys.path holds strings)
+    # After torch and the harness: a working tree may hold folders of their names.
+    sys.path[:0] = [tree, *([source] if os.path.isdir(source := os.path.join(tree, "src")) else [])]  # noqa: PTH112, PTH118
+    gc.collect()
+    gc.freeze()  # what was imported stays: collecting between cases need not look at it, nor copy its pages
+    if method == "fork":
+        _copy_on_request(reads, writes)
+    else:
+        _Worker(reads, writes).serve()
+
+
+def _copy_on_request(reads: IO[bytes], writes: IO[bytes]) -> None:
+    """Fork a worker for every request, and sleep while it serves on the same pipes.
+
+    Nothing has been computed in this process: torch has no threads yet, so that a copy of it is whole.
+    """
+    protocol.say(writes, {"template": protocol.VERSION})
+    for _ in iter(reads.readline, b""):
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            die_with(parent)
+            _Worker(reads, writes).serve()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)  # what the template would do at its end is not the copy's to do
+        _, status = os.waitpid(child, 0)
+        protocol.say(writes, {"ended": os.waitstatus_to_exitcode(status)})
+
+
+class _Worker:
+    def __init__(self, reads: IO[bytes], writes: IO[bytes]) -> None:
+        self._reads = reads
+        self._writes = writes
+        self._built: Built | None = None
+        self._held: list[torch.Tensor] = []
+        self._answers: dict[str, Callable[[Message], Message]] = {
+            "describe": lambda asked: {"environment": described(asked["device"])},
+            "plan": self._plan,
+            "build": self._build,
+            "time": self._time,
+            "exact": self._exact,
+            "explain": lambda asked: explanation(Observation(self._step(asked))),
+            "strays": lambda asked: {
+                "strays": imported_from(asked["root"], os.getcwd()),  # noqa: PTH109 (compared with strings)
+                "origins": origins(asked["modules"]),
+            },
+            "pin": self._pin,
+            "drop": self._drop,
+        }
+
+    def serve(self) -> None:
+        hello = {
+            "protocol": protocol.VERSION,
+            "pid": os.getpid(),
+            "torch": torch.__version__,
+            "python": sys.version.partition(" ")[0],
+        }
+        protocol.say(self._writes, {"hello": hello})
+        with suppress(BrokenPipeError):  # the referee is gone
+            for asked in self._requests():
+                protocol.say(self._writes, self._answer(asked))
+
+    def _requests(self) -> Iterator[Message]:
+        while line := self._reads.readline():
+            asked = protocol.decode(line)
+            if asked["do"] == "bye":
+                return
+            yield asked
+
+    def _answer(self, asked: Message) -> Message:
+        try:
+            return self._answers[asked["do"]](asked)
+        except HarnessError as error:
+            return {"error": str(error)}
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the side's code raises, told to the referee)
+            return {"error": first_line(error)}
+
+    def _plan(self, asked: Message) -> Message:
+        planned, refused = plan_cases(Asked(**asked["asked"]))
+        return {"cases": planned, "refused": refused, "metrics": [asdict(metric) for metric in METRICS]}
+
+    def _build(self, asked: Message) -> Message:
+        self._drop(asked)
+        self._held = scatter(Random(asked["layout"]))
+        self._built = build_case(Case(**asked["case"]), asked["arms"], asked["seed"])
+        return self._built.warm()
+
+    def _time(self, asked: Message) -> Message:
+        if self._built is None:
+            raise HarnessError("nothing is built")
+        return {
+            "seconds": self._built.time(
+                asked["arm"], calls=asked["calls"], samples=asked["samples"], refill=asked["refill"]
+            )
+        }
+
+    def _exact(self, asked: Message) -> Message:
+        seen = Observation(self._step(asked))
+        counts: dict[str, int] = {}
+        for probe in PROBES:
+            counts |= probe.read(seen)
+        return {"counts": counts}
+
+    def _step(self, asked: Message) -> Any:
+        if self._built is None:
+            raise HarnessError("nothing is built")
+        return self._built.steps[asked["arm"]]
+
+    def _pin(self, asked: Message) -> Message:
+        os.sched_setaffinity(0, {asked["core"]})
+        return {}
+
+    def _drop(self, _asked: Message) -> Message:
+        if self._built is not None:
+            self._built.close()
+        self._built = None
+        self._held = []
+        return {}

@@ -1,0 +1,1 @@
+"""Many ranks: the same steps on processes that torchrun started, timed together and written down once."""

@@ -1,0 +1,193 @@
+"""Two sides timed on all ranks together: they meet before each sample, in one order that rank 0 chose."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from harness.measure.clock import Clock
+from harness.measure.pairing import (
+    DRAWS,
+    FEWEST_DRAWS,
+    MIN_ROUNDS,
+    REDRAW_SHARE,
+    REDRAW_SHARE_FOR_FEWEST,
+    SAMPLE_S,
+    WARM_S,
+    Plan,
+    Side,
+    sample,
+    undisturbed,
+)
+from harness.ranks.crew import Crew
+from harness.record.names import TIME
+from harness.record.schema import Samples
+
+_BATCH = 2  # warming calls between two questions to rank 0 whether they were enough
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What all ranks do, in which order: decided by rank 0, for ranks that differ in it wait for ever."""
+
+    plan: Plan
+    reference_first: tuple[bool, ...]  # a round each
+
+
+@dataclass(slots=True)
+class Together:
+    """A reference and an arm on every rank.
+
+    `seed` is the same on all ranks, so that they move the same tensors in the same order.
+    """
+
+    crew: Crew
+    reference: Side
+    arm: Side
+    clock: Clock
+    seed: str
+    progress: Callable[[str], None]  # told before every sample that this rank is alive, and where
+
+    def measure(self, budget: float) -> tuple[Samples, ...]:
+        """Warm both sides, time them, and return this rank's samples: the whole call, then each part."""
+        started = self.clock()
+        rng = Random(self.seed)
+        moving = self._moving(rng)
+        one_call = sum(self._warm(side) for side in (self.reference, self.arm)) / 2
+        schedule = self._decided(one_call, moving, budget)
+        rounds = []
+        with undisturbed():
+            for index, reference_first in enumerate(schedule.reference_first):
+                if index and schedule.plan.draws > 1 and index % schedule.plan.rounds == 0:
+                    self._redraw(rng)
+                rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
+        return _samples((self.reference, self.arm), rounds, schedule.plan, self.clock() - started)
+
+    def _warm(self, side: Side) -> float:
+        """Call a side until rank 0 finds it warm; return what a call costs the slowest rank, in seconds."""
+        costs: list[float] = []
+        begin = self.clock()
+        enough = False
+        while not enough:
+            self.progress("warming up")
+            for _ in range(_BATCH):
+                self.crew.meet()
+                start = self.clock()
+                side.call()
+                costs.append(self.clock() - start)
+            enough = self.crew.told(self.clock() - begin >= WARM_S)
+        return float(max(self.crew.gathered(statistics.median(costs[len(costs) // 2 :]))))
+
+    def _moving(self, rng: Random) -> float:
+        """Return what moving both sides costs the slowest rank, in seconds."""
+        # A step has to have run before: what outlives it, such as the optimizer's state, is there only then.
+        for side in (self.reference, self.arm):
+            side.call()
+        self._redraw(rng)
+        start = self.clock()
+        self._redraw(rng)
+        return float(max(self.crew.gathered(self.clock() - start)))
+
+    def _redraw(self, rng: Random) -> None:
+        self.progress("moving tensors")
+        moves = [side.redraw for side in (self.reference, self.arm) if side.redraw is not None]
+        rng.shuffle(moves)
+        for move in moves:
+            move(rng)
+
+    def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:
+        """Return the schedule that rank 0 makes."""
+        self.crew.meet()
+        start = self.clock()
+        self.crew.meet()
+        meeting = self.clock() - start
+        plan = planned(one_call, meeting, moving, budget)
+        coins = Random(f"{self.seed}/order")
+        return self.crew.told(  # type: ignore[no-any-return]
+            Schedule(plan, tuple(coins.random() < 0.5 for _ in range(plan.total_rounds)))  # noqa: PLR2004
+        )
+
+    def _round(
+        self, calls: int, index: int, *, reference_first: bool
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        self.progress(f"timing, round {index + 1}")
+        sides = (self.reference, self.arm) if reference_first else (self.arm, self.reference)
+        taken = []
+        for side in sides:
+            self.crew.meet()
+            taken.append(sample(side, calls, self.clock))
+        return (taken[0], taken[1]) if reference_first else (taken[1], taken[0])
+
+
+def planned(one_call: float, meeting: float, moving: float, budget: float) -> Plan:
+    """Divide a budget into calls a sample, draws and rounds.
+
+    Args:
+        one_call: seconds, on the slowest rank.
+        meeting: seconds that it takes the ranks to meet, which they do before each sample.
+        moving: seconds that one move of both sides takes.
+        budget: seconds.
+
+    >>> planned(0.0003, 0.0001, 0.001, 1.024)
+    Plan(calls=1, draws=64, rounds=18)
+    """
+    calls = max(1, round(SAMPLE_S / one_call))
+    round_s = 2 * (calls * one_call + meeting)
+    rounds = budget / round_s
+    most = budget / moving if moving > 0 else math.inf
+    affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
+    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
+    draws = int(max(1, min(DRAWS, affordable, wanted)))
+    return Plan(calls, draws, max(1, int((budget - draws * moving) / round_s / draws)))
+
+
+def _samples(
+    sides: tuple[Side, Side],
+    rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]],
+    plan: Plan,
+    took: float,
+) -> tuple[Samples, ...]:
+    names = [[TIME, *(f"{name} time" for name, _ in side.parts if len(side.parts) > 1)] for side in sides]
+
+    def by_draw(side: int, name: str) -> tuple[tuple[float, ...], ...]:
+        values = [both[side][names[side].index(name)] for both in rounds]
+        return tuple(
+            tuple(values[first : first + plan.rounds]) for first in range(0, len(values), plan.rounds)
+        )
+
+    return tuple(
+        Samples(
+            metric=name,
+            calls=plan.calls,
+            reference=by_draw(0, name),
+            arm=by_draw(1, name),
+            unit="draw" if plan.draws > 1 else "round",
+            measured_s=plan.calls * sum(reference[0] + arm[0] for reference, arm in rounds),
+            pass_s=took,
+        )
+        for name in names[1]
+        if name in names[0]
+    )
+
+
+def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
+    """Return the samples of the slowest rank of every round: a step has ended when all ranks have."""
+    return tuple(
+        msgspec.structs.replace(
+            first,
+            reference=_most([samples[place].reference for samples in of_ranks]),
+            arm=_most([samples[place].arm for samples in of_ranks]),
+            measured_s=max(samples[place].measured_s for samples in of_ranks),
+            pass_s=max(samples[place].pass_s for samples in of_ranks),
+        )
+        for place, first in enumerate(of_ranks[0])
+    )
+
+
+def _most(of_ranks: Sequence[tuple[tuple[float, ...], ...]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(
+        tuple(max(values) for values in zip(*draws, strict=True)) for draws in zip(*of_ranks, strict=True)
+    )

@@ -1,0 +1,308 @@
+"""A run over ranks, on each of them: meet, check that all were asked the same, measure; rank 0 writes."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+import torch
+
+import harness
+from harness.errors import HarnessError
+from harness.measure.environment import environment
+from harness.measure.inspection import inspect_model, refusing
+from harness.measure.probes import METRICS
+from harness.measure.study import Watcher
+from harness.ranks.alarm import Alarm, Store, store_beside
+from harness.ranks.arms import Job, Settings, digest, measure_arm
+from harness.ranks.crew import Crew, joined
+from harness.ranks.place import Place, RanksError, backend_for, check_gloo, device_of_rank
+from harness.record.measured import Case
+from harness.record.schema import ArmResult, Record, Run, World
+from harness.workload.losses import find_loss
+from harness.workload.models import Entry
+from harness.workload.questions import load_question
+from harness.workload.questions.ranks import wrap_of
+from harness.workload.sources import build, resolve
+from harness.workload.wrapping import check_wrap
+
+FLOOR = 0.005  # in tables a difference of half a percent is none
+T = TypeVar("T")
+
+_SETTLING_S = 1.0  # in which the launcher says that another rank has died
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What every rank was asked; all have to be asked the same."""
+
+    cases: tuple[Case, ...]  # a batch size of 0 stands for the model's own
+    budget: float  # seconds of timing for an arm and its reference
+    device: str = "cpu"
+    seed: int = 0
+    threads: int = 1
+    loss: str = ""
+    command: str = ""
+
+
+class Ended(BaseException):
+    """The launcher ends this rank, because another one has died or it was told to."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One rank's part of a run.
+
+    Attributes:
+        place: of this rank.
+        ask: what is asked of it; may refuse, which all ranks then do.
+        time_limit: seconds that a rank may stay where it is.
+        watch: told of every result on rank 0, and on every rank of what ends the run.
+    """
+
+    place: Place
+    ask: Callable[[], Request]
+    time_limit: float
+    watch: Watcher
+    run: Run | None = None
+    _record: Record | None = field(default=None, init=False)
+    _arm: str = field(default="", init=False)
+
+    def measure(self) -> Run:
+        """Measure everything with all other ranks.
+
+        A rank that fails, or does not get on, ends the process.
+
+        Raises:
+            HarnessError: what was asked cannot be measured; the same is raised on all ranks.
+        """
+        check_gloo()
+        signal.signal(signal.SIGTERM, _end)
+        store, beside = store_beside(self.time_limit)
+        alarm = Alarm(self.place, beside, self.time_limit, self._tell)
+        try:
+            alarm.at("meeting the other ranks")
+            request, device, backend = self._ready(store)
+            with joined(self.place, device, backend, store, self.time_limit) as crew:
+                run = self._measured(crew, request, alarm.at)
+                crew.meet()
+        except HarnessError:
+            alarm.stop()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            raise
+        except (Ended, KeyboardInterrupt):
+            self._ended(alarm)
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the other ranks have to be told)
+            self._failed(alarm, error)
+        alarm.stop()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return run
+
+    def _ready(self, store: Store) -> tuple[Request, str, str]:
+        """Return what is asked, the device and the backend, where no rank refuses."""
+        made = []
+        refusal = ""
+        try:
+            request = self.ask()
+            device = device_of_rank(self.place, request.device)
+            for wrap in dict.fromkeys(wrap_of(case) for case in request.cases):
+                check_wrap(wrap)
+            made.append((request, device, backend_for(device)))
+            if request.threads:
+                torch.set_num_threads(request.threads)
+        except HarnessError as error:
+            refusal = str(error)
+        store.set(f"refused/{self.place.rank}", refusal)
+        raise_refusal([store.get(f"refused/{rank}").decode() for rank in range(self.place.ranks)])
+        return made[0]
+
+    def _measured(self, crew: Crew, request: Request, at: Callable[[str], None]) -> Run:
+        at("comparing what was asked")
+        check_alike(crew.gathered(_as_told(request)), "was asked for")
+        self.run = self._begun(crew, request)
+        for asked in request.cases:
+            at(f"finding {asked.model}")
+            entry = _agreed(crew, partial(_entry, asked.model, request.loss))
+            case = replace(asked, model=entry.name, batch_size=asked.batch_size or entry.batch_size)
+            at(f"looking at {case.model}")
+            model = _agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
+            check_alike(crew.gathered(model), f"built {case.model} with")
+            self._case(crew, case, entry, Settings(request.budget, request.seed, at))
+        self.run = msgspec.structs.replace(self.run, complete=True)
+        if crew.leads:
+            self.watch.kept(self.run)
+        return self.run
+
+    def _inspected(self, crew: Crew, case: Case, entry: Entry, seed: int) -> dict[str, str]:
+        with refusing(f"building {case.model}"):
+            model = build(replace(case, device=crew.device), seed, entry)
+        for warning in inspect_model(model):
+            if crew.leads:
+                self.watch.note(warning)
+        return digest(model)
+
+    def _case(self, crew: Crew, case: Case, entry: Entry, settings: Settings) -> None:
+        question = load_question(case.question)
+        arms = question.arms(entry)
+        self._record = Record(case=case, asks=question.asks, reference=arms[0], columns=question.columns)
+        if crew.leads:
+            self.watch.planned(len(arms))
+        for arm in arms:
+            self._arm = arm
+            if crew.leads:
+                self.watch.measuring(case, arm)
+            result = measure_arm(crew, Job(question, case, entry), arm, settings)
+            if crew.leads and result.status == "failed":
+                self.watch.problem(f"{case.id}, {arm}: {result.reason}")
+            self._keep(result)
+        settings.progress("printing")
+        if crew.leads:
+            self.watch.finished(self._record)
+
+    def _keep(self, result: ArmResult) -> None:
+        if self.run is None or self._record is None:
+            return
+        self._record = record = self._record.with_arm(result)
+        others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
+        self.run = msgspec.structs.replace(self.run, records=(*others, record))
+        if self.place.rank == 0:
+            self.watch.kept(self.run)
+
+    def _begun(self, crew: Crew, request: Request) -> Run:
+        nodes = tuple(dict.fromkeys(crew.gathered(self.place.host)))
+        where = msgspec.structs.replace(
+            environment(crew.device), world=World(ranks=self.place.ranks, backend=crew.backend, nodes=nodes)
+        )
+        stamp = where.started.replace(":", "").replace("+0000", "Z")
+        return Run(
+            id=f"{stamp}-torch{where.torch}-{request.device}-{self.place.ranks}ranks",
+            environment=where,
+            metrics=METRICS,
+            command=request.command,
+            floor=FLOOR,
+            complete=False,
+        )
+
+    def _tell(self, sentence: str, text: str) -> None:
+        """Say why the run ends, and keep what there is of it."""
+        self.watch.problem(sentence)
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 (a traceback as it is, whatever the watcher)
+        self._keep(ArmResult(arm=self._arm, status="failed", reason=sentence))
+
+    def _failed(self, alarm: Alarm, error: BaseException) -> NoReturn:
+        from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+        try:
+            # A rank that was killed takes its connections with it: then this error is only what came of that.
+            time.sleep(_SETTLING_S)
+        except Ended:
+            self._ended(alarm)
+        get_error_handler().record_exception(error)
+        with contextlib.suppress(Ended, RuntimeError):  # the store may be gone
+            alarm.failed(error)
+        _leave(1)
+
+    def _ended(self, alarm: Alarm) -> NoReturn:
+        with contextlib.suppress(Ended, RuntimeError):
+            alarm.ended()
+        _leave(1)
+
+
+def _end(_number: int, _frame: Any) -> None:
+    raise Ended
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: what torch does at the end of a process waits for ranks that are gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _entry(target: str, loss: str) -> Entry:
+    entry = resolve(target)
+    if not loss:
+        return entry
+    taken = find_loss(loss)
+    return replace(entry, build=lambda size: replace(entry.build(size), loss=taken))
+
+
+def _as_told(request: Request) -> dict[str, str]:
+    told = {f"the case {number}:": case.id for number, case in enumerate(request.cases, 1)}
+    others = ("budget", "device", "seed", "threads", "loss")
+    told |= {f"the {name}": str(getattr(request, name)) for name in others}
+    return told | {"torch": torch.__version__, "autograd-harness": harness.__version__}
+
+
+def check_alike(of_ranks: Sequence[Mapping[str, str]], verb: str) -> None:
+    """Check that all ranks have the same.
+
+    Args:
+        of_ranks: what each has, by name.
+        verb: what a rank did with it, for the sentence.
+
+    Raises:
+        RanksError: one differs; the first such rank and the first difference are named.
+
+    >>> check_alike([{"the seed": "0"}, {"the seed": "1"}], "was asked for")
+    Traceback (most recent call last):
+    ...
+    harness.ranks.place.RanksError: rank 1 was asked for the seed 1, rank 0 for 0; start all ranks alike
+    """
+    for rank, other in enumerate(of_ranks):
+        for name in dict.fromkeys((*of_ranks[0], *other)):
+            first, second = of_ranks[0].get(name, "nothing"), other.get(name, "nothing")
+            if first != second:
+                preposition = verb.rpartition(" ")[2]
+                raise RanksError(
+                    f"rank {rank} {verb} {name} {second}, rank 0 {preposition} {first}; start all ranks alike"
+                )
+
+
+def raise_refusal(of_ranks: Sequence[str]) -> None:
+    """Raise what ranks refuse with, if one does.
+
+    Args:
+        of_ranks: the sentence of each; "" where it does not refuse.
+
+    Raises:
+        RanksError: with the first sentence; the rank is named where not all say the same.
+    """
+    for rank, refusal in enumerate(of_ranks):
+        if refusal:
+            raise RanksError(refusal if len(set(of_ranks)) == 1 else f"rank {rank}: {refusal}")
+
+
+def _agreed(crew: Crew, make: Callable[[], T]) -> T:
+    """Return what a rank makes, where all can make it.
+
+    Raises:
+        RanksError: one of them cannot.
+    """
+    made: list[T] = []
+    refusal = ""
+    try:
+        made.append(make())
+    except HarnessError as error:
+        refusal = str(error)
+    raise_refusal(crew.gathered(refusal))
+    return made[0]
+
+
+@contextlib.contextmanager
+def spoken_once(place: Place | None, watch: Watcher) -> Iterator[None]:
+    """Turn a refusal into one line from rank 0 and exit status 2 on every rank."""
+    try:
+        yield
+    except HarnessError as error:
+        if place is None or place.rank == 0:
+            watch.problem(str(error), error)
+        else:
+            # The launcher ends all ranks as soon as one has ended: rank 0 has to have spoken by then.
+            time.sleep(_SETTLING_S * 3)
+        sys.exit(2)

@@ -1,0 +1,96 @@
+"""What a measurement makes, in plain dataclasses: they load wherever torch does, with no other package."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["noisy", "exact", "witness"]
+Better = Literal["lower", "higher"]
+Unit = Literal["s", "B", "1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One quantity that a probe takes; unit, direction and kind travel with the data."""
+
+    name: str
+    unit: Unit
+    better: Better
+    kind: Kind
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One question put to one model in one setting."""
+
+    question: str
+    model: str
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 1
+    mode: str = "eval"  # "train" or "eval"
+    variant: str = ""  # a question's own dimension, such as "adamw-foreach"
+    memory_format: str = ""  # "channels_last"; "" for torch's own, which is contiguous
+
+    @property
+    def id(self) -> str:
+        """The case in one line: what names it in tables, baselines and test ids.
+
+        >>> Case(question="grad_mode", model="mlp-relu", batch_size=64).id
+        'grad_mode/mlp-relu/eval/cpu-float32-b64'
+        """
+        setting = (self.device, self.dtype, self.memory_format, f"b{self.batch_size}")
+        parts = [
+            self.question,
+            self.model,
+            self.mode,
+            self.variant,
+            "-".join(part for part in setting if part),
+        ]
+        return "/".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """`retained - retained under no_grad = saved + scalars + unaccounted`, in bytes."""
+
+    retained: int
+    retained_no_grad: int
+    saved: int
+    scalars: int
+
+    @property
+    def unaccounted(self) -> int:
+        """What is left over; 0 when the books balance."""
+        return self.retained - self.retained_no_grad - self.saved - self.scalars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Bytes that are held after a forward pass, and who asked for them."""
+
+    bytes: int
+    operator: str  # the operator that allocated the block
+    module: str  # the path of the module that was running; "" for the model itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Allocated bytes of one category that belong to one module and one operator."""
+
+    category: str  # "parameters", "saved", "gradients", "temporaries", ...
+    bytes: int
+    blocks: int  # storages
+    module: str = ""  # path of the module; "" for the model itself, its loss, or no module at all
+    kind: str = ""  # the class of that module
+    operator: str = ""  # what saved or allocated the bytes, as in "addmm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """What holds the memory at the highest level of one step: every byte is in exactly one share."""
+
+    peak: int  # allocated bytes at that level, those that outlive the step included
+    above_start: int  # of them, above the level at the start of the step: the metric `peak`
+    part: str  # the part of the step in which the level is reached
+    shares: tuple[Share, ...]  # largest first

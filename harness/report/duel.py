@@ -1,0 +1,179 @@
+"""A duel in words: the verdict first, then what differs in the environments, the times, the exact values."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from tabulate import tabulate
+
+from harness.judge.duel import Timed
+from harness.judge.finding import Finding, Outcome
+from harness.judge.verdict import Verdict
+from harness.record.duel import Duel, DuelSide
+from harness.report.exports import outcome_json
+from harness.report.sentence import change_of, counts_line, sentence, value_of, verdict_line
+from harness.report.summary import COMMENT_LIMIT, summary
+from harness.report.tables import github
+from harness.report.units import markdown, quantity
+from harness.report.verdict_text import visible
+
+_MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it
+_EXACT_HEADERS = ("", "metric", "arm", "base", "head", "change")
+_HEADERS = ("arm", "base", "head", "ratio [99 % interval]", "verdict")
+
+
+def duel_text(duel: Duel, outcome: Outcome, times: Sequence[Timed], width: int = 80) -> str:
+    """Return a duel for a terminal."""
+    lines = side_lines(duel)
+    lines += [f"note: {visible(note)}" for note in outcome.notes]
+    for case, rows in _by_case(times):
+        lines += [
+            "",
+            visible(case),
+            tabulate(rows, headers=_HEADERS, tablefmt="plain", disable_numparse=True),
+        ]
+    needed = [timed.judgement.units_to_decide for timed in times if timed.judgement.units_to_decide]
+    if needed:
+        span = f"{min(needed):,}" if min(needed) == max(needed) else f"{min(needed):,} to {max(needed):,}"
+        lines += ["", f"what is undecided would take about {span} restarts"]
+    rest = [finding for finding in outcome.findings if not is_time(finding, times)]
+    lines += exact_lines([finding for finding in rest if finding.metric], width)
+    lines += [visible(sentence(finding)) for finding in rest if not finding.metric]
+    lines += ["", counts_line([outcome]), how(duel)]
+    # The verdict stays on one line, for whoever reads the first line alone.
+    return "\n".join([headline(outcome, times), *(_folded(line, width) for line in lines)]) + "\n"
+
+
+def exact_lines(findings: Sequence[Finding], width: int) -> list[str]:
+    """Return the exact differences of every case: a row for all that differ alike, then why."""
+    lines: list[str] = []
+    for case in dict.fromkeys(finding.case for finding in findings):
+        alike: dict[tuple[str, str, str, str], list[Finding]] = {}
+        for finding in findings:
+            if finding.case == case:
+                cells = (
+                    finding.state.value,
+                    value_of(finding.base, finding.unit),
+                    value_of(finding.head, finding.unit),
+                    change_of(finding),
+                )
+                alike.setdefault(cells, []).append(finding)
+        rows = [
+            (
+                state,
+                _several(item.metric for item in items),
+                _several(item.arm for item in items),
+                base,
+                head,
+                change,
+            )
+            for (state, base, head, change), items in alike.items()
+        ]
+        lines += ["", f"exact: {visible(case)}"]
+        table = _plain(rows, _EXACT_HEADERS)
+        if max(map(len, table.splitlines())) > width:
+            short = [(*row[:-1], row[-1].partition(" (")[0]) for row in rows]
+            table = _plain(short, _EXACT_HEADERS)
+        lines.append(table)
+        why = dict.fromkeys(
+            (item.metric, item.detail) for items in alike.values() for item in items if item.detail
+        )
+        lines += [visible(f"{metric}: {detail}") for metric, detail in why]
+    return lines
+
+
+def _plain(rows: Sequence[tuple[str, ...]], headers: tuple[str, ...]) -> str:
+    return tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True)
+
+
+def _several(names: Iterable[str]) -> str:
+    return "\n".join(dict.fromkeys(visible(name) for name in names))
+
+
+def headline(outcome: Outcome, times: Sequence[Timed]) -> str:
+    """Return the one line that decides, with the largest change that was found in time."""
+    changed = [
+        (abs(timed.judgement.ratio - 1), timed.judgement.ratio, timed)
+        for timed in times
+        if timed.judgement.verdict in (Verdict.WORSE, Verdict.BETTER) and timed.judgement.ratio
+    ]
+    line = verdict_line([outcome])
+    if not changed:
+        return line
+    _, ratio, far = max(changed, key=lambda item: item[0])
+    return f"{line}; furthest in time: {visible(far.case)}: {visible(far.arm)} {ratio - 1:+.1%}".replace(
+        "%", " %"
+    )
+
+
+def side_lines(duel: Duel) -> list[str]:
+    """Return a line a side: what it is and where it ran."""
+    return [_side("base", duel.base), _side("head", duel.head)]
+
+
+def _side(name: str, side: DuelSide) -> str:
+    where = side.run.environment
+    revision = f", commit {side.revision[:12]}" if side.revision else ""
+    said = f"{name}: {side.given}: torch {where.torch} ({where.build}), Python {where.python}{revision}"
+    return visible(f"{said}; {side.python}")
+
+
+def how(duel: Duel) -> str:
+    """Return how it was measured, in one line."""
+    held = duel.restarts - len(duel.lost)
+    pinned = f"pinned to core {duel.core}" if duel.core is not None else "not pinned"
+    threads = duel.head.run.environment.threads
+    return (
+        f"{held} of {duel.restarts} restarts of both sides ({duel.start}), {pinned}, "
+        f"{threads} {'thread' if threads == 1 else 'threads'}, floor {100 * duel.floor:g} %, "
+        f"{duel.head.run.environment.device}, {duel.seconds:.0f} s"
+    )
+
+
+def is_time(finding: Finding, times: Sequence[Timed]) -> bool:
+    """Whether a finding is a row of the table of times."""
+    return finding.metric in {timed.metric for timed in times} and finding.exists_twice
+
+
+def _by_case(times: Sequence[Timed]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    for case in dict.fromkeys(timed.case for timed in times):
+        yield case, [time_row(timed) for timed in times if timed.case == case]
+
+
+def time_row(timed: Timed) -> tuple[str, ...]:
+    """Return the cells of one arm's time."""
+    judgement = timed.judgement
+    interval = (
+        ""
+        if judgement.low is None or judgement.high is None
+        else f" [{judgement.low:.3f}, {judgement.high:.3f}]"
+    )
+    ratio = "-" if judgement.ratio is None else f"{judgement.ratio:.3f}{interval}"
+    return (
+        timed.arm,
+        quantity(timed.base, "s"),
+        quantity(timed.head, "s"),
+        ratio,
+        judgement.verdict.value,
+    )
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width or "\n" in line:
+        return line
+    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+def duel_markdown(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
+    """Return a duel for a job summary: what changed first, all times folded."""
+    rows = [(timed.case, *time_row(timed)) for timed in times]
+    left = len(rows) - _MARKDOWN_ROWS
+    more = f"\n\n{left:,} of {len(rows):,} rows are left out for length." if left > 0 else ""
+    table = github(("case", *_HEADERS), rows[:_MARKDOWN_ROWS]) if rows else "nothing was timed"
+    sides = "".join(f"- {markdown(line)}\n" for line in (*side_lines(duel), how(duel)))
+    folded = f"\n<details><summary>All times</summary>\n\n{table}{more}\n\n</details>\n"
+    return summary([outcome], COMMENT_LIMIT - len((sides + folded).encode()) - 2_000) + f"\n{sides}{folded}"
+
+
+def duel_json(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> dict[str, object]:
+    """Return a duel as plain data: what was found, the times judged, and the duel with all its samples."""
+    return {**outcome_json([outcome]), "times": times, "duel": duel}

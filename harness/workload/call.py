@@ -1,0 +1,89 @@
+"""A piece of work that is no model: a callable without arguments, such as an evaluation loop, or a `Step`."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from harness.workload.model import Model, WorkloadError
+from harness.workload.step import Part, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of a callable: it runs in one way, its own."""
+
+    name: str = "call"
+    asks: str = "What does one call cost?"
+    arms: tuple[str, ...] = ("call",)
+    columns: tuple[str, ...] = ("peak", "saved", "nodes", "operators")
+
+
+CALL = Call()
+
+
+def as_call(made: object, name: str) -> Step | None:
+    """Return what a factory made as a step, where it is a `Step` or a callable; None for models.
+
+    The modules that a callable reaches by itself, through its closure, its globals, its arguments or the
+    object that it is a method of, are those whose paths name what it saves.
+
+    Raises:
+        WorkloadError: the callable needs arguments.
+    """
+    if isinstance(made, Step):
+        return made
+    if isinstance(made, (Model, nn.Module, tuple)) or not callable(made):
+        return None
+    call: Callable[..., object] = made
+    needed = _needed(call)
+    if needed:
+        raise WorkloadError(
+            f"{name} returned a callable that needs the argument {needed!r}; one without arguments is timed"
+        )
+    model = Model(_holder(call), ())
+    return Step((Part("call", call),), model, call)
+
+
+def _needed(call: Callable[..., object]) -> str:
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # built-in callables have no signature
+        return ""
+    return next(
+        (
+            parameter.name
+            for parameter in parameters
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ),
+        "",
+    )
+
+
+def _holder(call: Callable[..., object]) -> nn.Module:
+    """Return one module that holds those a callable reaches, by the names they have there."""
+    found = {name: module for name, module in _reached(call) if isinstance(module, nn.Module)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return nn.ModuleDict({name.replace(".", "_"): module for name, module in found.items()})
+
+
+def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:
+    if isinstance(call, functools.partial):
+        yield from ((f"argument {place}", item) for place, item in enumerate(call.args))
+        yield from call.keywords.items()
+        call = call.func
+    call = inspect.unwrap(call)
+    owner = getattr(call, "__self__", None)
+    if owner is None and not inspect.isroutine(call):
+        owner = call  # an object with `__call__`
+    if owner is not None:
+        yield from ((name, item) for name, item in getattr(owner, "__dict__", {}).items())
+    function = getattr(call, "__func__", call)
+    if inspect.isfunction(function):
+        variables = inspect.getclosurevars(function)
+        yield from variables.nonlocals.items()
+        yield from variables.globals.items()

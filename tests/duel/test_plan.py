@@ -1,0 +1,30 @@
+"""The arithmetic of a duel."""
+
+import pytest
+
+from harness.duel.plan import FEWEST_TURNS, Turns, plan_turns, restarts_for
+
+
+def test_a_short_call_is_put_into_samples_and_a_turn_begins_by_filling_caches() -> None:
+    plan = plan_turns(2e-5, 0.2)
+
+    assert plan == Turns(calls=15, samples=13, turns=24)
+    assert plan.refill
+
+
+def test_a_long_call_is_a_turn_by_itself() -> None:
+    plan = plan_turns(0.5, 0.2)
+
+    assert plan == Turns(calls=1, samples=1, turns=FEWEST_TURNS)
+    assert not plan.refill
+
+
+@pytest.mark.parametrize("contrasts", [0, 1, 2, 3, 24, 1000])
+def test_one_contrary_restart_leaves_a_change_to_be_found(contrasts: int) -> None:
+    from harness.judge.verdict import Verdict, judge_family
+
+    restarts = restarts_for(contrasts)
+    assert restarts >= 9
+    changed = [-0.01, *[0.02 + place * 1e-6 for place in range(restarts - 1)]]
+    silent = [[(-1) ** place * 1e-6 for place in range(restarts)]] * (contrasts - 1)
+    assert judge_family([changed, *silent], floor=0.005)[0].verdict is Verdict.WORSE

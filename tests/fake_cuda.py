@@ -1,0 +1,120 @@
+"""A device with a queue, a cache and an allocator, whose time and memory move only when the work says so."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from fakes import FakeClock
+
+from harness.measure.device import Memory
+
+SECONDS_A_COUNT = 1e-9
+
+
+@dataclass(slots=True)
+class FakeEvent:
+    """Reached when all that was queued before it is done."""
+
+    at: float
+    clock: FakeClock
+
+    def query(self) -> bool:
+        return self.at <= self.clock.now
+
+
+@dataclass(slots=True)
+class FakeCuda:
+    """Works off a queue while the host's clock goes on; the host waits where the queue is full."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    holds_tensors: bool = True
+    capacity: int = 1024
+    workspace_bytes: int = 0
+    log: list[str] = field(default_factory=list)
+    is_cold: bool = False
+    requested: int = 0
+    requested_peak: int = 0
+    reserved_peak: int = 0
+    blocks: int = 0
+    retries: int = 0
+    _ends: deque[float] = field(default_factory=deque)
+    _free_at: float = 0.0
+
+    name = "cuda:0"
+    index = 0
+    seconds_a_count = SECONDS_A_COUNT
+
+    def launch(self, seconds: float) -> None:
+        """Queue work; waits until there is room."""
+        while self._ends and self._ends[0] <= self.clock.now:
+            self._ends.popleft()
+        if len(self._ends) >= self.capacity:
+            self.clock.now = max(self.clock.now, self._ends.popleft())
+        self._free_at = max(self._free_at, self.clock.now) + seconds
+        self._ends.append(self._free_at)
+
+    def step(
+        self, host: float, device: float, cold: float | None = None, launches: int = 1
+    ) -> Callable[[], None]:
+        """Return a step: so many launches, which together take host and device so long."""
+
+        def run() -> None:
+            self.log.append("step")
+            whole = device if cold is None or not self.is_cold else cold
+            self.is_cold = False
+            for _ in range(launches):
+                self.clock.advance(host / launches)
+                self.launch(whole / launches)
+
+        return run
+
+    def allocate(self, size: int) -> None:
+        self.requested += size
+        self.requested_peak = max(self.requested_peak, self.requested)
+        self.reserved_peak = max(self.reserved_peak, 2 * self.requested)
+        self.blocks += 1
+
+    def free(self, size: int) -> None:
+        self.requested -= size
+
+    def synchronize(self) -> None:
+        self.clock.now = max(self.clock.now, self._free_at)
+
+    def record(self) -> FakeEvent:
+        return FakeEvent(max(self.clock.now, self._free_at), self.clock)
+
+    def seconds(self, start: FakeEvent, end: FakeEvent) -> float:
+        if not (start.query() and end.query()):
+            raise RuntimeError("an event was read before it was reached")
+        return end.at - start.at
+
+    def count(self, number: int) -> None:
+        self.log.append("count")
+        self.launch(number * SECONDS_A_COUNT)
+
+    def flush_cache(self) -> None:
+        self.log.append("flush")
+        self.launch(5e-5)
+        self.is_cold = True
+
+    def memory(self) -> Memory:
+        rounded = -(-self.requested // 512) * 512
+        rounded_peak = -(-self.requested_peak // 512) * 512
+        return Memory(
+            self.requested,
+            self.requested_peak,
+            rounded,
+            rounded_peak,
+            self.reserved_peak,
+            self.blocks,
+            self.retries,
+        )
+
+    def reset_peaks(self) -> None:
+        self.log.append("reset")
+        self.requested_peak = self.requested
+        self.reserved_peak = 2 * self.requested
+
+    def holds(self, _tensor: torch.Tensor) -> bool:
+        return self.holds_tensors

@@ -1,0 +1,141 @@
+"""The device's time beside the host's: what a queue hides, what a cache is worth, and which limits."""
+
+from random import Random
+
+import pytest
+from fake_cuda import FakeCuda
+from fakes import FakeClock
+
+from harness.judge.interval import log_ratios
+from harness.measure.device_times import DevicePass, Reading, device_pass, limit_note
+from harness.measure.pairing import Pair, Side
+
+
+def passed(
+    device: FakeCuda,
+    reference: dict[str, float],
+    arm: dict[str, float],
+    *,
+    looks: list[float] | None = None,
+    budget: float = 0.2,
+) -> DevicePass:
+    sides = [Side((("call", device.step(**asked)),), redraw=None) for asked in (reference, arm)]  # type: ignore[arg-type]
+    pair = Pair(*sides, device.clock, Random(0))
+    look = (lambda: looks.append(device.clock.now)) if looks is not None else (lambda: None)
+    return device_pass(pair, device, Random(1), budget, look=look, clock=device.clock)
+
+
+def medians(found: DevicePass) -> dict[str, tuple[float, float]]:
+    return {samples.metric: (samples.reference_median, samples.arm_median) for samples in found.samples}
+
+
+def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what_it_issues() -> None:
+    step = {"host": 2e-4, "device": 2e-3, "cold": 2.5e-3}
+    found = passed(FakeCuda(), step, step)
+
+    for seconds in medians(found)["device time"]:
+        assert seconds == pytest.approx(2e-3)
+    for seconds in medians(found)["host time"]:
+        assert seconds == pytest.approx(2e-4)
+    assert found.notes == (
+        "the device limits: it works 2 ms on what the host issues in 200 us (device-bound)",
+    )
+
+
+def test_of_a_host_bound_step_the_time_between_events_is_the_devices_and_not_the_hosts() -> None:
+    step = {"host": 3.1e-4, "device": 1.2e-4, "launches": 60}
+    found = passed(FakeCuda(), step, step)
+
+    assert medians(found)["device time"][0] == pytest.approx(1.2e-4)
+    assert medians(found)["host time"][0] == pytest.approx(3.1e-4)
+    assert found.notes == (
+        "the host limits: it takes 310 us to issue what the device does in 120 us (launch-bound)",
+    )
+
+
+def test_a_cold_cache_is_a_metric_of_its_own() -> None:
+    step = {"host": 1e-5, "device": 1e-4, "cold": 1.7e-4}
+    found = medians(passed(FakeCuda(), step, step))
+
+    assert found["device time"][0] == pytest.approx(1e-4)
+    assert found["device time, cold cache"][0] == pytest.approx(1.7e-4)
+
+
+def test_a_planted_percent_is_one_percent_in_each_draw_that_is_judged() -> None:
+    device = FakeCuda()
+    found = passed(device, {"host": 1e-5, "device": 1e-3}, {"host": 1e-5, "device": 1.01e-3})
+    timed = next(samples for samples in found.samples if samples.metric == "device time")
+
+    ratios = log_ratios(timed.reference, timed.arm, timed.unit)
+    assert len(ratios) >= 12
+    assert ratios == pytest.approx([0.00995] * len(ratios), abs=1e-5)
+
+
+def test_a_step_with_more_launches_than_the_queue_holds_is_said_to_hold_pauses() -> None:
+    step = {"host": 5e-3, "device": 1e-3, "launches": 400}
+    found = passed(FakeCuda(capacity=32), step, step, budget=1.0)
+
+    assert "the host did not stay ahead" in found.notes[0]
+    assert found.notes[0].startswith("the host limits")
+
+
+def test_the_device_is_looked_at_while_it_works() -> None:
+    device = FakeCuda()
+    looks: list[float] = []
+    step = {"host": 1e-5, "device": 1e-3}
+    passed(device, step, step, looks=looks)
+
+    assert looks
+    assert device.clock.now > looks[-1]
+
+
+def test_both_sides_are_read_in_every_round_and_neither_is_always_first() -> None:
+    device = FakeCuda()
+    order: list[str] = []
+    sides = [
+        Side(((name, lambda name=name: (order.append(name), device.step(1e-5, 1e-3)())),))  # type: ignore[misc]
+        for name in ("reference", "arm")
+    ]
+    device_pass(Pair(*sides, device.clock, Random(0)), device, Random(1), 0.5, clock=device.clock)
+
+    turns = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
+    assert order.count("reference") == order.count("arm")
+    assert len(turns) < order.count("arm") * 2  # the same side comes twice in a row, where the coin says so
+
+
+def test_a_step_that_queues_nothing_has_no_device_time() -> None:
+    device = FakeCuda()
+    idle = Side((("call", lambda: device.clock.advance(1e-4)),))
+    found = device_pass(Pair(idle, idle, device.clock, Random(0)), device, Random(1), 0.1, clock=device.clock)
+
+    assert [samples.metric for samples in found.samples] == ["host time"]
+
+
+def test_draws_move_both_sides() -> None:
+    device = FakeCuda()
+    moved: list[str] = []
+    sides = [
+        Side((("call", device.step(1e-5, 1e-3)),), redraw=lambda _rng, name=name: moved.append(name))  # type: ignore[misc]
+        for name in ("reference", "arm")
+    ]
+    found = device_pass(Pair(*sides, device.clock, Random(0)), device, Random(1), 0.5, clock=device.clock)
+
+    draws = len(found.samples[0].arm)
+    assert draws == 12
+    assert moved.count("reference") == moved.count("arm") == draws - 1
+
+
+def test_a_host_and_a_device_that_take_about_as_long_are_said_to() -> None:
+    said = limit_note([Reading(1e-3, 1e-3, 1.05e-3, ahead=True)])
+
+    assert said == "host and device take about as long: 1.05 ms to issue, 1 ms to do"
+
+
+def test_the_fake_host_waits_where_the_queue_is_full_and_the_device_where_it_is_empty() -> None:
+    device = FakeCuda(clock=FakeClock(), capacity=2)
+    for _ in range(3):
+        device.launch(1.0)
+
+    assert device.clock.now == 1.0
+    device.synchronize()
+    assert device.clock.now == 3.0

@@ -1,0 +1,187 @@
+"""The share of a session's time that is inside measured calls, and that few calls do where each is long."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+import torch
+from fakes import FakeClock, fake_entry, fake_question
+from torch import nn
+
+from harness import measure_model
+from harness.measure.meter import Meter, metered
+from harness.measure.observe import Observation
+from harness.measure.pairing import Pair
+from harness.measure.runner import Kept, Settings, measure_arm
+from harness.measure.trace import trace
+from harness.record.schema import Case
+from harness.report.measurement import took_line
+from harness.workload.model import Model
+from harness.workload.models import MODELS
+from harness.workload.step import Part, Step
+from harness.workload.training import training_step
+
+CASE = Case(question="fake", model="fake", batch_size=2)
+
+
+def test_a_meter_adds_the_seconds_of_calls_and_of_nothing_else() -> None:
+    clock = FakeClock()
+    model = Model(nn.Identity(), ())
+    bare = Step((Part("forward", lambda: clock.advance(2.0)),), model, lambda: clock.advance(0.5))
+    meter = Meter()
+    step = metered(bare, meter, clock)
+
+    step()
+    clock.advance(10.0)
+    step.forward()
+
+    assert meter.seconds == 2.5
+
+
+def test_a_call_that_fails_counts_until_it_failed() -> None:
+    clock = FakeClock()
+
+    def fail() -> None:
+        clock.advance(1.0)
+        raise ValueError("no luck")
+
+    meter = Meter()
+    step = metered(Step((Part("forward", fail),), Model(nn.Identity(), ()), fail), meter, clock)
+
+    with pytest.raises(ValueError, match="no luck"):
+        step()
+    assert meter.seconds == 1.0
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """Register the fake model; the list is of the modules that ran, in their order and each time."""
+    modules: list[nn.Module] = []
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", modules.append))
+    return modules
+
+
+def _timed_modules(ran: list[nn.Module], arm: str, settings: Settings, kept: Kept) -> list[nn.Module]:
+    """Return the modules that ran in the samples of an arm."""
+    timed: list[nn.Module] = []
+
+    def drive(pair: Pair) -> None:
+        before = len(ran)
+        pair.run()
+        timed.extend(ran[before:])
+
+    measure_arm(fake_question("reference", "arm"), CASE, arm, settings, drive, kept=kept)
+    return timed
+
+
+def test_a_record_has_one_reference_against_which_all_its_arms_are_timed(ran: list[nn.Module]) -> None:
+    kept, settings = Kept(), Settings(budget=0.01)
+    control = set(_timed_modules(ran, "reference", settings, kept))
+    arm = set(_timed_modules(ran, "arm", settings, kept))
+
+    assert kept.reference is not None
+    assert kept.reference.model.module in control & arm
+    assert len(control) == len(arm) == 2
+
+
+def test_where_one_round_takes_the_budget_a_call_is_warmed_once_and_timed_once(ran: list[nn.Module]) -> None:
+    kept, settings = Kept(), Settings(budget=0.01, one_round=True)
+    assert len(_timed_modules(ran, "reference", settings, kept)) == 2
+    ran.clear()
+    assert len(_timed_modules(ran, "arm", settings, kept)) == 2
+
+    reference = kept.reference
+    assert reference is not None
+    of_the_arm = [module for module in ran if module is not reference.model.module]
+    # Warm, timed, the forward pass with and without a graph under the profiler, what it saved.
+    assert (len(of_the_arm), len(ran) - len(of_the_arm)) == (5, 1)
+
+
+def test_nothing_looks_on_in_a_sample(ran: list[nn.Module]) -> None:
+    parts: list[Callable[[], object]] = []
+
+    def drive(pair: Pair) -> None:
+        parts.extend(call for side in (pair.reference, pair.arm) for _, call in side.parts)
+        pair.run()
+
+    settings = Settings(budget=0.01)
+    measure_arm(fake_question("reference", "arm"), CASE, "arm", settings, drive)
+
+    assert ran
+    assert all(isinstance(call, Model) for call in parts)
+    assert settings.meter.seconds > 0
+
+
+def test_the_calls_of_a_session_are_part_of_its_time() -> None:
+    model = Model(nn.Linear(64, 64), (torch.ones(8, 64),))
+    run = measure_model(model, questions=("grad_mode",), budget=0.05, curve=False).run
+
+    assert 0.15 < run.calls_s < run.wall_s  # three arms
+
+
+def test_the_line_at_the_end_says_how_long_and_which_share() -> None:
+    model = Model(nn.Linear(2, 2), (torch.ones(1, 2),))
+    run = measure_model(model, questions=("grad_mode",), budget=0, curve=False).run
+
+    assert took_line(msgspec.structs.replace(run, wall_s=0.0)) == ""
+    assert took_line(msgspec.structs.replace(run, wall_s=40.0, calls_s=32.0)) == (
+        "took 40 s, 80 % of it inside the calls that are measured: warm-up, samples, exact passes"
+    )
+
+
+class _Caching(nn.Module):
+    """Keeps its last output for its next pass, as models with a cache do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: torch.Tensor | None = None
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        self.kept = values * 2
+        return self.kept
+
+
+def test_what_is_warm_runs_once_and_what_keeps_state_twice() -> None:
+    calls = []
+
+    def plain() -> torch.Tensor:
+        calls.append(1)
+        return torch.ones(1000)
+
+    assert trace([plain], warm=True).retained_bytes() == 4000
+    assert len(calls) == 1
+    assert trace([plain]).retained_bytes() == 4000
+    assert len(calls) == 3
+
+    module, values = _Caching(), torch.ones(1000)
+    module(values)
+    # In one pass the output that the module had kept would go unseen, and 4,000 bytes would look new.
+    assert trace([lambda: module(values)], warm=True).retained_bytes() == 0
+
+
+def test_a_step_says_the_same_of_its_forward_pass_as_the_pass_by_itself() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 4))
+    step = training_step(Model(module, (torch.ones(8, 32),)))
+    step()
+    alone = trace([step.forward])
+    for seen in (Observation(step), Observation(step, warm=True)):
+        assert list(seen.forward.levels()) == list(alone.levels())
+        assert len(seen.forward.operators) == len(alone.operators)
+        assert seen.gradient_bytes == sum(parameter.numel() * 4 for parameter in module.parameters())
+
+
+def test_a_module_that_keeps_state_is_looked_at_by_itself() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(16, 16), _Caching()
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return self.last(self.first(values))
+
+    step = training_step(Model(Both(), (torch.ones(4, 16),)))
+    step()
+    alone = trace([step.forward])
+
+    assert list(Observation(step, warm=True).forward.levels()) == list(alone.levels())

@@ -1,0 +1,35 @@
+"""The plan that all ranks follow, and the slowest rank of each round."""
+
+import pytest
+
+from harness.measure.pairing import Plan
+from harness.ranks.rounds import planned, slowest
+from harness.record.schema import Samples
+
+
+def samples(reference: tuple[float, ...], arm: tuple[float, ...]) -> Samples:
+    return Samples(
+        metric="time", calls=1, reference=(reference,), arm=(arm,), measured_s=sum(arm), pass_s=9.0
+    )
+
+
+def test_a_round_takes_as_long_as_its_slowest_rank_on_each_side() -> None:
+    (found,) = slowest([(samples((1.0, 4.0), (5.0, 6.0)),), (samples((2.0, 3.0), (4.0, 7.0)),)])
+
+    assert found.reference == ((2.0, 4.0),)
+    assert found.arm == ((5.0, 7.0),)
+
+
+@pytest.mark.parametrize(
+    ("one_call", "meeting", "moving", "budget", "plan"),
+    [
+        (0.0001, 0.0, 0.0, 0.3, Plan(calls=3, draws=31, rounds=16)),
+        (0.010, 0.0, 0.001, 0.5, Plan(calls=1, draws=12, rounds=2)),
+        (1.0, 0.0, 0.001, 0.5, Plan(calls=1, draws=1, rounds=1)),
+        (0.001, 0.001, 10.0, 1.0, Plan(calls=1, draws=1, rounds=1)),
+    ],
+)
+def test_a_budget_is_divided_into_draws(
+    one_call: float, meeting: float, moving: float, budget: float, plan: Plan
+) -> None:
+    assert planned(one_call, meeting, moving, budget) == plan

@@ -121,9 +121,11 @@ def _check(**numbers: float) -> None:
 
 
 def _described(side: Side, tally: Tally, floor: float, command: str) -> DuelSide:
+    here = Path.cwd()
+    python = side.python.relative_to(here) if side.python.is_relative_to(here) else side.python
     return DuelSide(
         given=side.given,
-        python=str(side.python),
+        python=str(python),
         revision=side.revision,
         run=tally.run(side.name, f"{side.name}-{side.given}", floor, command),
     )

@@ -16,7 +16,7 @@ from harness.measure.history import check_history
 from harness.measure.torch_compat import check_device
 from harness.measuring import QUESTIONS, Mode, start_study
 from harness.record.store import replace_file
-from harness.report.measurement import closing_text, environment_text, took_line
+from harness.report.measurement import closing_text, environment_text, took_line, wrapped
 from harness.report.perfetto import trace_file
 from harness.report.watch import TerminalWatch
 
@@ -87,7 +87,8 @@ def measure_in_terminal(
         replace_file(html, run_page(run).encode())
     if trace is not None:
         replace_file(trace, trace_file(run).encode())
-    watch.print(took_line(msgspec.structs.replace(run, wall_s=time.perf_counter() - began)))
+    took = took_line(msgspec.structs.replace(run, wall_s=time.perf_counter() - began))
+    watch.print(wrapped(took, watch.width))
 
 
 def _set_threads(threads: int) -> None:

@@ -98,7 +98,7 @@ def log_ratios(
     """Return ln(arm / reference) of paired samples, one value a unit.
 
     Both sides are [draw][round], each sample per call, and both sides of one round stand at the same place.
-    With the unit "draw" or "window" a value is that of the sides' `undisturbed` seconds in one draw or window;
+    With the unit "draw" or "window" a value is that of the `undisturbed` seconds of both sides in one;
     with "round" every round is one.
 
     Raises:

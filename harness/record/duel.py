@@ -21,7 +21,7 @@ class DuelSide(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     given: str  # as it was asked for
-    python: str  # the interpreter's path
+    python: str  # the interpreter's path, from the folder that the duel was held in where it lies there
     revision: str = ""  # the commit; "" for the working tree
     run: Run
 

@@ -114,7 +114,7 @@ def _side(name: str, side: DuelSide) -> str:
     where = side.run.environment
     revision = f", commit {side.revision[:12]}" if side.revision else ""
     said = f"{name}: {side.given}: torch {where.torch} ({where.build}), Python {where.python}{revision}"
-    return visible(f"{said}; {side.python}")
+    return visible(said if side.python == side.given else f"{said}; {side.python}")
 
 
 def how(duel: Duel) -> str:

@@ -55,8 +55,8 @@ def took_line(run: Run) -> str:
     if not run.wall_s:
         return ""
     return (
-        f"took {quantity(run.wall_s, 's')}, {run.calls_s / run.wall_s:.0%} of it inside the calls that are"
-        " measured: warm-up, samples, exact passes"
+        f"took {quantity(run.wall_s, 's')}, {run.calls_s / run.wall_s:.0%} of it inside measured calls"
+        " (warm-up, samples, exact passes)"
     ).replace("%", " %")
 
 

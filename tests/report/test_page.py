@@ -1,5 +1,6 @@
 """The page of a run: what is on it, that it fetches nothing, and how it looks to a browser."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -193,6 +194,28 @@ def test_plots_take_the_pages_text_colour_and_have_no_ground(run: Run) -> None:
     assert "#010203" not in svg
     assert "fill: #ffffff" not in svg
     assert svg == ratio_plot(judged, run.floor)  # the same run gives the same page
+
+
+def test_a_ratio_without_an_interval_is_hollow_and_said_to_be(run: Run) -> None:
+    record = run.records[0]
+    few = tuple(msgspec.structs.replace(arm, timings=_timed(1e-3, 0.8e-3, draws=2)) for arm in record.arms)
+    hurried = msgspec.structs.replace(run, records=(msgspec.structs.replace(record, arms=few),))
+    (whole, hollow) = (ratio_plot(contrasts(each)[record.case.id], run.floor) for each in (run, hurried))
+
+    assert "hollow where the rounds are too few for an interval" in run_page(hurried)
+    assert "hollow" not in run_page(msgspec.structs.replace(run, records=(record,)))
+    assert "fill: #0072b2" in whole
+    assert "fill: #0072b2" not in hollow
+
+
+def test_long_paths_break_at_their_points_alone(run: Run) -> None:
+    record = run.records[0]
+    share = Share(category="buffers", bytes=20_000, blocks=1, module="encoder.norm", kind="<b>")
+    held = dataclasses.replace(_ATTRIBUTION, shares=(share,))
+    arm = msgspec.structs.replace(record.arms[0], attribution=held)
+    page = run_page(msgspec.structs.replace(run, records=(record.with_arm(arm),)))
+
+    assert "&lt;b&gt; in encoder.<wbr>norm" in page
 
 
 def test_an_interrupted_run_says_so_and_a_run_without_records_has_a_page(run: Run) -> None:

@@ -74,13 +74,15 @@ def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
     """
     if len(side.parts) == 1:
         call = side.parts[0][1]
+        turns = itertools.repeat(None, calls)
         start = clock()
-        for _ in itertools.repeat(None, calls):
+        for _ in turns:
             call()
         return ((clock() - start) / calls,)
     laps = [0.0] * len(side.parts)
+    turns = itertools.repeat(None, calls)
     start = clock()
-    for _ in itertools.repeat(None, calls):
+    for _ in turns:
         before = clock()
         for index, (_, part) in enumerate(side.parts):
             part()

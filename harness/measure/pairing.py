@@ -26,6 +26,7 @@ WARM_S = 0.02  # a side is called for this long, and at least twice, before anyt
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
 DRAWS = 64  # aimed at; many more would hardly narrow the interval further
 FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
 MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
 REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
 REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
@@ -92,6 +93,15 @@ def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
     return ((clock() - start) / calls, *(lap / calls for lap in laps))
 
 
+def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
+    """Time a side from so many frames further up the interpreter's stack.
+
+    Where the frames of the calls lie there costs or spares 0.1 us a sample. A driver calls the arm and the
+    reference from frames of its own, always the same ones, so that without this one side would gain.
+    """
+    return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Collect garbage, then keep the collector and any tracer or profiler of Python off."""
@@ -113,6 +123,9 @@ def undisturbed() -> Iterator[None]:
             profiler.enable()
 
 
+Round = tuple[tuple[float, ...], tuple[float, ...]]  # of the reference and the arm: the whole, then its parts
+
+
 @dataclass(slots=True)
 class Pair:
     """A reference and an arm, and the samples taken of them so far.
@@ -126,7 +139,7 @@ class Pair:
     clock: Clock
     rng: Random
     plan: Plan = Plan(1, 1, 1)
-    _samples: list[tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=list)
+    _samples: list[Round] = field(default_factory=list)
     _early: tuple[float, ...] | None = None
     _arm_sample: tuple[float, ...] = ()
     _started: float = 0.0
@@ -150,7 +163,7 @@ class Pair:
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
         self._moved = moving is not None
-        self.plan = _plan_draws(calls, round_s, moving or 0.0, budget)
+        self.plan = plan_draws(calls, round_s, moving or 0.0, budget)
 
     def _warm(self, side: Side, longest: float) -> float:
         """Call a side until it is warm; return what a call costs then, in seconds."""
@@ -190,20 +203,23 @@ class Pair:
         done = len(self._samples)
         if done and self._moved and done % self.plan.rounds == 0:
             self.redraw()
-        self._early = sample(self.reference, self.plan.calls, self.clock) if self.rng.random() < 0.5 else None  # noqa: PLR2004
+        self._early = self._take(self.reference) if self.rng.random() < 0.5 else None  # noqa: PLR2004
 
     def time_arm(self) -> None:
         """Time the arm."""
-        self._arm_sample = sample(self.arm, self.plan.calls, self.clock)
+        self._arm_sample = self._take(self.arm)
 
     def after(self) -> None:
         """End a round: time the reference if it was not its turn before, and keep both samples."""
         reference = self._early
         if reference is None:
-            reference = sample(self.reference, self.plan.calls, self.clock)
+            reference = self._take(self.reference)
         # A driver may run the arm again when all is timed: pytest-benchmark does, to profile it.
         if len(self._samples) < self.plan.total_rounds:
             self._samples.append((reference, self._arm_sample))
+
+    def _take(self, side: Side) -> tuple[float, ...]:
+        return _deeper(self.rng.randrange(DEPTHS), side, self.plan.calls, self.clock)
 
     def run(self) -> None:
         """Drive all planned rounds in this process."""
@@ -215,35 +231,50 @@ class Pair:
 
     def samples(self) -> tuple[Samples, ...]:
         """Return what was timed: the whole call, and each part that both sides have."""
-        names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in (self.reference, self.arm)]
-        unit: Literal["draw", "window", "round"] = "draw" if self._moved else "window"
-        if self.plan.draws == 1 or (self.plan.rounds == 1 and not self._moved):
-            unit = "round"
-        took = self.clock() - self._started
-        measured = self.plan.calls * sum(reference[0] + arm[0] for reference, arm in self._samples)
+        sides = (self.reference, self.arm)
+        return samples_of(sides, self._samples, self.plan, self.clock() - self._started, moved=self._moved)
+
+
+def samples_of(
+    sides: tuple[Side, Side], rounds: Sequence[Round], plan: Plan, took: float, *, moved: bool
+) -> tuple[Samples, ...]:
+    """Return rounds as samples: of the whole call, and of each part that both sides have.
+
+    Args:
+        sides: the reference and the arm.
+        rounds: one after the other, seconds a call.
+        plan: how they were timed.
+        took: seconds of the whole pass.
+        moved: both sides were moved between draws.
+    """
+    names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in sides]
+    unit: Literal["draw", "window", "round"] = "draw" if moved else "window"
+    if plan.draws == 1 or (plan.rounds == 1 and not moved):
+        unit = "round"
+
+    def by_draw(side: int, name: str) -> tuple[tuple[float, ...], ...]:
+        place = names[side].index(name)
+        values = [both[side][place] for both in rounds]
         return tuple(
-            Samples(
-                metric=name,
-                calls=self.plan.calls,
-                reference=self._by_draw(0, names[0].index(name)),
-                arm=self._by_draw(1, names[1].index(name)),
-                unit=unit,
-                measured_s=measured,
-                pass_s=took,
-            )
-            for name in names[1]
-            if name in names[0]
+            tuple(values[first : first + plan.rounds]) for first in range(0, len(values), plan.rounds)
         )
 
-    def _by_draw(self, side: int, part: int) -> tuple[tuple[float, ...], ...]:
-        values = [both[side][part] for both in self._samples]
-        return tuple(
-            tuple(values[first : first + self.plan.rounds])
-            for first in range(0, len(values), self.plan.rounds)
+    return tuple(
+        Samples(
+            metric=name,
+            calls=plan.calls,
+            reference=by_draw(0, name),
+            arm=by_draw(1, name),
+            unit=unit,
+            measured_s=plan.calls * sum(reference[0] + arm[0] for reference, arm in rounds),
+            pass_s=took,
         )
+        for name in names[1]
+        if name in names[0]
+    )
 
 
-def _plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan:
+def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan:
     """Divide a budget into draws and rounds.
 
     Args:

@@ -1,6 +1,5 @@
 """Two sides timed on all ranks together: they meet before each sample, in one order that rank 0 chose."""
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +9,17 @@ import msgspec
 
 from harness.measure.clock import Clock
 from harness.measure.pairing import (
-    DRAWS,
-    FEWEST_DRAWS,
-    MIN_ROUNDS,
-    REDRAW_SHARE,
-    REDRAW_SHARE_FOR_FEWEST,
     SAMPLE_S,
     WARM_S,
     Plan,
+    Round,
     Side,
+    plan_draws,
     sample,
+    samples_of,
     undisturbed,
 )
 from harness.ranks.crew import Crew
-from harness.record.names import TIME
 from harness.record.schema import Samples
 
 _BATCH = 2  # warming calls between two questions to rank 0 whether they were enough
@@ -64,7 +60,8 @@ class Together:
                 if index and schedule.plan.draws > 1 and index % schedule.plan.rounds == 0:
                     self._redraw(rng)
                 rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
-        return _samples((self.reference, self.arm), rounds, schedule.plan, self.clock() - started)
+        sides = (self.reference, self.arm)
+        return samples_of(sides, rounds, schedule.plan, self.clock() - started, moved=True)
 
     def _warm(self, side: Side) -> float:
         """Call a side until rank 0 finds it warm; return what a call costs the slowest rank, in seconds."""
@@ -110,9 +107,7 @@ class Together:
             Schedule(plan, tuple(coins.random() < 0.5 for _ in range(plan.total_rounds)))  # noqa: PLR2004
         )
 
-    def _round(
-        self, calls: int, index: int, *, reference_first: bool
-    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def _round(self, calls: int, index: int, *, reference_first: bool) -> Round:
         self.progress(f"timing, round {index + 1}")
         sides = (self.reference, self.arm) if reference_first else (self.arm, self.reference)
         taken = []
@@ -132,45 +127,10 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pl
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    Plan(calls=1, draws=64, rounds=18)
+    Plan(calls=1, draws=66, rounds=18)
     """
     calls = max(1, round(SAMPLE_S / one_call))
-    round_s = 2 * (calls * one_call + meeting)
-    rounds = budget / round_s
-    most = budget / moving if moving > 0 else math.inf
-    affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
-    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
-    draws = int(max(1, min(DRAWS, affordable, wanted)))
-    return Plan(calls, draws, max(1, int((budget - draws * moving) / round_s / draws)))
-
-
-def _samples(
-    sides: tuple[Side, Side],
-    rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]],
-    plan: Plan,
-    took: float,
-) -> tuple[Samples, ...]:
-    names = [[TIME, *(f"{name} time" for name, _ in side.parts if len(side.parts) > 1)] for side in sides]
-
-    def by_draw(side: int, name: str) -> tuple[tuple[float, ...], ...]:
-        values = [both[side][names[side].index(name)] for both in rounds]
-        return tuple(
-            tuple(values[first : first + plan.rounds]) for first in range(0, len(values), plan.rounds)
-        )
-
-    return tuple(
-        Samples(
-            metric=name,
-            calls=plan.calls,
-            reference=by_draw(0, name),
-            arm=by_draw(1, name),
-            unit="draw" if plan.draws > 1 else "round",
-            measured_s=plan.calls * sum(reference[0] + arm[0] for reference, arm in rounds),
-            pass_s=took,
-        )
-        for name in names[1]
-        if name in names[0]
-    )
+    return plan_draws(calls, 2 * (calls * one_call + meeting), moving, budget)
 
 
 def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:

@@ -15,6 +15,7 @@ import torch
 
 import harness
 from harness.errors import HarnessError
+from harness.judge.verdict import DRAWN_FLOOR
 from harness.measure.environment import environment
 from harness.measure.inspection import inspect_model, refusing
 from harness.measure.probes import METRICS
@@ -32,7 +33,6 @@ from harness.workload.questions.ranks import wrap_of
 from harness.workload.sources import build, resolve
 from harness.workload.wrapping import check_wrap
 
-FLOOR = 0.005  # in tables a difference of half a percent is none
 T = TypeVar("T")
 
 _SETTLING_S = 1.0  # in which the launcher says that another rank has died
@@ -184,7 +184,7 @@ class Session:
             environment=where,
             metrics=METRICS,
             command=request.command,
-            floor=FLOOR,
+            floor=DRAWN_FLOOR,
             complete=False,
         )
 

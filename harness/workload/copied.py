@@ -13,25 +13,27 @@ class CopiedModel:
     """The forward pass of an own copy of a model.
 
     Where the objects around the tensors lie, modules, dictionaries and the tensors' headers, is worth up to
-    0.3 % of a call of 0.1 ms, which moving the tensors' data does not draw again. A copy does.
+    0.3 % of a call of 0.1 ms, which moving the tensors' data does not draw again. A copy does, if it is made
+    of the model itself: a copy of the last copy keeps up to 0.5 % for as long as the pair lives.
     """
 
-    __slots__ = ("_model",)
+    __slots__ = ("_copy", "_model")
 
     def __init__(self, model: Model) -> None:
         """Copy the model, which is not run itself."""
-        self._model = copy.deepcopy(model)
+        self._model = model
+        self._copy = copy.deepcopy(model)
 
     def __call__(self) -> object:
-        """Run the forward pass."""
-        return self._model()
+        """Run the forward pass of the latest copy."""
+        return self._copy()
 
     def redraw(self, rng: Random) -> None:
-        """Copy the model once more, among objects of random size, and move its tensors."""
+        """Copy the model once more, among objects of random size, and move the copy's tensors."""
         pads = [bytearray(rng.randrange(_LARGEST_PAD)) for _ in range(rng.randrange(_MOST_PADS))]
-        self._model = copy.deepcopy(self._model)
+        self._copy = copy.deepcopy(self._model)
         del pads
-        self._model.redraw(rng)
+        self._copy.redraw(rng)
 
 
 def copied(model: Model) -> CopiedModel | None:

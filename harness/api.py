@@ -28,8 +28,13 @@ class Drawable(Protocol):
     def __call__(self) -> object:
         """Run once."""
 
-    def redraw(self, rng: Random) -> None:
-        """Move what a call reads to fresh addresses."""
+    def redraw(self, rng: Random) -> object:
+        """Move what a call reads to fresh addresses.
+
+        Returns:
+            What holds the old addresses, or None. It is kept until the other side has moved too, so that
+            neither takes a place that the other has just left.
+        """
 
 
 @dataclass(frozen=True, slots=True)

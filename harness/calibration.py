@@ -107,9 +107,9 @@ class Planted:
         self.extra.run(self.extra.least + self.count)
         return left
 
-    def redraw(self, rng: Random) -> None:
+    def redraw(self, rng: Random) -> object:
         """Move what the model reads."""
-        self.model.redraw(rng)
+        return self.model.redraw(rng)
 
 
 class Wanted(NamedTuple):

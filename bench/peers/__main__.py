@@ -85,7 +85,7 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     time: Annotated[bool, typer.Option("--time", help="only time")] = False,  # noqa: FBT002 (a flag)
     memory: Annotated[bool, typer.Option("--memory", help="only memory")] = False,  # noqa: FBT002 (a flag)
     json: Annotated[Path, typer.Option(help="keep every comparison and reading in this file")] = Path(
-        "results/peers.json"
+        "results/records/peers.json"
     ),
     markdown: Annotated[Path, typer.Option(help="write the tables to this file")] = Path(
         "results/tables/peers.md"

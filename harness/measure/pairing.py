@@ -38,11 +38,12 @@ class Side:
 
     Attributes:
         parts: named callables, run in order; together they are one call.
-        redraw: moves what the calls read to fresh addresses; None where that cannot be done.
+        redraw: moves what the calls read to fresh addresses, and returns what holds the old ones; None where
+            that cannot be done.
     """
 
     parts: tuple[tuple[str, Callable[[], object]], ...]
-    redraw: Callable[[Random], None] | None = None
+    redraw: Callable[[Random], object] | None = None
 
     def call(self) -> None:
         """Run all parts once."""
@@ -123,6 +124,16 @@ def undisturbed() -> Iterator[None]:
             profiler.enable()
 
 
+def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
+    """Move sides to fresh memory in random order; what they leave stays taken until all have moved.
+
+    Otherwise a side takes the place that the other has just left, the two swap the same few places for as
+    long as the pair lives, and what these differ by is never drawn again.
+    """
+    left = [move(rng) for move in rng.sample(moves, len(moves))]
+    del left
+
+
 Round = tuple[tuple[float, ...], tuple[float, ...]]  # of the reference and the arm: the whole, then its parts
 
 
@@ -193,10 +204,7 @@ class Pair:
     def redraw(self) -> None:
         """Move both sides to fresh memory, in random order; what both share is moved once."""
         moves = [move for move in dict.fromkeys((self.reference.redraw, self.arm.redraw)) if move is not None]
-        # What is moved last lies in the cache, and takes the blocks that the other has just left.
-        self.rng.shuffle(moves)
-        for move in moves:
-            move(self.rng)
+        move_all(moves, self.rng)
 
     def before(self) -> None:
         """Begin a round: draw again where it is due, and time the reference first if the coin says so."""

@@ -14,6 +14,7 @@ from harness.measure.pairing import (
     Plan,
     Round,
     Side,
+    move_all,
     plan_draws,
     sample,
     samples_of,
@@ -91,9 +92,7 @@ class Together:
     def _redraw(self, rng: Random) -> None:
         self.progress("moving tensors")
         moves = [side.redraw for side in (self.reference, self.arm) if side.redraw is not None]
-        rng.shuffle(moves)
-        for move in moves:
-            move(rng)
+        move_all(moves, rng)
 
     def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:
         """Return the schedule that rank 0 makes."""

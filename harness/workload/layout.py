@@ -7,11 +7,14 @@ import torch
 from torch import nn
 
 
-def move(tensors: Iterable[torch.Tensor], rng: Random) -> None:
+def move(tensors: Iterable[torch.Tensor], rng: Random) -> list[torch.Tensor]:
     """Move the data of tensors to fresh addresses, with blocks of random size between them.
 
     Where parameters and inputs lie in memory is worth up to 1 % of the time of a call, so a
     comparison that is meant to hold for the code has to be taken over several layouts.
+
+    Returns:
+        What holds the old addresses: while it is kept, nothing else can take their place.
     """
     old = []
     pads = []
@@ -19,8 +22,8 @@ def move(tensors: Iterable[torch.Tensor], rng: Random) -> None:
         old.append(tensor.data)
         pads.append(torch.empty(rng.randrange(64, 65536, 64), dtype=torch.uint8, device=tensor.device))
         tensor.data = tensor.data.clone()
-    # Until here the old blocks were held, so that no new one could take an old one's place.
-    del old, pads
+    del pads
+    return old
 
 
 def settle(module: nn.Module) -> None:

@@ -63,10 +63,11 @@ class Model:
                 return self.module(**self.inputs)
             return self.module(*self.inputs)
 
-    def redraw(self, rng: Random) -> None:
-        """Move parameters, gradients, buffers and inputs to fresh addresses."""
-        move(self.lasting(), rng)
+    def redraw(self, rng: Random) -> object:
+        """Move parameters, gradients, buffers and inputs to fresh addresses; return what holds the old."""
+        left = move(self.lasting(), rng)
         settle(self.module)
+        return left
 
     def lasting(self) -> Iterator[torch.Tensor]:
         """Yield the tensors that outlive a call: parameters, gradients, buffers, inputs."""

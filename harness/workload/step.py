@@ -53,10 +53,11 @@ class Step:
         for part in self.parts:
             part.call()
 
-    def redraw(self, rng: Random) -> None:
-        """Move everything that the step reads and that outlives it to fresh addresses."""
-        move(self._lasting(), rng)
+    def redraw(self, rng: Random) -> object:
+        """Move all that the step reads and that outlives it to fresh addresses; return what holds the old."""
+        left = move(self._lasting(), rng)
         settle(self.model.module)
+        return left
 
     def _lasting(self) -> Iterator[torch.Tensor]:
         yield from self.model.lasting()

@@ -134,15 +134,14 @@ def local_bytes(tensor: torch.Tensor) -> int:
     return bytes_of(local(tensor))
 
 
-def redraw(step: Step, rng: Random) -> None:
-    """Move what a wrapped step reads and what outlives it to fresh addresses."""
+def redraw(step: Step, rng: Random) -> object:
+    """Move what a wrapped step reads and what outlives it to fresh addresses; return what holds the old."""
     tensors = [*step.model.lasting(), *_state(step)]
     sharded = [tensor for tensor in tensors if hasattr(tensor, "to_local")]
-    move([tensor for tensor in tensors if not hasattr(tensor, "to_local")], rng)
+    old = move([tensor for tensor in tensors if not hasattr(tensor, "to_local")], rng)
     if not sharded:
-        return
+        return old
     pads = [bytearray(rng.randrange(_LARGEST_PAD)) for _ in range(rng.randrange(_MOST_PADS))]
-    old = []
     for tensor in sharded:
         fresh = tensor.detach().clone()
         if isinstance(tensor, nn.Parameter):
@@ -152,7 +151,8 @@ def redraw(step: Step, rng: Random) -> None:
         old.append(fresh)
     # FSDP2 gathers from addresses that it took down; whenever a module is moved it takes them down anew.
     step.model.module.to(local(sharded[0]).device)
-    del old, pads
+    del pads
+    return old
 
 
 def _state(step: Step) -> Iterator[torch.Tensor]:

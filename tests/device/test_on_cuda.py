@@ -298,8 +298,8 @@ class Counted:
         self.device.count(self.number)
         return left
 
-    def redraw(self, rng: Random) -> None:
-        self.model.redraw(rng)
+    def redraw(self, rng: Random) -> object:
+        return self.model.redraw(rng)
 
 
 def pair_of(device: Device, planted: float, seed: int) -> Verdict:

@@ -3,7 +3,9 @@
 import cProfile
 import gc
 import sys
+import weakref
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -142,6 +144,28 @@ def test_a_mover_that_both_sides_share_moves_once() -> None:
     Pair(side, side, device.clock, Random(0)).redraw()
 
     assert moves == [1]
+
+
+def test_what_the_sides_leave_is_kept_until_both_have_moved() -> None:
+    class Place:
+        pass
+
+    device = FakeDevice()
+    places: list[weakref.ref[Place]] = []
+    kept: list[int] = []
+
+    def move(_rng: Random) -> object:
+        kept.append(sum(place() is not None for place in places))
+        left = Place()
+        places.append(weakref.ref(left))
+        return left
+
+    sides = [Side((("call", device.work("call", 1e-3)),), partial(move)) for _ in range(2)]
+    timed = Pair(*sides, device.clock, Random(0))
+    timed.redraw()
+    timed.redraw()
+
+    assert kept == [0, 1, 0, 1]
 
 
 def test_either_side_is_moved_first_by_chance_and_nothing_is_called() -> None:

@@ -112,6 +112,9 @@ class Planted:
         return self.model.redraw(rng)
 
 
+KEEP_S = 60.0  # between two calls of `keep`
+
+
 class Wanted(NamedTuple):
     """One cell of a plan."""
 
@@ -154,8 +157,13 @@ class Plan:
                     yield cell
 
 
-def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None = None) -> Calibration:
-    """Run every trial of a plan; `step` is called after each.
+def calibrate(
+    plan: Plan,
+    step: Callable[[], None],
+    earlier: Calibration | None = None,
+    keep: Callable[[Calibration], None] | None = None,
+) -> Calibration:
+    """Run every trial of a plan.
 
     An interrupt ends it; what was finished is returned.
 
@@ -163,19 +171,39 @@ def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None 
         plan: what is measured.
         step: called after each comparison.
         earlier: what was found before, with the same budget and load; its comparisons count.
+        keep: called with what was found so far, once in `KEEP_S`.
 
     Raises:
         PlanError: the earlier calibration had another budget or load, or was made in another place.
     """
-    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
     here = environment(plan.device)
-    for cell in earlier.cells if earlier else ():
-        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
     if earlier is not None:
         _check_alike(plan, here, earlier)
     prepare(plan.device)
     clock, extra = clock_for(plan.device), extra_work(plan.device)
-    works = {seconds: build_work(seconds, plan.seed, plan.device) for _, seconds, _ in found}
+    works = {
+        seconds: build_work(seconds, plan.seed, plan.device)
+        for seconds in dict.fromkeys(cell.call_s for cell in plan.cells)
+    }
+    overhead = {str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()}
+    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    for cell in earlier.cells if earlier else ():
+        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
+
+    def so_far() -> Calibration:
+        return Calibration(
+            environment=here,
+            budget=plan.budget,
+            load=plan.load,
+            overhead=(earlier.overhead if earlier else {}) | overhead,
+            cells=tuple(
+                Cell(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
+                for (kind, seconds, planted), trials in found.items()
+                if trials
+            ),
+        )
+
+    kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
             trials = found[kind, seconds, planted]
@@ -185,25 +213,10 @@ def calibrate(plan: Plan, step: Callable[[], None], earlier: Calibration | None 
                 sides = _sides(kind, works[seconds], extra, count)
                 trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
-    return Calibration(
-        environment=here,
-        budget=plan.budget,
-        load=plan.load,
-        overhead={
-            str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()
-        },
-        cells=tuple(
-            Cell(
-                kind=kind,
-                asked_s=seconds,
-                call_s=typical_seconds(works[seconds], clock),
-                planted=planted,
-                trials=tuple(trials),
-            )
-            for (kind, seconds, planted), trials in found.items()
-            if trials
-        ),
-    )
+            if keep is not None and time.monotonic() - kept > KEEP_S:
+                keep(so_far())
+                kept = time.monotonic()
+    return so_far()
 
 
 def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
@@ -237,6 +250,7 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         ratio=judged.ratio or 0.0,
         seconds=samples.pass_s,
         values=tuple(round(value, 7) for value in log_ratios(samples.reference, samples.arm, samples.unit)),
+        call_s=statistics.median(itertools.chain.from_iterable(samples.reference)),
     )
 
 

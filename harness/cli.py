@@ -300,7 +300,7 @@ def calibrate(
 
     from harness.calibration import calibrate as run_calibration
     from harness.calibration import parse_plan
-    from harness.record.calibration import read_calibration
+    from harness.record.calibration import Calibration, read_calibration
     from harness.record.store import replace_file
     from harness.report.calibration import in_markdown, in_terminal, power_plot
     from harness.report.progress import progress
@@ -319,12 +319,16 @@ def calibrate(
     if threads:
         torch.set_num_threads(threads)
     earlier = read_calibration(json) if json and json.exists() else None
+
+    def keep(found: Calibration) -> None:
+        if json:
+            replace_file(json, msgspec.json.encode(found))
+
     with progress("comparisons", plan.trials) as step:
-        found = run_calibration(plan, step, earlier)
+        found = run_calibration(plan, step, earlier, keep)
+    keep(found)
     typer.echo(in_terminal(found))
     command = shlex.join(["harness", *sys.argv[1:]])
-    if json:
-        replace_file(json, msgspec.json.encode(found))
     if markdown:
         replace_file(markdown, in_markdown(found, command).encode())
     if plot:

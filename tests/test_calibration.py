@@ -122,6 +122,16 @@ def test_an_interrupt_keeps_what_was_finished() -> None:
     assert sum(len(cell.trials) for cell in found.cells) == 3
 
 
+def test_what_was_found_is_kept_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.calibration.KEEP_S", 0.0)
+    kept: list[Calibration] = []
+    found = calibrate(plan_of(cells="object:200:0:2", budget=0.05), lambda: None, keep=kept.append)
+    assert [len(each.cells[0].trials) for each in kept] == [1, 2]
+    assert kept[-1] == found
+    first, second = (trial.call_s for trial in found.cells[0].trials)
+    assert found.cells[0].call_s == (first + second) / 2
+
+
 def test_the_load_runs_and_is_stopped_whatever_happens() -> None:
     def children() -> int:
         return len([child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE])

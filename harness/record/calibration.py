@@ -1,5 +1,6 @@
 """What a calibration found: every trial of every cell."""
 
+import statistics
 from pathlib import Path
 from typing import Literal
 
@@ -18,16 +19,22 @@ class Trial(msgspec.Struct, frozen=True):
     ratio: float
     seconds: float  # the timing pass took
     values: tuple[float, ...]  # log-ratios, one a unit; what was judged
+    call_s: float = 0.0  # median seconds of a call of the reference; 0 where that was not kept
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Trials of one kind of sides, one length of call and one planted slowdown."""
 
     kind: Kind
-    asked_s: float = 0.0  # the length of call that was asked for
-    call_s: float
+    asked_s: float  # the length of call that was asked for, seconds
     planted: float  # as a fraction; 0 is A/A
     trials: tuple[Trial, ...]
+
+    @property
+    def call_s(self) -> float:
+        """Return the median seconds of a call; what was asked for, where no trial kept it."""
+        known = [trial.call_s for trial in self.trials if trial.call_s]
+        return statistics.median(known) if known else self.asked_s
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

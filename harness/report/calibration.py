@@ -72,7 +72,6 @@ def table_rows(found: Calibration) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for cell in _aa(found):
         seen = look_at(cell)
-        nearest = min(found.overhead, key=lambda seconds: abs(float(seconds) - cell.call_s))
         rows.append(
             (
                 cell.kind,
@@ -83,7 +82,7 @@ def table_rows(found: Calibration) -> list[tuple[str, ...]]:
                 f"{seen.bias:+.3%}",
                 f"{seen.spread:.3%}",
                 f"{resolved(seen.thresholds):.2%}",
-                f"{found.overhead[nearest]:.3%}",
+                f"{found.overhead[str(cell.asked_s)]:.3%}",
             )
         )
     return rows

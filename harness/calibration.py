@@ -32,7 +32,7 @@ from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
 
 _WIDTH = 128
-_SPINS_TIMED = 200_000
+_SPINS_TIMED = 20_000  # as long as a sample
 
 
 def build_work(seconds: float, seed: int, device: str = "cpu") -> Model:
@@ -77,19 +77,30 @@ class Extra:
     """Work that is planted, in counts."""
 
     run: Callable[[int], object]
-    seconds: float  # a count
+    seconds: Callable[[], float]  # a count, read anew
     least: int = 0  # both sides count so far, so that both do the same number of things
+
+    def counts_in(self, work: Callable[[], object], clock: Clock) -> float:
+        """Return what to count to for as long as the work takes; both are read in turns."""
+        calls = max(1, round(SAMPLE_S / typical_seconds(work, clock)))
+        side = Side((("work", work),))
+        return statistics.median(sample(side, calls, clock)[0] / self.seconds() for _ in range(_TIMES))
 
 
 def extra_work(device: str) -> Extra:
     """Return work of a known amount for a device; the host's would hide behind the queue of another."""
     queue = device_of(device)
     if queue is None:
-        return Extra(spin, typical_seconds(lambda: spin(_SPINS_TIMED)) / _SPINS_TIMED)
-    return Extra(queue.count, queue.seconds_a_count, _LEAST_COUNT)
+        return Extra(spin, _seconds_a_spin)
+    return Extra(queue.count, lambda: queue.seconds_a_count, _LEAST_COUNT)
+
+
+def _seconds_a_spin() -> float:
+    return typical_seconds(lambda: spin(_SPINS_TIMED), times=1) / _SPINS_TIMED
 
 
 _LEAST_COUNT = 1024
+_TIMES = 25
 _Call = Callable[[], object]
 
 
@@ -203,13 +214,16 @@ def calibrate(
             ),
         )
 
+    # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
+    counts = {seconds: [extra.counts_in(work, clock)] for seconds, work in works.items()}
     kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
             trials = found[kind, seconds, planted]
             if len(trials) < wanted:
                 rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
-                count = round(planted * typical_seconds(works[seconds], clock) / extra.seconds)
+                counts[seconds].append(extra.counts_in(works[seconds], clock))
+                count = round(planted * statistics.median(counts[seconds]))
                 sides = _sides(kind, works[seconds], extra, count)
                 trials.append(_trial(*sides, plan.budget, rng, clock))
             step()

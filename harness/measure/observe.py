@@ -164,9 +164,8 @@ class Observation:
                 graph = record_graph(self.step.forward, model.module, model.inputs, self.device.holds)
         finally:
             handle.remove()
-        if not found:  # a forward pass that does not run the module itself
-            with torch.no_grad():
-                found.append(defect_of(model()))
+        if not found:  # a forward pass that does not run the module itself, or a callable without one
+            found.append(defect_of(self.step.forward()))
         return graph, next(filter(None, found), "")
 
     @cached_property

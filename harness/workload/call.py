@@ -1,10 +1,12 @@
 """A piece of work that is no model: a callable without arguments, such as an evaluation loop, or a `Step`."""
 
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from harness.workload.model import Model, WorkloadError
@@ -28,7 +30,7 @@ def as_call(made: object, name: str) -> Step | None:
     """Return what a factory made as a step, where it is a `Step` or a callable; None for models.
 
     The modules that a callable reaches by itself, through its closure, its globals, its arguments or the
-    object that it is a method of, are those whose paths name what it saves.
+    object that it is a method of, are those whose paths name what it saves; tensors there outlive a call.
 
     Raises:
         WorkloadError: the callable needs arguments.
@@ -43,7 +45,9 @@ def as_call(made: object, name: str) -> Step | None:
         raise WorkloadError(
             f"{name} returned a callable that needs the argument {needed!r}; one without arguments is timed"
         )
-    model = Model(_holder(call), ())
+    reached = [part for name, value in _reached(call) for part in _parts(name, value)]
+    tensors = tuple(value for _, value in reached if isinstance(value, torch.Tensor))
+    model = Model(_holder(reached), tensors)
     return Step((Part("call", call),), model, call)
 
 
@@ -63,12 +67,23 @@ def _needed(call: Callable[..., object]) -> str:
     )
 
 
-def _holder(call: Callable[..., object]) -> nn.Module:
+def _holder(reached: Iterable[tuple[str, object]]) -> nn.Module:
     """Return one module that holds those a callable reaches, by the names they have there."""
-    found = {name: module for name, module in _reached(call) if isinstance(module, nn.Module)}
+    found = {name: value for name, value in reached if isinstance(value, nn.Module)}
     if len(found) == 1:
         return next(iter(found.values()))
     return nn.ModuleDict({name.replace(".", "_"): module for name, module in found.items()})
+
+
+def _parts(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """Yield a value by its name, and what a dataclass, such as a `Model`, and nested containers hold."""
+    yield name, value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _parts(f"{name}.{field.name}", getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        for place, item in enumerate(value):
+            yield from _parts(f"{name}.{place}", item)
 
 
 def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:

@@ -13,6 +13,7 @@ from torch import nn
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings, measure_arm
 from harness.record.schema import Case
+from harness.workload.call import as_call
 from harness.workload.model import Model
 from harness.workload.models import MODELS
 from harness.workload.questions import load_question
@@ -222,3 +223,18 @@ def test_the_books_are_those_of_the_forward_pass_with_its_loss() -> None:
     # The loss saves the output; torch < 2.1 also the square of it, of which the mean needs the size alone.
     assert seen.books.saved - 262144 in {64 * 10 * 4, 2 * 64 * 10 * 4}
     assert seen.books.unaccounted == 0
+
+
+def test_a_callable_of_several_modules_or_none_is_seen_as_it_is() -> None:
+    first, second, inputs = nn.Linear(8, 8), nn.Linear(8, 8), torch.ones(2, 8)
+
+    def both() -> object:
+        return second(first(inputs))
+
+    def none() -> object:
+        return inputs.log1p() * float("nan")
+
+    seen = [Observation(step) for made in (both, none) if (step := as_call(made, "made")) is not None]
+    assert [each.defect for each in seen] == ["", "NaN"]
+    assert [sum(saved.bytes for saved in each.graph.saved) for each in seen] == [2 * 8 * 4, 0]
+    assert [each.books.unaccounted for each in seen] == [0, 0]

@@ -110,7 +110,8 @@ def compare(
 
     Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `redraw(rng)`) are
     moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
-    is a window of rounds, and what is said holds for the memory layout that they happen to have.
+    is a window of rounds, and what is said holds for the memory layout that they happen to have. With glibc
+    the process keeps from now on what it frees, up to 32 MiB a block.
 
     Args:
         reference: called without arguments; a `Model` stands for its forward pass.

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from harness.duel.protocol import Message
 from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
+from harness.measure.heap import keep_freed_memory
 from harness.record.measured import Case
 from harness.workload.call import CALL, as_call
 from harness.workload.factory import first_line, made_by
@@ -100,6 +101,7 @@ class Built:
             The seconds of a warm call by arm, and the reasons of arms that cannot be called.
         """
         seconds = {}
+        keep_freed_memory()
         gc.collect()  # takes up to 0.1 s where torch is imported, so not before every turn
         gc.disable()
         for arm, step in list(self.steps.items()):

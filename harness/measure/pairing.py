@@ -16,6 +16,7 @@ from typing import Literal
 
 from harness.errors import HarnessError
 from harness.measure.clock import Clock
+from harness.measure.heap import keep_freed_memory
 from harness.record.names import TIME
 from harness.record.schema import Samples
 
@@ -162,6 +163,7 @@ class Pair:
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
         """
+        keep_freed_memory()
         self._started = self.clock()
         costs = [self._warm(side, longest) for side in (self.reference, self.arm)]
         one_call = sum(costs) / 2

@@ -10,6 +10,7 @@ from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
 from harness.measure.device import device_of, prepare
 from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.heap import keep_freed_memory
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair, Side
@@ -120,6 +121,7 @@ def _timed(
     started = pair.clock()
     bare = pair.reference, pair.arm
     if settings.one_round:
+        keep_freed_memory()
         for step in cold:
             metered(step, settings.meter, pair.clock)()
     else:

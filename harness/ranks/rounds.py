@@ -8,6 +8,7 @@ from random import Random
 import msgspec
 
 from harness.measure.clock import Clock
+from harness.measure.heap import keep_freed_memory
 from harness.measure.pairing import (
     SAMPLE_S,
     WARM_S,
@@ -66,6 +67,7 @@ class Together:
 
     def _warm(self, side: Side) -> float:
         """Call a side until rank 0 finds it warm; return what a call costs the slowest rank, in seconds."""
+        keep_freed_memory()
         costs: list[float] = []
         begin = self.clock()
         enough = False

@@ -1,0 +1,28 @@
+"""The heap that keeps what is freed."""
+
+import ctypes
+import resource
+import sys
+
+import pytest
+import torch
+
+from harness.measure.heap import keep_freed_memory
+
+PAGES = (8 << 20) // resource.getpagesize()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+def test_what_a_call_frees_is_there_for_the_next() -> None:
+    assert keep_freed_memory()
+    faults = []
+    for _ in range(8):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(8 << 20, dtype=torch.uint8)
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert max(faults[4:]) < PAGES / 4
+
+
+def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not keep_freed_memory()

@@ -24,6 +24,7 @@ from harness.judge.interval import log_ratios
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import device_of, prepare
 from harness.measure.environment import environment
+from harness.measure.heap import keep_freed_memory
 from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
 from harness.measure.torch_compat import check_device
 from harness.record.calibration import Calibration, Cell, Kind, Trial
@@ -191,6 +192,7 @@ def calibrate(
     if earlier is not None:
         _check_alike(plan, here, earlier)
     prepare(plan.device)
+    keep_freed_memory()  # before the work is sized: it takes twice as long without
     clock, extra = clock_for(plan.device), extra_work(plan.device)
     works = {
         seconds: build_work(seconds, plan.seed, plan.device)

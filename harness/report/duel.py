@@ -1,5 +1,6 @@
 """A duel in words: the verdict first, then what differs in the environments, the times, the exact values."""
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -114,7 +115,8 @@ def _side(name: str, side: DuelSide) -> str:
     where = side.run.environment
     revision = f", commit {side.revision[:12]}" if side.revision else ""
     said = f"{name}: {side.given}: torch {where.torch} ({where.build}), Python {where.python}{revision}"
-    return visible(said if side.python == side.given else f"{said}; {side.python}")
+    is_told = os.sep in side.given and side.python.endswith(side.given.removeprefix("./"))
+    return visible(said if is_told else f"{said}; {side.python}")
 
 
 def how(duel: Duel) -> str:

@@ -20,7 +20,7 @@ from torch import nn
 
 from harness.api import judge_samples, time_pair
 from harness.errors import HarnessError
-from harness.judge.interval import log_ratios
+from harness.judge import interval
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import device_of, prepare
 from harness.measure.environment import environment
@@ -85,7 +85,9 @@ class Extra:
         """Return what to count to for as long as the work takes; both are read in turns."""
         calls = max(1, round(SAMPLE_S / typical_seconds(work, clock)))
         side = Side((("work", work),))
-        return statistics.median(sample(side, calls, clock)[0] / self.seconds() for _ in range(_TIMES))
+        both = [(sample(side, calls, clock)[0], self.seconds()) for _ in range(_TIMES)]
+        took, each = (interval.undisturbed(readings) for readings in zip(*both, strict=True))
+        return took / each
 
 
 def extra_work(device: str) -> Extra:
@@ -217,15 +219,18 @@ def calibrate(
         )
 
     # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
-    counts = {seconds: [extra.counts_in(work, clock)] for seconds, work in works.items()}
+    counts: dict[tuple[Kind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
     kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
             trials = found[kind, seconds, planted]
             if len(trials) < wanted:
                 rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
-                counts[seconds].append(extra.counts_in(works[seconds], clock))
-                count = round(planted * statistics.median(counts[seconds]))
+                read = counts[kind, seconds]
+                # A copy may be faster than the original for good, by the place where either lies.
+                alike = works[seconds] if kind == "object" else CopiedModel(works[seconds])
+                read.append(extra.counts_in(alike, clock))
+                count = round(planted * statistics.median(read))
                 sides = _sides(kind, works[seconds], extra, count)
                 trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
@@ -265,7 +270,9 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         verdict=judged.verdict.value,
         ratio=judged.ratio or 0.0,
         seconds=samples.pass_s,
-        values=tuple(round(value, 7) for value in log_ratios(samples.reference, samples.arm, samples.unit)),
+        values=tuple(
+            round(value, 7) for value in interval.log_ratios(samples.reference, samples.arm, samples.unit)
+        ),
         call_s=statistics.median(itertools.chain.from_iterable(samples.reference)),
     )
 

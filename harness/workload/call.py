@@ -75,15 +75,18 @@ def _holder(reached: Iterable[tuple[str, object]]) -> nn.Module:
     return nn.ModuleDict({name.replace(".", "_"): module for name, module in found.items()})
 
 
-def _parts(name: str, value: object) -> Iterator[tuple[str, object]]:
+def _parts(name: str, value: object, above: tuple[int, ...] = ()) -> Iterator[tuple[str, object]]:
     """Yield a value by its name, and what a dataclass, such as a `Model`, and nested containers hold."""
+    if id(value) in above:  # it holds itself
+        return
     yield name, value
+    above = (*above, id(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            yield from _parts(f"{name}.{field.name}", getattr(value, field.name))
+            yield from _parts(f"{name}.{field.name}", getattr(value, field.name), above)
     elif isinstance(value, (tuple, list)):
         for place, item in enumerate(value):
-            yield from _parts(f"{name}.{place}", item)
+            yield from _parts(f"{name}.{place}", item, above)
 
 
 def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:

@@ -227,8 +227,11 @@ def test_the_books_are_those_of_the_forward_pass_with_its_loss() -> None:
 
 def test_a_callable_of_several_modules_or_none_is_seen_as_it_is() -> None:
     first, second, inputs = nn.Linear(8, 8), nn.Linear(8, 8), torch.ones(2, 8)
+    batches: list[object] = [inputs]
+    batches.append(batches)
 
     def both() -> object:
+        assert batches
         return second(first(inputs))
 
     def none() -> object:

@@ -298,8 +298,8 @@ def calibrate(
     import msgspec
     import torch
 
-    from harness.calibration import calibrate as run_calibration
-    from harness.calibration import parse_plan
+    from harness.calibration.plan import parse_plan
+    from harness.calibration.run import calibrate as run_calibration
     from harness.record.calibration import Calibration, read_calibration
     from harness.record.store import replace_file
     from harness.report.calibration import in_markdown, in_terminal, power_plot

@@ -7,7 +7,9 @@ import msgspec
 import psutil
 import pytest
 
-from harness.calibration import Plan, PlanError, bursty_load, calibrate, parse_plan
+from harness.calibration.load import bursty_load
+from harness.calibration.plan import Plan, PlanError, parse_plan
+from harness.calibration.run import calibrate
 from harness.errors import HarnessError
 from harness.record.calibration import Calibration, read_calibration
 from harness.record.codec import UnreadableError
@@ -123,7 +125,7 @@ def test_an_interrupt_keeps_what_was_finished() -> None:
 
 
 def test_what_was_found_is_kept_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.calibration.KEEP_S", 0.0)
+    monkeypatch.setattr("harness.calibration.run.KEEP_S", 0.0)
     kept: list[Calibration] = []
     found = calibrate(plan_of(cells="object:200:0:2", budget=0.05), lambda: None, keep=kept.append)
     assert [len(each.cells[0].trials) for each in kept] == [1, 2]

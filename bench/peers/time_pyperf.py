@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.peers.record import PROCESSES
 from bench.peers.tool import TARGETS, Outcome, TimingPeer, run
-from harness.calibration import typical_seconds
+from harness.calibration.work import typical_seconds
 
 if TYPE_CHECKING:
     from pyperf import Benchmark

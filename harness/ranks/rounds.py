@@ -51,6 +51,7 @@ class Together:
 
     def measure(self, budget: float) -> tuple[Samples, ...]:
         """Warm both sides, time them, and return this rank's samples: the whole call, then each part."""
+        keep_freed_memory()
         started = self.clock()
         rng = Random(self.seed)
         moving = self._moving(rng)
@@ -67,7 +68,6 @@ class Together:
 
     def _warm(self, side: Side) -> float:
         """Call a side until rank 0 finds it warm; return what a call costs the slowest rank, in seconds."""
-        keep_freed_memory()
         costs: list[float] = []
         begin = self.clock()
         enough = False

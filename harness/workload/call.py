@@ -1,6 +1,5 @@
 """A piece of work that is no model: a callable without arguments, such as an evaluation loop, or a `Step`."""
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from torch import nn
 
 from harness.workload.model import Model, WorkloadError
 from harness.workload.step import Part, Step
+from harness.workload.tensors import items_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,8 @@ def _parts(name: str, value: object, above: tuple[int, ...] = ()) -> Iterator[tu
         return
     yield name, value
     above = (*above, id(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _parts(f"{name}.{field.name}", getattr(value, field.name), above)
-    elif isinstance(value, (tuple, list)):
-        for place, item in enumerate(value):
-            yield from _parts(f"{name}.{place}", item, above)
+    for place, item in items_in(value):
+        yield from _parts(f"{name}.{place}", item, above)
 
 
 def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:

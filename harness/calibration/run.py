@@ -1,0 +1,148 @@
+"""The run: every pair of a plan, timed by the very code that `compare` uses, and judged."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+
+from harness.api import judge_samples, time_pair
+from harness.calibration.load import bursty_load
+from harness.calibration.plan import Plan, PlanError
+from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
+from harness.judge import interval
+from harness.measure.clock import Clock, clock_for
+from harness.measure.device import prepare
+from harness.measure.environment import environment
+from harness.measure.heap import keep_freed_memory
+from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
+from harness.record.calibration import Calibration, Cell, Kind, Trial
+from harness.record.schema import Environment
+from harness.workload.copied import CopiedModel
+from harness.workload.model import Model
+
+_Call = Callable[[], object]
+KEEP_S = 60.0  # between two calls of `keep`
+
+
+def calibrate(
+    plan: Plan,
+    step: Callable[[], None],
+    earlier: Calibration | None = None,
+    keep: Callable[[Calibration], None] | None = None,
+) -> Calibration:
+    """Run every trial of a plan.
+
+    An interrupt ends it; what was finished is returned.
+
+    Args:
+        plan: what is measured.
+        step: called after each comparison.
+        earlier: what was found before, with the same budget and load; its comparisons count.
+        keep: called with what was found so far, once in `KEEP_S`.
+
+    Raises:
+        PlanError: the earlier calibration had another budget or load, or was made in another place.
+    """
+    here = environment(plan.device)
+    if earlier is not None:
+        _check_alike(plan, here, earlier)
+    prepare(plan.device)
+    keep_freed_memory()  # before the work is sized: it takes twice as long without
+    clock, extra = clock_for(plan.device), extra_work(plan.device)
+    works = {
+        seconds: build_work(seconds, plan.seed, plan.device)
+        for seconds in dict.fromkeys(cell.call_s for cell in plan.cells)
+    }
+    overhead = {str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()}
+    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    for cell in earlier.cells if earlier else ():
+        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
+
+    def so_far() -> Calibration:
+        return Calibration(
+            environment=here,
+            budget=plan.budget,
+            load=plan.load,
+            overhead=(earlier.overhead if earlier else {}) | overhead,
+            cells=tuple(
+                Cell(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
+                for (kind, seconds, planted), trials in found.items()
+                if trials
+            ),
+        )
+
+    # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
+    counts: dict[tuple[Kind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
+    kept = time.monotonic()
+    with suppress(KeyboardInterrupt), bursty_load(plan.load):
+        for kind, seconds, planted, wanted in plan.turns():
+            trials = found[kind, seconds, planted]
+            if len(trials) < wanted:
+                rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
+                count = 0
+                if planted:
+                    read = counts[kind, seconds]
+                    # A copy may be faster than the original for good, by the place where either lies.
+                    alike = works[seconds] if kind == "object" else CopiedModel(works[seconds])
+                    read.append(extra.counts_in(alike, clock))
+                    count = round(planted * statistics.median(read))
+                sides = _sides(kind, works[seconds], extra, count)
+                trials.append(_trial(*sides, plan.budget, rng, clock))
+            step()
+            if keep is not None and time.monotonic() - kept > KEEP_S:
+                keep(so_far())
+                kept = time.monotonic()
+    return so_far()
+
+
+def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
+    there = earlier.environment
+    for name, now, then in (
+        ("budget", plan.budget, earlier.budget),
+        ("load", plan.load, earlier.load),
+        ("torch", here.torch, there.torch),
+        ("device", here.device, there.device),
+        ("processor", here.processor, there.processor),
+        ("threads", here.threads, there.threads),
+    ):
+        if now != then:
+            raise PlanError(
+                f"the earlier calibration has {name} {then}, this one {now}; give another --json file"
+            )
+
+
+def _sides(kind: str, work: Model, extra: Extra, count: int) -> tuple[_Call, _Call]:
+    """Return the reference and the arm: bare callables on one object, or two copies that can be moved."""
+    if kind == "object":
+        return Planted(work, extra).__call__, Planted(work, extra, count).__call__
+    return Planted(CopiedModel(work), extra), Planted(CopiedModel(work), extra, count)
+
+
+def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Clock) -> Trial:
+    samples = time_pair(reference, arm, budget, rng, clock)
+    judged = judge_samples(samples)
+    return Trial(
+        verdict=judged.verdict.value,
+        ratio=judged.ratio or 0.0,
+        seconds=samples.pass_s,
+        values=tuple(
+            round(value, 7) for value in interval.log_ratios(samples.reference, samples.arm, samples.unit)
+        ),
+        call_s=statistics.median(itertools.chain.from_iterable(samples.reference)),
+    )
+
+
+def overhead_share(took: float) -> float:
+    """Return the share of a sample that is not the work.
+
+    That is the loop, the clock's two readings, and the least that a call costs: one of a built-in method.
+
+    Args:
+        took: seconds of a call.
+    """
+    calls = max(1, round(SAMPLE_S / took))
+    with undisturbed():
+        empty = [sample(Side((("empty", ().__len__),)), calls, time.perf_counter)[0] for _ in range(201)]
+    return statistics.median(empty) / took

@@ -10,7 +10,6 @@ from random import Random
 import torch
 from torch import nn
 
-from harness.judge import interval
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import device_of
 from harness.measure.pairing import SAMPLE_S, Side, sample
@@ -20,6 +19,7 @@ from harness.workload.model import Model
 _WIDTH = 128
 _LARGEST_BATCH = 1 << 20
 _SPINS_TIMED = 20_000  # as long as a sample
+_LEAST_SPINS = 64  # the first ones take longer than the rest, with the loop's code not at hand
 _LEAST_COUNT = 1024
 _TIMES = 25
 
@@ -64,22 +64,24 @@ class Extra:
 
     run: Callable[[int], object]
     seconds: Callable[[], float]  # a count, read anew
-    least: int = 0  # both sides count so far, so that both do the same number of things
+    least: int  # both sides count so far, so that both do the same number of things
 
     def counts_in(self, work: Callable[[], object], clock: Clock) -> float:
-        """Return what to count to for as long as the work takes; both are read in turns."""
+        """Return what to count to for as long as the work takes.
+
+        Both are read in turns, and the median counts of what one took over what the other took: a count runs
+        at one of two speeds for a while, and the fastest readings would all be of the faster.
+        """
         calls = max(1, round(SAMPLE_S / typical_seconds(work, clock)))
         side = Side((("work", work),))
-        both = [(sample(side, calls, clock)[0], self.seconds()) for _ in range(_TIMES)]
-        took, each = (interval.undisturbed(readings) for readings in zip(*both, strict=True))
-        return took / each
+        return statistics.median(sample(side, calls, clock)[0] / self.seconds() for _ in range(_TIMES))
 
 
 def extra_work(device: str) -> Extra:
     """Return work of a known amount for a device; the host's would hide behind the queue of another."""
     queue = device_of(device)
     if queue is None:
-        return Extra(spin, _seconds_a_spin)
+        return Extra(spin, _seconds_a_spin, _LEAST_SPINS)
     return Extra(queue.count, lambda: queue.seconds_a_count, _LEAST_COUNT)
 
 

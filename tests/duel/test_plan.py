@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.duel.plan import FEWEST_TURNS, Turns, plan_turns, restarts_for
+from harness.duel.plan import CONTRARY, FEWEST_TURNS, Turns, plan_turns, restarts_for
 
 
 def test_a_short_call_is_put_into_samples_and_a_turn_begins_by_filling_caches() -> None:
@@ -20,11 +20,11 @@ def test_a_long_call_is_a_turn_by_itself() -> None:
 
 
 @pytest.mark.parametrize("contrasts", [0, 1, 2, 3, 24, 1000])
-def test_one_contrary_restart_leaves_a_change_to_be_found(contrasts: int) -> None:
+def test_contrary_restarts_leave_a_change_to_be_found(contrasts: int) -> None:
     from harness.judge.verdict import Verdict, judge_family
 
     restarts = restarts_for(contrasts)
     assert restarts >= 9
-    changed = [-0.01, *[0.02 + place * 1e-6 for place in range(restarts - 1)]]
+    changed = [*[-0.01] * CONTRARY, *[0.02 + place * 1e-6 for place in range(restarts - CONTRARY)]]
     silent = [[(-1) ** place * 1e-6 for place in range(restarts)]] * (contrasts - 1)
     assert judge_family([changed, *silent], floor=0.005)[0].verdict is Verdict.WORSE

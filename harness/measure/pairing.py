@@ -28,9 +28,7 @@ SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty
 DRAWS = 64  # aimed at; many more would hardly narrow the interval further
 FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
-MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before there are few draws
-LONG_CALL_DRAWS = 24  # so many draws find more than a dozen of twice the rounds
-LONG_CALL_ROUNDS = 4  # of these a draw rests on the fastest one; given up before the fewest draws are
+MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
 REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
 REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
 
@@ -298,8 +296,7 @@ def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan
     most = budget / moving if moving > 0 else math.inf
     affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
     rounds = budget / round_s
-    few = max(min(rounds / LONG_CALL_ROUNDS, LONG_CALL_DRAWS), min(rounds, FEWEST_DRAWS))
-    wanted = max(rounds / MIN_ROUNDS, few)
+    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
     draws = int(max(1, min(DRAWS, affordable, wanted)))
     rounds_a_draw = max(1, _whole((budget - draws * moving) / round_s / draws))
     # What whole rounds leave of the budget goes to more draws.

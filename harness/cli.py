@@ -143,8 +143,12 @@ def duel(
         int, typer.Option(help="of both sides; 0 for as many as the number of contrasts needs")
     ] = 0,
     budget: Annotated[
-        float, typer.Option(help="seconds of timing an arm, both sides, in all; 0 for exact metrics alone")
-    ] = 2.0,
+        float | None,
+        typer.Option(
+            help="seconds of timing an arm, both sides, in all; by default 2, or 6 for one arm alone;"
+            " 0 for exact metrics alone"
+        ),
+    ] = None,
     floor: Annotated[float, typer.Option(help="relative difference that is none")] = 0.005,
     threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 1,
     pin: Annotated[bool, typer.Option(help="both sides to one core, where one thread runs")] = True,

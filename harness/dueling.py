@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.duel.plan import BUDGET_S, FLOOR
+from harness.duel.plan import FLOOR
 from harness.duel.process import DuelError
 from harness.duel.referee import Referee, Settings, Watcher, elapsed, free_core
 from harness.duel.sides import Repository, Side, find_side, said_of_tree
@@ -41,7 +41,7 @@ def hold_duel(
     batch_size: int = 0,
     mode: str = "",
     restarts: int = 0,
-    budget: float = BUDGET_S,
+    budget: float | None = None,
     floor: float = FLOOR,
     threads: int = 1,
     pin: bool = True,
@@ -62,7 +62,8 @@ def hold_duel(
         batch_size: 0 for each model's own.
         mode: "train" or "eval"; "" for each question's own.
         restarts: of both sides; 0 for as many as the number of contrasts needs.
-        budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone.
+        budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone,
+            None for 2, or for more where there are few arms.
         floor: the relative difference that is none.
         threads: intra-op; 0 for torch's own choice.
         pin: both sides to one core; with one thread only.
@@ -73,7 +74,7 @@ def hold_duel(
     Raises:
         HarnessError: a side, a target or a number cannot be used; in one sentence.
     """
-    _check(restarts=restarts, budget=budget, floor=floor, threads=threads, batch_size=batch_size)
+    _check(restarts=restarts, budget=budget or 0.0, floor=floor, threads=threads, batch_size=batch_size)
     began = time.monotonic()
     here = Path.cwd().resolve()
     repository = Repository.around(here)
@@ -107,7 +108,7 @@ def hold_duel(
         start=start,
         core=core,
         floor=floor,
-        budget=budget,
+        budget=tally.budget,
         seed=seed,
         seconds=elapsed(began),
         command=command,

@@ -14,6 +14,7 @@ CONTRARY = 2
 # code scatter by 0.26 to 1.1 % (one standard deviation), so that a dozen of them resolve about this much.
 FLOOR = 0.005
 BUDGET_S = 2.0  # seconds of timing an arm, both sides together, over all restarts
+FEW_ARMS_S = 6.0  # of timing all arms, at least: the starts alone take half a minute
 SAMPLE_S = 3e-4  # as long as a sample within one process
 TURN_S = 4e-3  # a side's samples in a row: waking it through its pipe takes 0.1 ms, and cools the caches
 FEWEST_TURNS = 4  # of each side, so that the fastest quarter is of several moments
@@ -63,6 +64,15 @@ def restarts_for(contrasts: int, alpha: float = ALPHA) -> int:
     while max(1, contrasts) * 2 * _contrary_orders(restarts) > alpha * 2**restarts:
         restarts += 1
     return restarts
+
+
+def budget_for(contrasts: int) -> float:
+    """Return the seconds of timing an arm, both sides together, over all restarts.
+
+    >>> budget_for(1), budget_for(24)
+    (6.0, 2.0)
+    """
+    return max(BUDGET_S, FEW_ARMS_S / max(1, contrasts))
 
 
 def _contrary_orders(restarts: int) -> int:

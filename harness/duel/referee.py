@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from harness.duel.plan import Turns, mean_cost, plan_turns, restarts_for
+from harness.duel.plan import Turns, budget_for, mean_cost, plan_turns, restarts_for
 from harness.duel.process import DuelError, LostError, Worker
 from harness.duel.protocol import Message
 from harness.duel.sides import Side
@@ -40,14 +40,15 @@ class Settings:
     Attributes:
         asked: the cases, in the words of `Asked`.
         restarts: of both sides; 0 for as many as the number of contrasts needs.
-        budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone.
+        budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone,
+            None for what the number of contrasts allows.
         seed: of weights, inputs and order.
         core: that both sides are pinned to; None for none.
     """
 
     asked: Message
     restarts: int
-    budget: float
+    budget: float | None
     seed: int
     core: int | None
 
@@ -110,10 +111,17 @@ class Referee:
         return self.tally
 
     def _restarts(self) -> int:
-        if self.settings.budget <= 0:
+        if self._budget <= 0:
             return 1
-        contrasts = sum(len(planned.shared) for planned in self.tally.planned)
-        return self.settings.restarts or restarts_for(contrasts)
+        return self.settings.restarts or restarts_for(self._contrasts)
+
+    @property
+    def _budget(self) -> float:
+        return budget_for(self._contrasts) if self.settings.budget is None else self.settings.budget
+
+    @property
+    def _contrasts(self) -> int:
+        return sum(len(planned.shared) for planned in self.tally.planned)
 
     def _is_anything_left(self) -> bool:
         """Whether there is a case left to run, once they are known."""
@@ -121,7 +129,7 @@ class Referee:
 
     def _lose(self, number: int, error: LostError, lost: int) -> None:
         where = f" in {self._at}" if self._at else ""
-        if self.settings.budget <= 0:
+        if self._budget <= 0:
             self._wanted += 1  # exact metrics are taken once, and one restart has to go to its end
         self.tally.lost.append(f"restart {number} was lost: {error}{where}")
         if self._at:
@@ -159,7 +167,7 @@ class Referee:
         if self.settings.core is not None:
             _both(pair, "pin", core=self.settings.core)
         sampled: dict[Key, tuple[list[float], list[float]]] = {}
-        if self.settings.budget > 0:
+        if self._budget > 0:
             for planned in self._shuffled():
                 self._time(pair, planned, sampled)
         if not self.tally.exact:
@@ -181,7 +189,7 @@ class Referee:
             for name, answer in _both(pair, "describe", device=self.settings.asked["device"]).items()
         }
         self.tally.plan(answers)
-        self._wanted = self._restarts()
+        self._wanted, self.tally.budget = self._restarts(), self._budget
         self.watch.planned(self._wanted)
 
     def _shuffled(self) -> list[Planned]:
@@ -214,7 +222,7 @@ class Referee:
         for arm in planned.shared:
             if (planned.id, arm) not in self._turns:
                 cost = mean_cost(built["base"]["seconds"], built["head"]["seconds"], arm)
-                self._turns[planned.id, arm] = plan_turns(cost, self.settings.budget / self._wanted)
+                self._turns[planned.id, arm] = plan_turns(cost, self.tally.budget / self._wanted)
             sampled[planned.id, arm] = ([], [])
         left = {arm: self._turns[planned.id, arm].turns for arm in planned.shared}
         while left:

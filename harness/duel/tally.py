@@ -59,6 +59,7 @@ class Tally:
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     restarts: int = 0
+    budget: float = 0.0  # seconds of timing an arm
     _metrics: dict[str, Metric] = field(default_factory=dict)
     _refused: dict[tuple[str, str, str], tuple[Status, str]] = field(default_factory=dict)
     _targets: dict[tuple[str, str], str] = field(default_factory=dict)  # of a side without a target's cases

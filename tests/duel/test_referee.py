@@ -37,7 +37,7 @@ def test_a_slower_head_is_worse_and_an_equal_one_is_the_same(tmp_path: Path) -> 
     worse = held(base, slow)
     assert worse.times[0].judgement.verdict is Verdict.WORSE
     assert worse.times[0].judgement.ratio == pytest.approx(1.02)
-    assert worse.times[0].judgement.units == 12  # what one contrast needs
+    assert worse.times[0].judgement.units == 15  # what one contrast needs
     assert worse.outcome.fails
     assert worse.text(80).startswith("FAIL: 1 worse in 1 of 1 case; furthest in time: grad_mode/model/eval/")
     assert left_behind() == []
@@ -62,7 +62,7 @@ def test_a_killed_worker_loses_its_restart_alone(tmp_path: Path) -> None:
         "restart 5 was lost: head was ended by SIGKILL in grad_mode/model/eval/cpu-float32-b1",
     )
     assert "note: restart 5 was lost: head was ended by SIGKILL" in found.text(200)
-    assert found.times[0].judgement.units == 11
+    assert found.times[0].judgement.units == 14
     assert found.times[0].judgement.verdict is Verdict.WORSE
 
 
@@ -188,3 +188,11 @@ def test_no_worker_and_no_folder_outlives_a_referee_that_is_killed(tmp_path: Pat
     pids = [int((tmp_path / f"{name}.pid").read_text()) for name in ("base", "head")]
     wait_for(lambda: not any(is_running(pid) for pid in pids))
     wait_for(lambda: not list(tmp_path.glob("harness-duel-*")))
+
+
+def test_one_arm_alone_is_given_more_time_by_default(tmp_path: Path) -> None:
+    sides = [str(fake(tmp_path, name)) for name in ("base", "head")]
+    by_default = hold_duel(*sides, (), Quiet(), restarts=1, pin=False)
+
+    assert by_default.budget == 6.0
+    assert hold_duel(*sides, (), Quiet(), restarts=1, budget=0.1, pin=False).budget == 0.1

@@ -46,7 +46,7 @@ def test_a_worse_head_has_the_status_of_a_regression_and_the_verdict_comes_first
     assert len(again.arms[0].samples.arm) == 15  # type: ignore[union-attr]
     assert Judged.of(again).outcome.fails
     page = files["html"].read_text()
-    assert page.count("<circle") == 12
+    assert page.count("<circle") == 15
     assert "<script" not in page
     assert files["markdown"].read_text().startswith("### FAIL: 1 worse in 1 of 1 case\n")
     assert "<details><summary>All times</summary>" in files["markdown"].read_text()

@@ -72,6 +72,7 @@ class Session:
     run: Run | None = None
     _record: Record | None = field(default=None, init=False)
     _arm: str = field(default="", init=False)
+    _was_ended: bool = field(default=False, init=False)  # by the launcher
 
     def measure(self) -> Run:
         """Measure everything with all other ranks.
@@ -82,7 +83,7 @@ class Session:
             HarnessError: what was asked cannot be measured; the same is raised on all ranks.
         """
         check_gloo()
-        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGTERM, self._end)
         store, beside = store_beside(self.time_limit)
         alarm = Alarm(self.place, beside, self.time_limit, self._tell)
         try:
@@ -197,24 +198,25 @@ class Session:
     def _failed(self, alarm: Alarm, error: BaseException) -> NoReturn:
         from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
-        try:
+        with contextlib.suppress(Ended):
             # A rank that was killed takes its connections with it: then this error is only what came of that.
             time.sleep(_SETTLING_S)
-        except Ended:
+        if self._was_ended:
             self._ended(alarm)
         get_error_handler().record_exception(error)
         with contextlib.suppress(Ended, RuntimeError):  # the store may be gone
             alarm.failed(error)
         _leave(1)
 
+    def _end(self, _number: int, _frame: Any) -> None:
+        # Python drops what is raised while it is in a destructor or a weak reference's callback.
+        self._was_ended = True
+        raise Ended
+
     def _ended(self, alarm: Alarm) -> NoReturn:
         with contextlib.suppress(Ended, RuntimeError):
             alarm.ended()
         _leave(1)
-
-
-def _end(_number: int, _frame: Any) -> None:
-    raise Ended
 
 
 def _leave(status: int) -> NoReturn:

@@ -43,7 +43,9 @@ def test_a_worse_head_has_the_status_of_a_regression_and_the_verdict_comes_first
     assert (kept["verdict"], kept["times"][0]["judgement"]["verdict"]) == ("fail", "worse")
     again = decode_duel(files["json"].read_bytes())
     assert judge_times(again)[0].judgement.ratio == pytest.approx(1.02)
-    assert len(again.arms[0].samples.arm) == 15  # type: ignore[union-attr]
+    samples = again.arms[0].samples
+    assert samples is not None
+    assert len(samples.arm) == 15
     assert Judged.of(again).outcome.fails
     page = files["html"].read_text()
     assert page.count("<circle") == 15

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 _HOG = """
 import os, random, sys, time
@@ -19,13 +19,12 @@ while os.getppid() == parent:
 @contextmanager
 def bursty_load(processes: int) -> Iterator[None]:
     """Run so many processes that work and rest in bursts of 5 to 50 ms; stop them whatever happens."""
-    hogs: list[subprocess.Popen[bytes]] = []
-    try:
+    with ExitStack() as hogs:
         for _ in range(processes):
-            hogs.append(subprocess.Popen([sys.executable, "-c", _HOG]))  # noqa: S603, PERF401 (own code; each is to be stopped even if the next cannot start)
+            hogs.callback(_stop, subprocess.Popen([sys.executable, "-c", _HOG]))  # noqa: S603 (own code)
         yield
-    finally:
-        for hog in hogs:
-            hog.kill()
-        for hog in hogs:
-            hog.wait()
+
+
+def _stop(hog: subprocess.Popen[bytes]) -> None:
+    hog.kill()
+    hog.wait()

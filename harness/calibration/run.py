@@ -16,7 +16,7 @@ from harness.measure.clock import Clock, clock_for
 from harness.measure.device import prepare
 from harness.measure.environment import environment
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import SAMPLE_S, Side, sample, undisturbed
+from harness.measure.pairing import Side, calls_a_sample, sample, undisturbed
 from harness.record.calibration import Calibration, Cell, Kind, Trial
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
@@ -142,7 +142,7 @@ def overhead_share(took: float) -> float:
     Args:
         took: seconds of a call.
     """
-    calls = max(1, round(SAMPLE_S / took))
+    calls = calls_a_sample(took)
     with undisturbed():
         empty = [sample(Side((("empty", ().__len__),)), calls, time.perf_counter)[0] for _ in range(201)]
     return statistics.median(empty) / took

@@ -12,7 +12,7 @@ from torch import nn
 
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import device_of
-from harness.measure.pairing import SAMPLE_S, Side, sample
+from harness.measure.pairing import Side, calls_a_sample, sample
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
 
@@ -72,7 +72,7 @@ class Extra:
         Both are read in turns, and the median counts of what one took over what the other took: a count runs
         at one of two speeds for a while, and the fastest readings would all be of the faster.
         """
-        calls = max(1, round(SAMPLE_S / typical_seconds(work, clock)))
+        calls = calls_a_sample(typical_seconds(work, clock))
         side = Side((("work", work),))
         return statistics.median(sample(side, calls, clock)[0] / self.seconds() for _ in range(_TIMES))
 

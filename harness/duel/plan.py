@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.judge.verdict import ALPHA
+from harness.measure.pairing import calls_a_sample
 
 FEWEST_RESTARTS = 9
 # With a scatter of 1.2 % from restart to restart one restart in 20 shows the opposite of +2 %: of 12
@@ -15,7 +16,6 @@ CONTRARY = 2
 FLOOR = 0.005
 BUDGET_S = 2.0  # seconds of timing an arm, both sides together, over all restarts
 FEW_ARMS_S = 6.0  # of timing all arms, at least: the starts alone take half a minute
-SAMPLE_S = 3e-4  # as long as a sample within one process
 TURN_S = 4e-3  # a side's samples in a row: waking it through its pipe takes 0.1 ms, and cools the caches
 FEWEST_TURNS = 4  # of each side, so that the fastest quarter is of several moments
 
@@ -44,7 +44,7 @@ def plan_turns(cost: float, budget: float) -> Turns:
     >>> plan_turns(1e-4, 0.2)
     Turns(calls=3, samples=13, turns=24)
     """
-    calls = max(1, round(SAMPLE_S / cost))
+    calls = calls_a_sample(cost)
     sample_s = calls * cost
     samples = max(1, round(TURN_S / sample_s))
     turn_s = (samples + (samples > 1)) * sample_s

@@ -110,18 +110,9 @@ class Referee:
         self.tally.restarts = done
         return self.tally
 
-    def _restarts(self) -> int:
-        if self._budget <= 0:
-            return 1
-        return self.settings.restarts or restarts_for(self._contrasts)
-
     @property
-    def _budget(self) -> float:
-        return budget_for(self._contrasts) if self.settings.budget is None else self.settings.budget
-
-    @property
-    def _contrasts(self) -> int:
-        return sum(len(planned.shared) for planned in self.tally.planned)
+    def _is_timed(self) -> bool:
+        return self.settings.budget is None or self.settings.budget > 0
 
     def _is_anything_left(self) -> bool:
         """Whether there is a case left to run, once they are known."""
@@ -129,7 +120,7 @@ class Referee:
 
     def _lose(self, number: int, error: LostError, lost: int) -> None:
         where = f" in {self._at}" if self._at else ""
-        if self._budget <= 0:
+        if not self._is_timed:
             self._wanted += 1  # exact metrics are taken once, and one restart has to go to its end
         self.tally.lost.append(f"restart {number} was lost: {error}{where}")
         if self._at:
@@ -167,7 +158,7 @@ class Referee:
         if self.settings.core is not None:
             _both(pair, "pin", core=self.settings.core)
         sampled: dict[Key, tuple[list[float], list[float]]] = {}
-        if self._budget > 0:
+        if self._is_timed:
             for planned in self._shuffled():
                 self._time(pair, planned, sampled)
         if not self.tally.exact:
@@ -189,7 +180,11 @@ class Referee:
             for name, answer in _both(pair, "describe", device=self.settings.asked["device"]).items()
         }
         self.tally.plan(answers)
-        self._wanted, self.tally.budget = self._restarts(), self._budget
+        contrasts = sum(len(planned.shared) for planned in self.tally.planned)
+        asked = self.settings
+        self.tally.budget = budget_for(contrasts) if asked.budget is None else asked.budget
+        if self._is_timed:
+            self._wanted = asked.restarts or restarts_for(contrasts)
         self.watch.planned(self._wanted)
 
     def _shuffled(self) -> list[Planned]:

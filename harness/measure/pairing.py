@@ -70,6 +70,15 @@ class TimingError(HarnessError, ValueError):
     """A pair that cannot be timed, and why."""
 
 
+def calls_a_sample(cost: float) -> int:
+    """Return how many calls of so many seconds make a sample, at least one.
+
+    >>> calls_a_sample(7e-5), calls_a_sample(0.02)
+    (4, 1)
+    """
+    return max(1, round(SAMPLE_S / cost))
+
+
 def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
     """Time `calls` calls of a side; return seconds per call, of the whole and of each part if several.
 
@@ -172,7 +181,7 @@ class Pair:
                 f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is"
                 " the clock and the call itself, so put more work in one call"
             )
-        calls = max(1, round(SAMPLE_S / one_call))
+        calls = calls_a_sample(one_call)
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
         self._moved = moving is not None

@@ -10,11 +10,11 @@ import msgspec
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
 from harness.measure.pairing import (
-    SAMPLE_S,
     WARM_S,
     Plan,
     Round,
     Side,
+    calls_a_sample,
     move_all,
     plan_draws,
     sample,
@@ -130,7 +130,7 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pl
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
     Plan(calls=1, draws=66, rounds=18)
     """
-    calls = max(1, round(SAMPLE_S / one_call))
+    calls = calls_a_sample(one_call)
     return plan_draws(calls, 2 * (calls * one_call + meeting), moving, budget)
 
 

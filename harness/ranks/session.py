@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import msgspec
 import torch
@@ -20,10 +20,11 @@ from harness.measure.environment import environment
 from harness.measure.inspection import inspect_model, refusing
 from harness.measure.probes import METRICS
 from harness.measure.study import Watcher
+from harness.ranks.agreement import agreed, check_alike, raise_refusal
 from harness.ranks.alarm import Alarm, Store, store_beside
 from harness.ranks.arms import Job, Settings, digest, measure_arm
 from harness.ranks.crew import Crew, joined
-from harness.ranks.place import Place, RanksError, backend_for, check_gloo, device_of_rank
+from harness.ranks.place import Place, backend_for, check_gloo, device_of_rank
 from harness.record.measured import Case
 from harness.record.schema import ArmResult, Record, Run, World
 from harness.workload.losses import find_loss
@@ -32,8 +33,6 @@ from harness.workload.questions import load_question
 from harness.workload.questions.ranks import wrap_of
 from harness.workload.sources import build, resolve
 from harness.workload.wrapping import check_wrap
-
-T = TypeVar("T")
 
 _SETTLING_S = 1.0  # in which the launcher says that another rank has died
 
@@ -128,10 +127,10 @@ class Session:
         self.run = self._begun(crew, request)
         for asked in request.cases:
             at(f"finding {asked.model}")
-            entry = _agreed(crew, partial(_entry, asked.model, request.loss))
+            entry = agreed(crew, partial(_entry, asked.model, request.loss))
             case = replace(asked, model=entry.name, batch_size=asked.batch_size or entry.batch_size)
             at(f"looking at {case.model}")
-            model = _agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
+            model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
             check_alike(crew.gathered(model), f"built {case.model} with")
             self._case(crew, case, entry, Settings(request.budget, request.seed, at))
         self.run = msgspec.structs.replace(self.run, complete=True)
@@ -239,61 +238,6 @@ def _as_told(request: Request) -> dict[str, str]:
     others = ("budget", "device", "seed", "threads", "loss")
     told |= {f"the {name}": str(getattr(request, name)) for name in others}
     return told | {"torch": torch.__version__, "autograd-harness": harness.__version__}
-
-
-def check_alike(of_ranks: Sequence[Mapping[str, str]], verb: str) -> None:
-    """Check that all ranks have the same.
-
-    Args:
-        of_ranks: what each has, by name.
-        verb: what a rank did with it, for the sentence.
-
-    Raises:
-        RanksError: one differs; the first such rank and the first difference are named.
-
-    >>> check_alike([{"the seed": "0"}, {"the seed": "1"}], "was asked for")
-    Traceback (most recent call last):
-    ...
-    harness.ranks.place.RanksError: rank 1 was asked for the seed 1, rank 0 for 0; start all ranks alike
-    """
-    for rank, other in enumerate(of_ranks):
-        for name in dict.fromkeys((*of_ranks[0], *other)):
-            first, second = of_ranks[0].get(name, "nothing"), other.get(name, "nothing")
-            if first != second:
-                preposition = verb.rpartition(" ")[2]
-                raise RanksError(
-                    f"rank {rank} {verb} {name} {second}, rank 0 {preposition} {first}; start all ranks alike"
-                )
-
-
-def raise_refusal(of_ranks: Sequence[str]) -> None:
-    """Raise what ranks refuse with, if one does.
-
-    Args:
-        of_ranks: the sentence of each; "" where it does not refuse.
-
-    Raises:
-        RanksError: with the first sentence; the rank is named where not all say the same.
-    """
-    for rank, refusal in enumerate(of_ranks):
-        if refusal:
-            raise RanksError(refusal if len(set(of_ranks)) == 1 else f"rank {rank}: {refusal}")
-
-
-def _agreed(crew: Crew, make: Callable[[], T]) -> T:
-    """Return what a rank makes, where all can make it.
-
-    Raises:
-        RanksError: one of them cannot.
-    """
-    made: list[T] = []
-    refusal = ""
-    try:
-        made.append(make())
-    except HarnessError as error:
-        refusal = str(error)
-    raise_refusal(crew.gathered(refusal))
-    return made[0]
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.errors import HarnessError
+from harness.ranks.agreement import check_alike, raise_refusal
 from harness.ranks.door import check_alone
 from harness.ranks.place import (
     Place,
@@ -13,7 +14,6 @@ from harness.ranks.place import (
     place_of,
     started_by_launcher,
 )
-from harness.ranks.session import check_alike, raise_refusal
 from harness.report.watch import TerminalWatch
 
 TORCHRUN = {

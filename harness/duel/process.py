@@ -48,6 +48,7 @@ class Worker:
         out: what it printed to standard output.
         err: what it printed to standard error.
         pid: of the process that serves; with "fork" and no copy, of the process that was started.
+        alike: whether it has the addresses that its seed decides, once it was met.
         is_gone: whether the process that was started has ended.
     """
 
@@ -58,6 +59,7 @@ class Worker:
     out: Path
     err: Path
     pid: int = 0
+    alike: bool = False
     is_gone: bool = False
     _rest: bytes = field(default=b"")
 
@@ -124,6 +126,7 @@ class Worker:
                 f" {Path(harness.__file__).parent}"
             )
         self.pid = hello.get("hello", {}).get("pid", self.process.pid)
+        self.alike = hello.get("hello", {}).get("alike", False)
 
     def kill(self) -> None:
         """End the process that serves, at once."""
@@ -176,7 +179,7 @@ def _line(path: Path, *, first: bool = False) -> str:
     return lines[0 if first else -1].strip() if lines else ""
 
 
-def start_worker(side: Side, folder: Path, *, method: str, threads: int) -> Worker:
+def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: int) -> Worker:
     """Start a process in a side's interpreter and working tree, and do not wait for it.
 
     Args:
@@ -184,6 +187,7 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int) -> Work
         folder: for temporary files, its own and what it prints.
         method: "spawn", or "fork" for a process that makes copies of itself.
         threads: intra-op; 0 for torch's own choice.
+        seed: of its addresses, 32 bits.
 
     Raises:
         DuelError: the interpreter cannot be started.
@@ -191,10 +195,12 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int) -> Work
     requests, answers = os.pipe(), os.pipe()
     mark = f"{side.name}-{Random().getrandbits(64):016x}"
     out, err = folder / f"{mark}.out", folder / f"{mark}.err"
-    script = Path(__file__).with_name("start.py")
+    here = Path(__file__)
     command = [
         str(side.python),
-        str(script),
+        str(here.with_name("addresses.py")),
+        str(seed),
+        str(here.with_name("start.py")),
         *map(str, (requests[0], answers[1], os.getpid(), method, threads)),
     ]
     try:

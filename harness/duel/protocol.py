@@ -4,6 +4,7 @@ The referee asks, the worker answers, one at a time. It needs the standard libra
 
 History of the protocol, newest first:
 
+2  hello says whether both sides have the same addresses
 1  hello, describe, plan, build, time, exact, explain, strays, pin, drop, bye; fork
 """
 
@@ -11,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-VERSION = 1
+VERSION = 2
 
 Message = dict[str, Any]
 

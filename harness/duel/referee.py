@@ -138,13 +138,15 @@ class Referee:
         """Start both sides at once, in random order, and wait until both are ready; end them at the end."""
         names = list(self.starters)
         self._rng.shuffle(names)
+        seed = self._rng.getrandbits(32)
         with ExitStack() as stack:
             pair: Pair = {}
             for name in names:
-                pair[name] = self.starters[name].start()
+                pair[name] = self.starters[name].start(seed)
                 stack.callback(self.starters[name].end, pair[name])
             for worker in pair.values():
                 worker.meet()
+            self.tally.place(alike=all(worker.alike for worker in pair.values()))
             yield pair
             for worker in pair.values():
                 worker.send("bye")

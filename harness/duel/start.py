@@ -1,4 +1,4 @@
-"""The first thing that runs in a side's interpreter: a script that any Python 3.6 can read.
+"""What a side's interpreter runs once its addresses are drawn: a script that any Python 3.6 can read.
 
 It finds out whether a worker can run there, and says in one line why not. The harness that runs is
 the referee's, on both sides, and nothing else that lies beside it can be imported.
@@ -7,6 +7,7 @@ the referee's, on both sides, and nothing else that lies beside it can be import
 import importlib
 import importlib.util
 import json
+import mmap
 import os
 import sys
 
@@ -18,9 +19,15 @@ def main() -> None:
     """Serve the referee on two pipes.
 
     Arguments of the script: the pipes to read and to write, the referee's process id, "spawn" or
-    "fork", and the number of threads.
+    "fork", the number of threads, a seed, and 1 if the seed decides the addresses.
     """
     reads, writes, parent = (int(text) for text in sys.argv[1:4])
+    with moved_down(int(sys.argv[6])):
+        serve(reads, writes, parent)
+
+
+def serve(reads: int, writes: int, parent: int) -> None:
+    """Become a worker, or say why this interpreter cannot be one."""
     answer = os.fdopen(writes, "wb")
     # Python has put this script's folder on the path, whose modules have everyday names.
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (strings, as on the path)
@@ -33,7 +40,19 @@ def main() -> None:
     load_harness(os.path.dirname(here))  # noqa: PTH120
     importlib.import_module("harness.duel.lifeline").die_with(parent)
     worker = importlib.import_module("harness.duel.worker")
-    worker.run(os.fdopen(reads, "rb"), answer, method=sys.argv[4], threads=int(sys.argv[5]))
+    worker.run(
+        os.fdopen(reads, "rb"),
+        answer,
+        method=sys.argv[4],
+        threads=int(sys.argv[5]),
+        alike=sys.argv[7] == "1",
+    )
+
+
+def moved_down(seed: int) -> mmap.mmap:
+    """Hold addresses, so that everything that is mapped from now on lies elsewhere; they take no memory."""
+    pages = 1 + (seed >> 16)  # of 32 bits; at most 256 MiB
+    return mmap.mmap(-1, pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
 
 
 def obstacle() -> str:

@@ -19,8 +19,8 @@ class Starter(Protocol):
     def side(self) -> Side:
         """Whose workers they are."""
 
-    def start(self) -> Worker:
-        """Begin to start a worker; whoever asked waits for its hello."""
+    def start(self, seed: int) -> Worker:
+        """Begin to start a worker at the addresses of a seed; whoever asked waits for its hello."""
 
     def finish(self, worker: Worker) -> None:
         """Wait for the end of a worker that was told bye."""
@@ -40,9 +40,9 @@ class Spawning:
     folder: Path
     threads: int
 
-    def start(self) -> Worker:
+    def start(self, seed: int) -> Worker:
         """Start a process."""
-        return start_worker(self.side, self.folder, method="spawn", threads=self.threads)
+        return start_worker(self.side, self.folder, method="spawn", threads=self.threads, seed=seed)
 
     def finish(self, worker: Worker) -> None:
         """Wait for its process."""
@@ -65,10 +65,12 @@ class Forking:
     threads: int
     _template: Worker | None = None
 
-    def start(self) -> Worker:
-        """Have the template make a copy of itself."""
+    def start(self, seed: int) -> Worker:
+        """Have the template make a copy of itself; the template's addresses are of the first seed."""
         if self._template is None:
-            self._template = start_worker(self.side, self.folder, method="fork", threads=self.threads)
+            self._template = start_worker(
+                self.side, self.folder, method="fork", threads=self.threads, seed=seed
+            )
             self._template.meet()
         self._template.send("fork")
         return self._template

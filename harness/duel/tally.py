@@ -123,6 +123,13 @@ class Tally:
                 f" {printed[:80]!r}"
             )
 
+    def place(self, *, alike: bool) -> None:
+        """Note that both sides' addresses differ by chance."""
+        if not alike:
+            self.note(
+                "the system does not let both sides have the same addresses, so that short calls scatter more"
+            )
+
     def note(self, line: str) -> None:
         """Keep a line that is to be known of the whole, once."""
         if line not in self.notes:

@@ -26,7 +26,7 @@ from harness.record.measured import Case
 from harness.workload.factory import first_line
 
 
-def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int) -> None:
+def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, alike: bool) -> None:
     """Answer requests until the referee says bye, or is gone.
 
     Args:
@@ -34,6 +34,7 @@ def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int) -> No
         writes: answers.
         method: "spawn" serves in this process; "fork" makes a fresh copy of it for every restart.
         threads: intra-op; 0 for torch's own choice.
+        alike: whether the other side has the same addresses.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -43,12 +44,12 @@ def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int) -> No
     gc.collect()
     gc.freeze()  # what was imported stays: collecting between cases need not look at it, nor copy its pages
     if method == "fork":
-        _copy_on_request(reads, writes)
+        _copy_on_request(reads, writes, alike=alike)
     else:
-        _Worker(reads, writes).serve()
+        _Worker(reads, writes).serve(alike=alike)
 
 
-def _copy_on_request(reads: IO[bytes], writes: IO[bytes]) -> None:
+def _copy_on_request(reads: IO[bytes], writes: IO[bytes], *, alike: bool) -> None:
     """Fork a worker for every request, and sleep while it serves on the same pipes.
 
     Nothing has been computed in this process: torch has no threads yet, so that a copy of it is whole.
@@ -59,7 +60,7 @@ def _copy_on_request(reads: IO[bytes], writes: IO[bytes]) -> None:
         child = os.fork()
         if child == 0:
             die_with(parent)
-            _Worker(reads, writes).serve()
+            _Worker(reads, writes).serve(alike=alike)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)  # what the template would do at its end is not the copy's to do
@@ -88,12 +89,13 @@ class _Worker:
             "drop": self._drop,
         }
 
-    def serve(self) -> None:
+    def serve(self, *, alike: bool) -> None:
         hello = {
             "protocol": protocol.VERSION,
             "pid": os.getpid(),
             "torch": torch.__version__,
             "python": sys.version.partition(" ")[0],
+            "alike": alike,
         }
         protocol.say(self._writes, {"hello": hello})
         with suppress(BrokenPipeError):  # the referee is gone

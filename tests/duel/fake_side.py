@@ -42,7 +42,7 @@ def case(model: str) -> dict[str, object]:
 
 def main() -> None:  # noqa: C901 (a case a line)
     told = json.loads(os.environ["FAKE"])
-    reads, writes, parent = (int(text) for text in sys.argv[2:5])
+    reads, writes, parent = (int(text) for text in sys.argv[4:7])
     die_with(parent)
     counter = Path(told["folder"]) / f"{told['name']}.restarts"
     restart = int(counter.read_text()) + 1 if counter.exists() else 1
@@ -56,7 +56,16 @@ def main() -> None:  # noqa: C901 (a case a line)
         answers.write(told["raw"].encode())
         answers.flush()
         return
-    protocol.say(answers, {"hello": {"protocol": told.get("protocol", protocol.VERSION), "pid": os.getpid()}})
+    protocol.say(
+        answers,
+        {
+            "hello": {
+                "protocol": told.get("protocol", protocol.VERSION),
+                "pid": os.getpid(),
+                "alike": told.get("alike", True),
+            }
+        },
+    )
     models = told.get("models", ["model"])
     at = ""
     for line in os.fdopen(reads, "rb"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sides import ROOT, Quiet, fake, is_running, script, wait_for
 
+from harness.duel import protocol
 from harness.duel.process import DuelError
 from harness.dueling import Judged, hold_duel
 from harness.judge.finding import State
@@ -93,8 +94,19 @@ def test_an_interpreter_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 
 
 def test_another_version_of_the_protocol_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DuelError, match="speaks version 7 of the protocol, and version 1 is spoken here"):
+    with pytest.raises(
+        DuelError, match=f"speaks version 7 of the protocol, and version {protocol.VERSION} is"
+    ):
         held(fake(tmp_path, "base"), fake(tmp_path, "head", protocol=7))
+
+
+def test_addresses_that_differ_by_chance_are_told_of(tmp_path: Path) -> None:
+    told = "the system does not let both sides have the same addresses, so that short calls scatter more"
+
+    same = held(fake(tmp_path, "base"), fake(tmp_path, "head"), 2, 0)
+    assert told not in same.duel.notes
+    other = held(fake(tmp_path, "base"), fake(tmp_path, "chance", alike=False), 2, 0)
+    assert told in other.duel.notes
 
 
 def test_what_is_no_line_of_the_protocol_is_shown(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
         "    return evaluate\n"
     )
     side = Side(name="base", given="x", python=Path(refusing(folder, **blocked)), tree=folder)
-    found = start_worker(side, folder, method="spawn", threads=1)
+    found = start_worker(side, folder, method="spawn", threads=1, seed=1)
     yield found  # type: ignore[misc]
     found.close()
 
@@ -191,7 +191,7 @@ def test_a_busy_worker_ends_with_its_referee(tmp_path: Path) -> None:
         "side = Side(name='base', given='x', python=Path(sys.executable), tree=folder)\n"
         "pids = []\n"
         "for method in ('spawn', 'fork'):\n"
-        "    worker = start_worker(side, folder, method=method, threads=1)\n"
+        "    worker = start_worker(side, folder, method=method, threads=1, seed=1)\n"
         "    worker.meet()\n"
         "    if method == 'fork':\n"
         "        worker.send('fork')\n"

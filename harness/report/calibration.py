@@ -42,14 +42,22 @@ def look_at(cell: Cell) -> Found:
     """
     medians = [statistics.median(trial.values) for trial in cell.trials]
     alarms = sum(trial.verdict in _ALARMS for trial in cell.trials)
-    bound = binomtest(alarms, len(cell.trials), alternative="less").proportion_ci(0.95, method="exact").high
     return Found(
         alarms=alarms,
-        bound=float(bound),
+        bound=upper_bound(alarms, len(cell.trials)),
         bias=statistics.fmean(medians),
         spread=statistics.stdev(medians) if len(medians) > 1 else math.nan,
         thresholds=tuple(sorted(_threshold(trial, _FLOORS[cell.kind]) for trial in cell.trials)),
     )
+
+
+def upper_bound(count: int, of: int) -> float:
+    """Return the one-sided upper 95 % bound of a rate, exact (Clopper and Pearson).
+
+    >>> round(upper_bound(0, 160), 4)
+    0.0185
+    """
+    return float(binomtest(count, of, alternative="less").proportion_ci(0.95, method="exact").high)
 
 
 _FLOORS = {"object": FLOOR, "copies": DRAWN_FLOOR}
@@ -118,7 +126,7 @@ def total_line(found: Calibration) -> str:
     alarms = sum(trial.verdict in _ALARMS for trial in trials)
     if not trials:
         return "no A/A comparison was made"
-    bound = binomtest(alarms, len(trials), alternative="less").proportion_ci(0.95, method="exact").high
+    bound = upper_bound(alarms, len(trials))
     return (
         f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s:"
         f" {alarms / len(trials):.2%}, at most {bound:.2%} (upper 95 % bound);"

@@ -1,0 +1,1 @@
+"""What a duel is worth: equal sides for its false alarms, and real extra work planted in one side."""

@@ -1,0 +1,139 @@
+"""`python -m bench.duels`: hold many duels, keep what they gave, and write its table."""
+
+import contextlib
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bench.duels.record import Trial, Trials, load_trials, trials_of
+from bench.duels.table import in_markdown
+from harness.duel.sides import Repository, git
+from harness.dueling import Judged, hold_duel
+from harness.errors import HarnessError
+from harness.record.duel import Duel
+from harness.record.schema import Environment
+from harness.record.store import replace_file
+from harness.report.progress import progress
+
+_CASES = Path(__file__).with_name("cases.py")
+TARGETS = tuple(
+    f"cases:{name}"
+    for name in (
+        "linear",
+        "relu",
+        "relu_8",
+        "gelu",
+        "gelu_256",
+        "conv",
+        "conv_4",
+        "lstm",
+        "transformer",
+        "transformer_2",
+    )
+)
+
+
+class Unwatched:
+    """Takes what a duel tells of its restarts, and shows nothing: a bar of duels is shown."""
+
+    def planned(self, restarts: int) -> None:
+        """Take the number of restarts."""
+
+    def restarted(self) -> None:
+        """Count one more restart."""
+
+
+@contextlib.contextmanager
+def repository(planted: float) -> Iterator[Path]:
+    """Make a repository whose revision `head` does so much more work than `base`, and go there."""
+    named = (
+        "-c",
+        "user.name=bench.duels",
+        "-c",
+        "user.email=bench.duels@localhost",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-duels-") as folder, contextlib.chdir(folder):
+        here = Path(folder)
+        shutil.copy(_CASES, here / "cases.py")
+        git(here, "init", "-q")
+        for side, share in (("base", 0.0), ("head", planted)):
+            (here / "planted").write_text(f"{share}\n")
+            git(here, "add", ".")
+            git(here, *named, "commit", "-q", "-m", side)
+            git(here, "tag", side)
+        yield here
+
+
+def held(suites: int, singles: int, planted: float, seed: int) -> Iterator[tuple[Environment, list[Trial]]]:
+    """Hold duels: of all cases at once with equal sides, and of one case at a time with planted work.
+
+    Raises:
+        HarnessError: there is no git.
+    """
+    around = Repository.around(Path.cwd())
+    commit = around.commit("HEAD")[:12] if around else ""
+
+    def kept(duel: Duel, share: float) -> tuple[Environment, list[Trial]]:
+        where = msgspec.structs.replace(duel.base.run.environment, commit=commit)
+        return where, list(trials_of(Judged.of(duel), share))
+
+    with repository(planted):
+        for number in range(max(suites, singles)):  # in turns, so that an interrupted run has both
+            if number < suites:
+                yield kept(hold_duel("base", "base", TARGETS, Unwatched(), seed=seed + number), 0.0)
+            if number < singles:
+                target = TARGETS[number % len(TARGETS)]
+                yield kept(hold_duel("base", "head", (target,), Unwatched(), seed=seed + number), planted)
+
+
+def main(  # noqa: PLR0917 (typer makes an option of every argument)
+    suites: Annotated[int, typer.Option(min=0, help="duels of ten cases with equal sides")] = 15,
+    singles: Annotated[int, typer.Option(min=0, help="duels of one case with planted work")] = 16,
+    planted: Annotated[float, typer.Option(min=0.001, help="the share of a call that is planted")] = 0.02,
+    seed: Annotated[int, typer.Option(help="of the first duel; the next ones count on")] = 0,
+    json: Annotated[Path, typer.Option(help="keep every restart's ratio in this file")] = Path(
+        "results/records/duels.json"
+    ),
+    markdown: Annotated[Path, typer.Option(help="write the table to this file")] = Path(
+        "results/tables/duel/accuracy.md"
+    ),
+    from_json: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="hold no duel; write the table of this file")
+    ] = None,
+) -> None:
+    """Count what duels find of planted work, and what they say of equal sides."""
+    if from_json is None:
+        if not suites + singles:
+            raise HarnessError("--suites and --singles are 0; nothing is left to hold")
+        command = shlex.join(["python", "-m", "bench.duels", *sys.argv[1:]])
+        kept = json.resolve()
+        trials: list[Trial] = []
+        with progress("duels", suites + singles) as step:
+            for environment, more in held(suites, singles, planted, seed):
+                trials += more
+                found = Trials(environment=environment, command=command, trials=tuple(trials))
+                replace_file(kept, msgspec.json.encode(found))  # what was held is kept, whatever comes
+                step()
+        typer.echo(f"wrote {json}", err=True)
+    replace_file(markdown, (table := in_markdown(load_trials(from_json or json))).encode())
+    typer.echo(table)
+    typer.echo(f"wrote {markdown}", err=True)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app(prog_name="python -m bench.duels")
+    except HarnessError as error:
+        typer.echo(f"bench.duels: {error}", err=True)
+        sys.exit(2)

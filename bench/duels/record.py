@@ -1,0 +1,83 @@
+"""What many duels gave, as it is kept. Imports no torch."""
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from harness.dueling import Judged
+from harness.errors import HarnessError
+from harness.judge.interval import log_ratios
+from harness.judge.verdict import Verdict
+from harness.record.schema import Environment
+
+SCHEMA = 1
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One case of one duel."""
+
+    case: str
+    planted: float  # the share of its work that was planted in head; 0 for equal sides
+    cases: int  # of the duel
+    values: tuple[float, ...]  # log-ratios, one a restart
+    verdict: str
+    call_s: float  # of base
+    duel_s: float  # of the whole duel, on the wall
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether the verdict says that the sides differ."""
+        return self.verdict in {Verdict.WORSE.value, Verdict.BETTER.value}
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the verdict says that head is slower."""
+        return self.verdict == Verdict.WORSE.value
+
+
+class Trials(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them, and where and how they were held."""
+
+    schema: int = SCHEMA
+    environment: Environment
+    command: str
+    trials: tuple[Trial, ...]
+
+
+def trials_of(found: Judged, planted: float) -> Iterable[Trial]:
+    """Yield what a duel says of each case."""
+    by_arm = {(timed.case, timed.arm): timed for timed in found.times}
+    for arm in found.duel.arms:
+        if arm.samples is None:
+            continue
+        timed = by_arm[arm.case, arm.arm]
+        yield Trial(
+            case=arm.case.split("/")[1].rpartition(":")[2],
+            planted=planted,
+            cases=len(found.times),
+            values=tuple(log_ratios(arm.samples.reference, arm.samples.arm, arm.samples.unit)),
+            verdict=timed.judgement.verdict.value,
+            call_s=timed.base,
+            duel_s=found.duel.seconds,
+        )
+
+
+def load_trials(path: Path) -> Trials:
+    """Read a file of trials.
+
+    Raises:
+        HarnessError: it cannot be read, or is none.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Trials)
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise HarnessError(f"{path} holds no duels: {error}") from error
+
+
+def scatter(trial: Trial) -> float:
+    """Return the standard deviation of a trial's restarts."""
+    return statistics.stdev(trial.values)

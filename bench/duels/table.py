@@ -1,0 +1,86 @@
+"""Tables of many duels: false alarms of equal sides, and what was found of planted work."""
+
+import math
+import statistics
+from collections.abc import Iterator
+
+from bench.duels.record import Trial, Trials, scatter
+from harness.report.calibration import upper_bound
+from harness.report.tables import environment_lines, github
+from harness.report.units import markdown, quantity
+
+_EQUAL = ("case", "a call", "duels", "alarms", "restart sd", "results sd")
+_PLANTED = ("case", "a call", "planted", "read", "duels", "found", "a duel")
+_LEGEND = """*restart sd*: standard deviation of the ratios of a duel's restarts, the median of the duels;
+*results sd*: of the duels' ratios; *read*: the median of the duels' ratios, less 1; *a duel*: seconds on the
+wall, the longest."""
+
+
+def in_markdown(found: Trials) -> str:
+    """Return both tables and where they come from."""
+    equal = [trial for trial in found.trials if not trial.planted]
+    planted = [trial for trial in found.trials if trial.planted]
+    where = "  \n".join(
+        [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
+    )
+    parts = ["# What a duel finds, and what it does not invent", where]
+    if equal:
+        alarms = sum(trial.is_alarm for trial in equal)
+        took = [trial.duel_s for trial in equal]
+        upper = upper_bound(alarms, len(equal))
+        parts += [
+            "## A commit against itself",
+            f"False alarms: {alarms} of {len(equal)} case-duels, at most {upper:.2%} (upper 95 % bound).",
+            f"{_duels(equal)} took {min(took):.0f} to {max(took):.0f} s each.",
+            github(_EQUAL, list(_equal(equal))),
+        ]
+    if planted:
+        hits = sum(trial.is_found for trial in planted)
+        parts += [
+            "## Extra work planted in one side",
+            f"Found: in {hits} of {len(planted)} duels of one case each.",
+            github(_PLANTED, list(_planted(planted))),
+        ]
+    parts.append(_LEGEND)
+    return "\n\n".join(parts) + "\n"
+
+
+def _duels(trials: list[Trial]) -> str:
+    return " and ".join(f"Duels of {cases} cases" for cases in sorted({trial.cases for trial in trials}))
+
+
+def _by_case(trials: list[Trial]) -> Iterator[tuple[str, list[Trial]]]:
+    for case in dict.fromkeys(trial.case for trial in trials):
+        yield case, [trial for trial in trials if trial.case == case]
+
+
+def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+    for case, those in _by_case(trials):
+        results = [statistics.median(trial.values) for trial in those]
+        spread = statistics.stdev(results) if len(results) > 1 else math.nan
+        yield (
+            case,
+            _call(those),
+            str(len(those)),
+            str(sum(trial.is_alarm for trial in those)),
+            f"{statistics.median(map(scatter, those)):.2%}",
+            "" if math.isnan(spread) else f"{spread:.2%}",
+        )
+
+
+def _planted(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+    for case, those in _by_case(trials):
+        read = math.expm1(statistics.median(statistics.median(trial.values) for trial in those))
+        yield (
+            case,
+            _call(those),
+            f"{those[0].planted:+.1%}",
+            f"{read:+.2%}",
+            str(len(those)),
+            str(sum(trial.is_found for trial in those)),
+            f"{max(trial.duel_s for trial in those):.0f} s",
+        )
+
+
+def _call(trials: list[Trial]) -> str:
+    return quantity(statistics.median(trial.call_s for trial in trials), "s")

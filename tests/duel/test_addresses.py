@@ -33,6 +33,7 @@ def started(folder: Path, seed: int) -> list[object]:
     return found
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/maps is Linux's")
 def test_one_seed_gives_one_place_and_another_another(tmp_path: Path) -> None:
     if started(tmp_path, 0)[0] == "0":  # also compiles what the next ones load
         pytest.skip("the system does not let a process have its addresses")

@@ -40,6 +40,15 @@ def test_a_revision_is_its_commit_with_this_interpreter(project: Path) -> None:
     assert (side.python, side.root) == (PYTHON, str(project))
 
 
+def test_an_interpreter_behind_a_revision_is_no_date(project: Path) -> None:
+    (project / "env2" / "bin").mkdir(parents=True)
+    (project / "env2" / "bin" / "python").write_text("")
+    side = find_side("base", "HEAD@{0}@./env2", project)
+
+    assert side.revision == run(project, "rev-parse", "main").strip()
+    assert side.python == project / "env2" / "bin" / "python"
+
+
 @pytest.mark.parametrize("revision", ["v0", "HEAD@{0}", "main"])
 def test_a_revision_and_an_interpreter_stand_on_the_sides_of_the_last_at(
     project: Path, revision: str

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bench.command import run_command
 from bench.duels.record import Trial, Trials, load_trials, trials_of
 from bench.duels.table import in_markdown
 from harness.duel.sides import Repository, git
@@ -130,10 +131,4 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app(prog_name="python -m bench.duels")
-    except HarnessError as error:
-        typer.echo(f"bench.duels: {error}", err=True)
-        sys.exit(2)
+    run_command(main, "bench.duels")

@@ -1,6 +1,5 @@
 """What many duels gave, as it is kept. Imports no torch."""
 
-import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -76,8 +75,3 @@ def load_trials(path: Path) -> Trials:
         raise HarnessError(f"{path} cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise HarnessError(f"{path} holds no duels: {error}") from error
-
-
-def scatter(trial: Trial) -> float:
-    """Return the standard deviation of a trial's restarts."""
-    return statistics.stdev(trial.values)

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from bench.duels.record import Trial, Trials, scatter
+from bench.duels.record import Trial, Trials
 from harness.report.calibration import upper_bound
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, quantity
@@ -57,14 +57,13 @@ def _by_case(trials: list[Trial]) -> Iterator[tuple[str, list[Trial]]]:
 def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
     for case, those in _by_case(trials):
         results = [statistics.median(trial.values) for trial in those]
-        spread = statistics.stdev(results) if len(results) > 1 else math.nan
         yield (
             case,
             _call(those),
             str(len(those)),
             str(sum(trial.is_alarm for trial in those)),
-            f"{statistics.median(map(scatter, those)):.2%}",
-            "" if math.isnan(spread) else f"{spread:.2%}",
+            f"{statistics.median(statistics.stdev(trial.values) for trial in those):.2%}",
+            f"{statistics.stdev(results):.2%}" if len(results) > 1 else "",
         )
 
 

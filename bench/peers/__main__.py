@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bench.command import run_command
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.table import in_markdown, in_terminal
 from harness.errors import HarnessError
@@ -107,10 +108,4 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app(prog_name="python -m bench.peers")
-    except HarnessError as error:
-        typer.echo(f"bench.peers: {error}", err=True)
-        sys.exit(2)
+    run_command(main, "bench.peers")

@@ -59,10 +59,9 @@ class Repository:
 
     def commit(self, revision: str) -> str:
         """Return the full name of a revision's commit; "" where there is none."""
+        # Not ^{commit}: git reads all that stands between "@{" and a "}" at the end as a date.
         try:
-            return git(
-                self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-            )
+            return git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^0")
         except SideError:
             return ""
 
@@ -109,14 +108,12 @@ def find_side(name: str, given: str, here: Path) -> Side:
     python = _interpreter_at(given, here)
     if python is not None:
         return Side(name=name, given=given, python=python, tree=here)
-    revision, at, interpreter = given.rpartition("@")
-    # Git reads what stands between "@{" and a "}" far behind it as a date, whatever it is.
-    is_pair = bool(revision) and _interpreter_at(interpreter, here) is not None
-    commit = repository.commit(given) if repository and not is_pair else ""
+    commit = repository.commit(given) if repository else ""
     if repository and commit:
         return Side(
             name=name, given=given, python=current, tree=here, revision=commit, root=str(repository.root)
         )
+    revision, at, interpreter = given.rpartition("@")
     if at and revision and interpreter:
         side = Side(
             name=name, given=given, python=_interpreter_beside(name, given, interpreter, here), tree=here

@@ -47,6 +47,8 @@ def test_an_interpreter_behind_a_revision_is_no_date(project: Path) -> None:
 
     assert side.revision == run(project, "rev-parse", "main").strip()
     assert side.python == project / "env2" / "bin" / "python"
+    assert find_side("base", "HEAD@{0}@sh", project).revision == side.revision
+    assert Repository(project, "").commit("HEAD@{0}@python3") == ""
 
 
 @pytest.mark.parametrize("revision", ["v0", "HEAD@{0}", "main"])

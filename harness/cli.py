@@ -134,7 +134,9 @@ def duel(
         list[str] | None, typer.Option(help="that is put to models; may be given again; grad_mode by default")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, ..., or autocast; by default the model's own")
+    ] = "",
     batch_size: Annotated[int, typer.Option(help="examples a batch; 0 for each model's own")] = 0,
     mode: Annotated[
         bool | None, typer.Option("--train/--eval", help="mode of the models; by default each question's own")
@@ -353,7 +355,9 @@ def measure(
         typer.Option(help="what is asked; may be given again (grad_mode, freezing, decay_groups)"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, ..., or autocast; by default the model's own")
+    ] = "",
     memory_format: Annotated[
         str, typer.Option(metavar="FORMAT", help="channels_last; by default torch's own")
     ] = "",

@@ -112,7 +112,7 @@ def start_study(
     *,
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "",
     memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
@@ -135,7 +135,7 @@ def start_study(
     began = time.perf_counter() if began is None else began
     check_device(device)
     prepare(device)
-    if dtype not in DTYPES:
+    if dtype and dtype not in DTYPES:
         raise WorkloadError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
     check_memory_format(memory_format)
     if not 0 <= budget < math.inf:
@@ -198,7 +198,7 @@ def measure_model(
     *,
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "",
     memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
@@ -218,7 +218,7 @@ def measure_model(
         inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
         questions: by name.
         device: "cpu", "cuda", "cuda:1".
-        dtype: "float32", "bfloat16", ..., or "autocast".
+        dtype: "float32", "bfloat16", ..., or "autocast"; "" for the model's own.
         memory_format: "channels_last", or "" for torch's own.
         batch_sizes: by default the model's own.
         mode: "train" or "eval"; by default each question's own.

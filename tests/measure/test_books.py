@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from graphs import record_graph
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from harness.measure.ledger import record_graph, unaccounted_blocks
 from harness.measure.observe import Observation
 from harness.measure.runner import exact_result
 from harness.record.schema import Case

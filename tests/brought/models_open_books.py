@@ -66,7 +66,7 @@ def kept_weight() -> Model:
 
 
 class FreedByAHook(nn.Module):
-    """A hook of its own resizes what it saved to nothing, as sharding does to a gathered weight."""
+    """Resizes what it saved to nothing, as sharding does to a gathered weight. It has no backward."""
 
     def __init__(self) -> None:
         super().__init__()

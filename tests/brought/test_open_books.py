@@ -77,8 +77,15 @@ def test_a_checkpoint_keeps_the_state_of_the_generator() -> None:
 
 
 @pytest.mark.parametrize("target", ["weight_norm_old", "spectral_norm_old", "kept_weight", "freed_by_a_hook"])
+def test_old_weight_norm_is_measured_in_every_question(tmp_path: Path) -> None:
+    done = measure("models_open_books:weight_norm_old", tmp_path)  # copy.deepcopy refuses it after a call
+
+    assert done.status == 0
+    assert all(arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"])
+
+
 def test_the_command_names_what_is_kept_or_freed(target: str, tmp_path: Path) -> None:
-    done = measure(f"models_open_books:{target}", tmp_path)
+    done = measure(f"models_open_books:{target}", tmp_path, "--question", "grad_mode")
 
     assert done.status == 0
     assert done.unaccounted() == 0 or "kept" in done.said or "keeps" in done.said or "free" in done.said

@@ -76,7 +76,6 @@ def test_a_checkpoint_keeps_the_state_of_the_generator() -> None:
     assert [block.operator for block in books.unaccounted] == ["torch.get_rng_state"]
 
 
-@pytest.mark.parametrize("target", ["weight_norm_old", "spectral_norm_old", "kept_weight", "freed_by_a_hook"])
 def test_old_weight_norm_is_measured_in_every_question(tmp_path: Path) -> None:
     done = measure("models_open_books:weight_norm_old", tmp_path)  # copy.deepcopy refuses it after a call
 
@@ -84,6 +83,7 @@ def test_old_weight_norm_is_measured_in_every_question(tmp_path: Path) -> None:
     assert all(arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"])
 
 
+@pytest.mark.parametrize("target", ["weight_norm_old", "spectral_norm_old", "kept_weight", "freed_by_a_hook"])
 def test_the_command_names_what_is_kept_or_freed(target: str, tmp_path: Path) -> None:
     done = measure(f"models_open_books:{target}", tmp_path, "--question", "grad_mode")
 

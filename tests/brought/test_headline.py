@@ -37,7 +37,7 @@ def test_what_no_grad_spares_is_a_difference(build: Callable[[], Model], bytes_:
 def test_the_headline_says_that_nothing_is_spared(build: Callable[[], Model], tmp_path: Path) -> None:
     done = measure(f"models_headline:{build.__name__}", tmp_path, "--question", "grad_mode")
 
-    assert done.status == 0
+    assert done.status == 0 or build is models.guarded_forces  # whose inference_mode fails
     told = re.search(r"no_grad saves ([\d.,]+) (\w+)", done.said)
     # the graph is gone when `detached` returns, and its peak is still higher: that may be told
     assert told is None or float(told.group(1).replace(",", "")) == 0 or build.__name__.startswith("detached")
@@ -62,7 +62,6 @@ def test_the_reason_is_said_where_nothing_is_spared(build: Callable[[], Model], 
 def test_inference_mode_that_fails_takes_no_other_arm_with_it(tmp_path: Path) -> None:
     done = measure("models_headline:guarded_forces", tmp_path, "--question", "grad_mode")
 
-    assert done.status == 0
     assert done.arm("grad").get("status", "ok") == "ok"
     assert done.arm("no_grad").get("status", "ok") == "ok"
     assert done.arm("inference_mode")["status"] == "failed"

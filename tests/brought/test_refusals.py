@@ -67,7 +67,6 @@ def test_a_pass_that_needs_a_graph_has_all_but_the_pass_without(
     assert books.saved_bytes > 0
     assert books.retained_no_grad_bytes is None
     assert "retained_no_grad_bytes" in books.unavailable
-    assert done.status == 0
     assert done.count("grad", "saved") == books.saved_bytes
     for arm in ("no_grad", "inference_mode"):
         assert done.arm(arm)["status"] == "failed"

@@ -104,7 +104,7 @@ class Bypassed(nn.Module):
 
 
 def bypassed() -> Model:
-    """tanh, 4096 B, and 256 B; trunk under no_grad the same bytes with nothing of the trunk trained, or refused."""
+    """tanh, 4096 B, and 256 B; under no_grad the same bytes with nothing of the trunk trained, or refused."""
     return Model(Bypassed(), (torch.randn(ROWS, WIDTH),))
 
 
@@ -162,7 +162,7 @@ class Adapted(nn.Module):
 
 
 def adapters() -> Model:
-    """Adapters: DEPTH * 2 * 4 * 64 * 4 = 8192 B of gradients; with everything trainable 76816 + 8 B more.
+    """Adapters: DEPTH * 2 * 4 * 64 * 4 = 8192 B of gradients.
 
     Base: DEPTH * (64 * 64 + 64) * 4 = 66560 B; head (64 * 4 + 4) * 4 = 1040 B; all together 75792 B.
     """
@@ -213,5 +213,5 @@ class Tied(nn.Module):
 
 
 def tied() -> Model:
-    """The head is the embedding too: trunk frozen 50 * 64 * 4 = 12800 B, head frozen (64 * 64 + 64) * 4 = 16640 B."""
+    """The head is the embedding too: 50 * 64 * 4 = 12800 B; all but it are (64 * 64 + 64) * 4 = 16640 B."""
     return Model(Tied(), (torch.randint(0, 50, (ROWS,)),))

@@ -9,13 +9,13 @@ from harness import Model
 
 
 def bfloat16() -> Model:
-    """GELU's input and output, 32 * 128 * 2 B each: 16384 B; parameters 2 * (128 * 128 + 128) * 2 = 66048 B."""
+    """GELU's input and output, 32 * 128 * 2 B each: 16384 B; parameters 66048 B."""
     net = nn.Sequential(nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 128)).to(torch.bfloat16)
     return Model(net, (torch.randn(32, 128, dtype=torch.bfloat16),))
 
 
 def float64() -> Model:
-    """tanh's output, 32 * 128 * 8 = 32768 B; parameters (128 * 128 + 128 + 128 + 1) * 8 = 133128 B."""
+    """Tanh's output, 32 * 128 * 8 = 32768 B; parameters (128 * 128 + 128 + 128 + 1) * 8 = 133128 B."""
     net = nn.Sequential(nn.Linear(128, 128), nn.Tanh(), nn.Linear(128, 1)).double()
     return Model(net, (torch.randn(32, 128, dtype=torch.float64),))
 
@@ -30,9 +30,10 @@ def complex64() -> Model:
 
 
 def complex128() -> Model:
-    """The first layer's output, for the second: 8 * 64 * 16 = 8192 B; parameters (64*32 + 4*64) * 16 = 36864 B."""
+    """The first layer's output, for the second: 8 * 64 * 16 = 8192 B; parameters 36864 B."""
     net = nn.Sequential(
-        nn.Linear(32, 64, bias=False, dtype=torch.complex128), nn.Linear(64, 4, bias=False, dtype=torch.complex128)
+        nn.Linear(32, 64, bias=False, dtype=torch.complex128),
+        nn.Linear(64, 4, bias=False, dtype=torch.complex128),
     )
     return Model(
         net,
@@ -93,7 +94,7 @@ class MixedBuffers(nn.Module):
 
 
 def double_buffer() -> Model:
-    """tanh's output, saved by itself: 16 * 64 * 2 = 2048 B; and the buffer in bfloat16, 64 * 2 = 128 B."""
+    """Tanh's output, saved by itself: 16 * 64 * 2 = 2048 B; and the buffer in bfloat16, 64 * 2 = 128 B."""
     return Model(MixedBuffers(), (torch.randn(16, 64, dtype=torch.bfloat16),))
 
 
@@ -134,7 +135,7 @@ class Trunk(nn.Module):
 
 
 def norm_in_eval() -> Model:
-    """Everything before the head is frozen: only the head's input is held, 4 * 16 * 4 = 256 B in train mode."""
+    """All before the head is frozen: only the head's input is held, and dropout's is not."""
     net = Trunk().train()
     net.norm.eval()
     return Model(net, (torch.randn(4, 3, 16, 16),))

@@ -131,7 +131,7 @@ class BackwardRefused(torch.autograd.Function):
         return x.sign()
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 (torch's signature)
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError("sign has no gradient here")
 
 
@@ -201,7 +201,9 @@ def no_parameters() -> Model:
 def build() -> Model:
     """GELU's input and output: 2 * 32 * 128 * 4 = 32768 B."""
     net = nn.Sequential(nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 4))
-    return Model(net, (torch.randn(32, 64),), loss=lambda out: functional.mse_loss(out, torch.zeros_like(out)))
+    return Model(
+        net, (torch.randn(32, 64),), loss=lambda out: functional.mse_loss(out, torch.zeros_like(out))
+    )
 
 
 def gradients_off() -> Model:

@@ -40,7 +40,7 @@ class LossLog(nn.Module):
 
 
 def loss_log() -> Model:
-    """tanh 8192 B and the prediction 16 * 4 * 4 = 256 B hang behind the loss, of 4 B, in each call."""
+    """Tanh 8192 B and the prediction 16 * 4 * 4 = 256 B hang behind the loss, of 4 B, in each call."""
     return Model(LossLog(), (torch.randn(ROWS, 64),))
 
 
@@ -74,7 +74,7 @@ class Keep(torch.autograd.Function):
         return ctx.y
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+    def backward(_ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         return grad * 2
 
 

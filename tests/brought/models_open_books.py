@@ -61,7 +61,7 @@ class Caches(nn.Module):
 
 
 def kept_weight() -> Model:
-    """tanh saves the kept weight, 32768 B, which no_grad does not spare; nothing else is saved."""
+    """Tanh saves the kept weight, 32768 B, which no_grad does not spare; nothing else is saved."""
     return Model(Caches(), (_batch(),))
 
 
@@ -80,7 +80,7 @@ class FreedByAHook(nn.Module):
 
 
 def freed_by_the_module() -> Model:
-    """tanh's storage is empty when forward returns: no_grad spares 0 B."""
+    """Tanh's storage is empty when forward returns: no_grad spares 0 B."""
     return Model(FreedByAHook(), (_batch(),))
 
 
@@ -118,7 +118,7 @@ class HidesOnCtx(nn.Module):
 
 
 def hidden_on_ctx() -> Model:
-    """sin's result, which the last layer saves, 8192 B; and the halved one, 8192 B, of which no hook is told."""
+    """Sin's result, which the last layer saves, 8192 B; the halved one, 8192 B, no hook is told of."""
     return Model(HidesOnCtx(), (_batch(),))
 
 

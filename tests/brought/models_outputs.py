@@ -180,7 +180,7 @@ WAYS: dict[str, Callable[[torch.Tensor, torch.Tensor], object]] = {
 
 
 def returned_in(way: str) -> Model:
-    """tanh is held for the last layer and returned: an output, so that nothing else is saved: 0 B."""
+    """Tanh is held for the last layer and returned: an output, so that nothing else is saved: 0 B."""
     return _two(WAYS[way])
 
 

@@ -235,7 +235,7 @@ class Convolves(nn.Module):
 
 
 def sparse_coo_input() -> Model:
-    """relu 16 * 32 * 4 and the product, which the last layer saves: 2 * 2048 = 4096 B; the matrix was there."""
+    """ReLU 16 * 32 * 4 and the product, for the last layer: 2 * 2048 = 4096 B; the matrix was there."""
     edges = (torch.eye(16) + torch.eye(16).roll(1, 0)).to_sparse().coalesce()
     return Model(Convolves(), (torch.randn(16, 8), edges))
 
@@ -262,7 +262,7 @@ class Wrapped(torch.Tensor):
     """A tensor around another, with no memory of its own."""
 
     @staticmethod
-    def __new__(cls, inner: torch.Tensor) -> "Wrapped":
+    def __new__(cls: type, inner: torch.Tensor) -> "Wrapped":
         made = torch.Tensor._make_wrapper_subclass(
             cls, inner.shape, dtype=inner.dtype, device=inner.device, requires_grad=inner.requires_grad
         )
@@ -270,8 +270,10 @@ class Wrapped(torch.Tensor):
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN206, ARG003
-        bare = tree_map(lambda value: value.inner if isinstance(value, Wrapped) else value, (args, kwargs or {}))
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN206
+        bare = tree_map(
+            lambda value: value.inner if isinstance(value, Wrapped) else value, (args, kwargs or {})
+        )
         out = func(*bare[0], **bare[1])
         return tree_map(lambda value: Wrapped(value) if isinstance(value, torch.Tensor) else value, out)
 

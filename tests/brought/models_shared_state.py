@@ -117,7 +117,7 @@ def counter_in_a_list() -> Model:
 
 
 class Averages(nn.Module):
-    """Keeps a moving average: of a buffer in place, of a plain tensor attribute, and of one in a dictionary."""
+    """Keeps averages: a buffer in place, a plain tensor attribute, and one in a dictionary."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Averages(nn.Module):
 
 
 def moving_average() -> Model:
-    """tanh is saved by itself and is no output: 4096 B."""
+    """Tanh is saved by itself and is no output: 4096 B."""
     return Model(Averages(), (torch.randn(ROWS, WIDTH),))
 
 
@@ -177,7 +177,7 @@ class EmaTeacher(nn.Module):
 
 
 def teacher() -> Model:
-    """tanh of the student and of the teacher, which mse_loss saves: 2 * 4096 = 8192 B."""
+    """Tanh of the student and of the teacher, which mse_loss saves: 2 * 4096 = 8192 B."""
     return Model(EmaTeacher(), (torch.randn(ROWS, WIDTH),))
 
 

@@ -349,7 +349,7 @@ def unregistered_leaf() -> Model:
 
 
 class MadeBefore(nn.Module):
-    """A weight computed once in the constructor, with its history: it has no copy, and its graph was there."""
+    """A weight computed in the constructor, with its history: it has no copy, and its graph was there."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -50,7 +50,9 @@ def test_a_complex_model_is_not_cast_to_a_real_dtype(build: Callable[[], Model],
 
 
 def test_a_cast_that_is_asked_for_is_made_and_named(tmp_path: Path) -> None:
-    done = measure("models_as_handed_over:bfloat16", tmp_path, "--dtype", "float32", "--question", "grad_mode")
+    done = measure(
+        "models_as_handed_over:bfloat16", tmp_path, "--dtype", "float32", "--question", "grad_mode"
+    )
 
     assert done.run["records"][0]["case"]["dtype"] == "float32"
     assert done.count("grad", "saved") == 2 * 16384
@@ -60,9 +62,7 @@ def test_a_cast_that_is_asked_for_is_made_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("build", [models.bfloat16, models.complex64, models.mixed, models.norm_in_eval])
 def test_the_three_doors_agree_to_the_byte(build: Callable[[], Model], tmp_path: Path) -> None:
     through_python = measure_model(build(), questions=["grad_mode"], budget=0, curve=False)
-    by_command = measure(
-        f"models_as_handed_over:{build.__name__}", tmp_path, "--question", "grad_mode"
-    )
+    by_command = measure(f"models_as_handed_over:{build.__name__}", tmp_path, "--question", "grad_mode")
     counts = through_python.record("grad_mode").arms[0].counts
     books = ledger(build())
 
@@ -108,13 +108,13 @@ def test_a_model_whose_norm_must_not_train_can_be_measured(tmp_path: Path) -> No
     done = measure("models_as_handed_over:refuses_train_mode", tmp_path)
 
     assert done.status == 0
-    assert all(arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"])
+    assert all(
+        arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"]
+    )
 
 
 def test_a_mode_that_is_changed_is_said(tmp_path: Path) -> None:
-    done = measure(
-        "models_as_handed_over:dropout_in_eval", tmp_path, "--question", "grad_mode", "--eval"
-    )
+    done = measure("models_as_handed_over:dropout_in_eval", tmp_path, "--question", "grad_mode", "--eval")
 
     assert re.search(r"(set|chang|switch|put)[^.]{0,60}eval|eval[^.]{0,60}(chang|handed over)", done.said)
 

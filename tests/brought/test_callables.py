@@ -1,4 +1,4 @@
-"""Bare callables: what requires grad and was there is their parameters, what the call allocates is the rest."""
+"""Bare callables: leaves that were there are their parameters, what the call allocates is the rest."""
 
 from collections.abc import Callable
 from pathlib import Path

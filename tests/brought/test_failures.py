@@ -12,7 +12,8 @@ from brought.command import Measured, measure
 from harness import ledger
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:None of the inputs have requires_grad:UserWarning", "ignore:Lazy modules are a new feature:UserWarning"
+    "ignore:None of the inputs have requires_grad:UserWarning",
+    "ignore:Lazy modules are a new feature:UserWarning",
 )
 
 
@@ -20,12 +21,15 @@ pytestmark = pytest.mark.filterwarnings(
 def _recording() -> Iterator[None]:
     with torch.enable_grad():
         yield
-    torch.set_grad_enabled(True)  # noqa: FBT003 (torch's own signature)
+    torch.set_grad_enabled(True)
 
 
 def _failed(done: Measured) -> set[str]:
     return {
-        arm["arm"] for record in done.run["records"] for arm in record["arms"] if arm.get("status") == "failed"
+        arm["arm"]
+        for record in done.run["records"]
+        for arm in record["arms"]
+        if arm.get("status") == "failed"
     }
 
 
@@ -129,7 +133,9 @@ def test_the_reference_that_the_others_are_held_against_is_named(tmp_path: Path)
 def test_an_arm_that_changes_nothing_is_said_to(tmp_path: Path) -> None:
     done = measure("models_failures:frozen_already", tmp_path, "--question", "freezing")
 
-    told = " ".join([*done.arm("trunk frozen").get("notes", ()), *done.arm("trunk frozen").get("warnings", ())])
+    told = " ".join(
+        [*done.arm("trunk frozen").get("notes", ()), *done.arm("trunk frozen").get("warnings", ())]
+    )
     assert done.status == 0
     assert "nothing" in told or "the same" in told
 

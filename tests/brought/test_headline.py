@@ -92,4 +92,6 @@ def test_the_command_and_the_ledger_agree_on_hooks_of_the_models_own(tmp_path: P
     assert spared_by_arms == spared(models.packed())
     told = re.search(r"no_grad saves ([\d.]+) (KiB|B)", done.said)
     assert told is not None
-    assert float(told.group(1)) * {"B": 1, "KiB": 1024}[told.group(2)] == pytest.approx(spared_by_arms, rel=0.01)
+    assert float(told.group(1)) * {"B": 1, "KiB": 1024}[told.group(2)] == pytest.approx(
+        spared_by_arms, rel=0.01
+    )

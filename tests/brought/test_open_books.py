@@ -80,7 +80,9 @@ def test_old_weight_norm_is_measured_in_every_question(tmp_path: Path) -> None:
     done = measure("models_open_books:weight_norm_old", tmp_path)  # copy.deepcopy refuses it after a call
 
     assert done.status == 0
-    assert all(arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"])
+    assert all(
+        arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"]
+    )
 
 
 @pytest.mark.parametrize("target", ["weight_norm_old", "spectral_norm_old", "kept_weight", "freed_by_a_hook"])
@@ -89,4 +91,6 @@ def test_the_command_names_what_is_kept_or_freed(target: str, tmp_path: Path) ->
 
     assert done.status == 0
     assert done.unaccounted() == 0 or "kept" in done.said or "keeps" in done.said or "free" in done.said
-    assert all(arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"])
+    assert all(
+        arm.get("status", "ok") != "failed" for record in done.run["records"] for arm in record["arms"]
+    )

@@ -35,7 +35,9 @@ def test_a_module_that_is_handed_out_stays_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("target", ["hidden_state_detached", "counter", "moving_average", "once_from_one_state"])
+@pytest.mark.parametrize(
+    "target", ["hidden_state_detached", "counter", "moving_average", "once_from_one_state"]
+)
 def test_no_arm_fails_or_differs_by_the_state_of_another(target: str, tmp_path: Path) -> None:
     done = measure(f"models_shared_state:{target}", tmp_path, "--question", "grad_mode")
 

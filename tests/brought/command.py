@@ -49,8 +49,13 @@ class Measured:
 
 
 def measure(target: str, folder: Path, *options: str) -> Measured:
-    """Run `harness measure` on a factory of this folder, `models_kind:name`, for exact numbers alone."""
+    """Run `harness measure` on a factory of this folder, `models_kind:name`, for exact numbers alone.
+
+    The questions are grad_mode and freezing unless others are given.
+    """
     file = folder / "run.json"
+    if "--question" not in options:
+        options = (*options, "--question", "grad_mode", "--question", "freezing")
     arguments = ["measure", f"brought.{target}", "--budget", "0", "--no-curve", "--json", str(file), *options]
     done = CliRunner().invoke(app, arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):

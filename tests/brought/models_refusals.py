@@ -4,6 +4,7 @@ float32 throughout; the values are by shape arithmetic.
 """
 
 import warnings
+from typing import Self
 
 import torch
 from torch import nn
@@ -262,7 +263,7 @@ class Wrapped(torch.Tensor):
     """A tensor around another, with no memory of its own."""
 
     @staticmethod
-    def __new__(cls: type, inner: torch.Tensor) -> "Wrapped":
+    def __new__(cls: type[Self], inner: torch.Tensor) -> Self:
         made = torch.Tensor._make_wrapper_subclass(
             cls, inner.shape, dtype=inner.dtype, device=inner.device, requires_grad=inner.requires_grad
         )

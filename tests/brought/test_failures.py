@@ -16,6 +16,8 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Lazy modules are a new feature:UserWarning",
 )
 
+_QUESTIONS = ("grad_mode", "freezing", "decay_groups")
+
 
 @pytest.fixture(autouse=True)
 def _recording() -> Iterator[None]:
@@ -86,7 +88,8 @@ def test_a_loss_is_asked_for_by_questions_that_train_alone(target: str, tmp_path
 
 @pytest.mark.parametrize("target", ["lazy", "lazy_convolution"])
 def test_lazy_layers_are_made_before_they_are_measured(target: str, tmp_path: Path) -> None:
-    done = measure(f"models_failures:{target}", tmp_path)
+    questions = [word for name in _QUESTIONS for word in ("--question", name)]
+    done = measure(f"models_failures:{target}", tmp_path, *questions)
 
     assert done.status == 0
     assert not _failed(done)

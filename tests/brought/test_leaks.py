@@ -59,7 +59,7 @@ def test_an_output_kept_on_ctx_balances_and_is_told() -> None:
 
     assert books.saved_bytes == 8192
     assert books.unaccounted_bytes == 0
-    assert books.leaked_bytes >= 8192  # only the collector frees the cycle
+    assert books.leaked_bytes in {0, 8192}  # whether the collector ran before it was read
     assert any("cycle" in note or "collector" in note for note in books.notes)
 
 

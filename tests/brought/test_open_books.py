@@ -77,7 +77,9 @@ def test_a_checkpoint_keeps_the_state_of_the_generator() -> None:
 
 
 def test_old_weight_norm_is_measured_in_every_question(tmp_path: Path) -> None:
-    done = measure("models_open_books:weight_norm_old", tmp_path)  # copy.deepcopy refuses it after a call
+    questions = [word for name in ("freezing", "regularizers") for word in ("--question", name)]
+    # copy.deepcopy refuses it after a call
+    done = measure("models_open_books:weight_norm_old", tmp_path, *questions)
 
     assert done.status == 0
     assert all(

@@ -1,6 +1,7 @@
 """The command line on a model of this folder, in this process: its exit status, its words, and the run."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ class Measured:
 
     Attributes:
         status: the exit status.
-        said: all that it printed, and every sentence in the run file, in one line.
+        said: all that it printed, and every text in the run file, in one line, without the target's name.
+        sentences: the texts in the run file, and the lines of the standard error, one by one.
         run: the run file; empty where none was written.
     """
 
     status: int
     said: str
+    sentences: tuple[str, ...]
     run: dict[str, Any]
 
     def arm(self, name: str, question: str = "") -> dict[str, Any]:
@@ -41,6 +44,10 @@ class Measured:
         if found.get("status", "ok") != "ok":
             raise AssertionError(f"{arm} is {found['status']}: {found['reason']}")
         return int(found["counts"][metric])
+
+    def says(self, *patterns: str) -> bool:
+        """Return whether one sentence has something that matches each of the patterns."""
+        return any(all(re.search(pattern, line) for pattern in patterns) for line in self.sentences)
 
     def unaccounted(self, arm: str = "grad") -> int:
         """Return what an arm's books miss."""
@@ -61,17 +68,21 @@ def measure(target: str, folder: Path, *options: str) -> Measured:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     run = json.loads(file.read_text()) if file.exists() else {}
-    words = [done.stdout, done.stderr, *_sentences(run.get("records", [])), *_sentences(run.get("notes", []))]
-    return Measured(done.exit_code, " ".join(" ".join(words).split()), run)
+    written = [*_sentences(run.get("records", [])), *_sentences(run.get("notes", []))]
+    sentences = tuple(
+        line.replace(f"brought.{target}", "it") for line in (*done.stderr.splitlines(), *written)
+    )
+    printed = " ".join(done.stdout.split()).replace(f"brought.{target}", "it")
+    return Measured(done.exit_code, " ".join((printed, *sentences)), sentences, run)
 
 
 def _sentences(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for name, item in value.items():
-            yield str(name)
-            yield from _sentences(item)
+        for name, item in value.items():  # no key is a sentence
+            if name not in {"model", "command"}:
+                yield from _sentences(item)
     elif isinstance(value, list):
         for item in value:
             yield from _sentences(item)

@@ -49,9 +49,7 @@ def test_trainable_parameters_without_a_gradient_are_listed(
 ) -> None:
     done = measure(f"models_failures:{target}", tmp_path, "--question", "freezing")
 
-    assert any(re.search(rf"{re.escape(name)}[^.]*\.?[^.]*(no gradient|without a gradient)|"
-                         rf"(no gradient|without a gradient)[^:]*:?[^:]*{re.escape(name)}", done.said)
-               for name in names)  # fmt: skip
+    assert any(done.says(re.escape(name), "no gradient|without a gradient|gets none") for name in names)
 
 
 def test_the_head_is_one_that_the_forward_pass_uses(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_a_step_that_cannot_train_is_said_once(target: str, tmp_path: Path) -> N
 
     assert done.status in {0, 2}
     assert done.arm("grad").get("status", "ok") == "ok"
-    assert re.search(r"train", done.said)
+    assert done.says("train", "nothing|no |not |none|cannot|never")
     assert done.said.count("does not require grad") <= 1
 
 
@@ -130,7 +128,7 @@ def test_arms_that_the_optimizer_takes_are_measured(tmp_path: Path) -> None:
 def test_the_reference_that_the_others_are_held_against_is_named(tmp_path: Path) -> None:
     done = measure("models_failures:trunk_refuses_backward", tmp_path, "--question", "freezing")
 
-    assert re.search(r"trunk frozen[^.]*(reference|against)|(reference|against)[^.]*trunk frozen", done.said)
+    assert done.says("trunk frozen", "reference|against|compared")
 
 
 def test_an_arm_that_changes_nothing_is_said_to(tmp_path: Path) -> None:
@@ -171,6 +169,6 @@ def test_a_ledger_where_recording_is_off_is_right_or_says_so() -> None:
 def test_inputs_of_inference_mode_fail_in_the_arm_that_records(tmp_path: Path) -> None:
     done = measure("models_failures:inference_tensors", tmp_path, "--question", "grad_mode")
 
-    assert done.status in {0, 2}
-    assert "nference" in done.said
-    assert "Traceback" not in done.said
+    assert done.arm("grad")["status"] == "failed"
+    assert "nference tensors" in done.arm("grad")["reason"]
+    assert done.arm("inference_mode").get("status", "ok") == "ok"

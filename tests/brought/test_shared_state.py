@@ -74,7 +74,7 @@ def test_a_graph_that_grows_from_call_to_call_is_told(tmp_path: Path) -> None:
     done = measure("models_shared_state:hidden_state_with_its_graph", tmp_path, "--question", "grad_mode")
 
     assert done.status in {0, 2}
-    assert "hidden" in done.said
+    assert done.says(r"\bhidden\b")
     assert any("hidden" in note for note in ledger(models.hidden_state_with_its_graph()).notes)
 
 
@@ -116,7 +116,7 @@ def test_the_command_measures_a_model_that_changes_its_inputs(target: str, tmp_p
 
     assert done.status == 0
     assert done.unaccounted() == 0
-    assert "input" in done.said
+    assert done.says("input", "chang|written|not what|restor|put back")
     assert "NaN" not in done.said
     assert "infinity" not in done.said
 

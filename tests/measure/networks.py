@@ -132,8 +132,8 @@ NETWORKS = {
     ),
     "bilinear interpolation": Kind(
         one_of(
-            Folded(lambda image: functional.interpolate(image[None], size=(3, 5), mode="bilinear"), 3),
-            Folded(lambda image: functional.interpolate(image[None], size=(3, 5), mode="bicubic"), 3),
+            Folded(lambda image: functional.interpolate(image, size=(3, 5), mode="bilinear"), 3),
+            Folded(lambda image: functional.interpolate(image, size=(3, 5), mode="bicubic"), 3),
         ),
         real(3),
     ),
@@ -238,7 +238,7 @@ AUTOGRAD = {
     ),
     "gradient hook": Kind(always(lambda x: _hooked(x * 2)), number()),
     "gradient in the call": Kind(always(lambda x: _forces(x)), real()),
-    "requires_grad_ in the call": Kind(always(lambda x: x.detach().clone().requires_grad_() * 2), number()),
+    "requires_grad_ in the call": Kind(always(lambda x: x.detach().clone().requires_grad_() * 2), number(), hidden=True),
     "made in the call": Kind(
         one_of(
             lambda x: x * torch.arange(x.shape[-1]),

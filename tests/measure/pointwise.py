@@ -16,7 +16,7 @@ POINTWISE = {
     "soft activations": Kind(one_of(nn.Softplus(), nn.Softsign(), nn.LogSigmoid(), nn.Tanhshrink()), real()),
     "tanh": Kind(one_of(torch.tanh, nn.Tanh()), number()),
     "sigmoid": Kind(one_of(torch.sigmoid, nn.Sigmoid()), number()),
-    "glu": Kind(lambda _r, _x, _p: nn.GLU(), lambda x: x.is_floating_point() and x.shape[-1] % 2 == 0),
+    "glu": Kind(lambda _r, _x, _p: nn.GLU(), lambda x: real()(x) and x.shape[-1] % 2 == 0),
     "exp": Kind(always(lambda x: (-x.abs()).exp()), number()),
     "sqrt, rsqrt": Kind(one_of(lambda x: (x.abs() + 1).sqrt(), lambda x: (x.abs() + 1).rsqrt()), number()),
     "log1p": Kind(always(lambda x: x.abs().log1p()), number()),

@@ -103,7 +103,25 @@ def tensors_of(result: object) -> Iterator[torch.Tensor]:
 def random_module(seed: int, options: Options = Options()) -> tuple[RandomModule, tuple[torch.Tensor, ...]]:  # noqa: B008 - frozen
     """Return the module and the inputs of a seed: always the same ones."""
     torch.manual_seed(seed)
-    return _Composer(Random(seed), options).compose()
+    rng = Random(seed)
+    while True:
+        composer = _Composer(rng, options)
+        with torch.enable_grad():  # also where a caller asks without: a seed has one module
+            module, inputs = composer.compose()
+            if composer.is_differentiable():
+                return module, inputs
+
+
+def _nodes(tensors: list[torch.Tensor]) -> set[Any]:
+    """Return the nodes behind tensors."""
+    nodes: set[Any] = set()
+    waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    while waiting:
+        node = waiting.pop()
+        if node not in nodes:
+            nodes.add(node)
+            waiting.extend(edge for edge, _ in node.next_functions if edge is not None)
+    return nodes
 
 
 class Unusable(Exception):
@@ -149,6 +167,18 @@ class _Composer:
         )
         self.module.container = draw_container(rng, own=self.options.own)
         return self.module, inputs
+
+    def is_differentiable(self) -> bool:
+        """Tell whether nothing was written to that backward needs: such a graph may hold itself for ever."""
+        ends = [value.abs().sum() for value in self.pool if value.requires_grad]
+        leaves = [node.variable for node in _nodes(ends) if hasattr(node, "variable")]
+        if not leaves:
+            return not ends
+        try:
+            torch.autograd.grad(ends, leaves, allow_unused=True)
+        except RuntimeError:
+            return False
+        return True
 
     def _input(self) -> torch.Tensor:
         rng = self.rng
@@ -206,8 +236,11 @@ class _Composer:
             Unusable: it would write to what was there before, or makes nothing, much, or no numbers.
         """
         values = [self.pool[number] for number in operands]
-        if kind.writes and values[0].untyped_storage().data_ptr() in self.foreign:
-            raise Unusable
+        if kind.writes:
+            target, *others = (value.untyped_storage().data_ptr() for value in values)
+            # torch's graph of `x.mul_(x)` refers to itself and is never freed
+            if target in self.foreign or target in others:
+                raise Unusable
         results = list(tensors_of(layer(*values)))
         for result in results:
             if not 0 < result.numel() < _LARGEST or not result.isfinite().all():

@@ -50,7 +50,7 @@ class MoreSlots(Slots):
 class Attributes:
     def __init__(self, values: Values) -> None:
         self.first = values[0]
-        self._rest = {index: value for index, value in enumerate(values[1:])}
+        self._rest = dict(enumerate(values[1:]))
 
     def __len__(self) -> int:  # an object that is false, as an empty cache is
         return 0
@@ -147,12 +147,14 @@ OWN: dict[str, Callable[[Values], Any]] = {
     "own list": Longer,
     "namespace": lambda values: SimpleNamespace(a=values[0], b=SimpleNamespace(rest=list(values[1:]))),
     "tree": lambda values: Tree([Layer(value) for value in values], Slots(Tree([values[0]]))),
-    "queue": lambda values: deque(values),
+    "queue": deque,
     "user dict": lambda values: UserDict(enumerate(values)),
     "closure": _closure,
     "iterator": lambda values: iter(list(values)),
-    "set": lambda values: set(values),
-    "object array of slots in dataclass": lambda values: Fields(Slots(values[0]), Slots(Frozen(tuple(values[1:])))),
+    "set": set,
+    "object array of slots in dataclass": lambda values: Fields(
+        Slots(values[0]), Slots(Frozen(tuple(values[1:])))
+    ),
     "method": lambda values: Slots(list(values)).__init__,
 }
 

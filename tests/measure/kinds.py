@@ -80,5 +80,3 @@ def amounts(function: Callable[[torch.Tensor, float], object], *numbers: complex
 def constant(combine: Layer, make: Callable[[torch.Tensor], torch.Tensor]) -> Kind:
     """Return a kind that combines its operand with a tensor that is made before the call."""
     return Kind(lambda _rng, x, plain: Constant(make(x), combine, plain=plain), number())
-
-

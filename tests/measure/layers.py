@@ -48,6 +48,11 @@ class Registered(nn.Module):
         return functional.linear(values, self.weights[0], self.rest["bias"]) * self.rest["bias"].abs()
 
 
+def registered(rows: int, columns: int, dtype: torch.dtype) -> Registered:
+    """Return a layer with its parameters where torch looks for them."""
+    return Registered(Bare(rows, columns, dtype))
+
+
 class Swish(torch.autograd.Function):
     """Saves its input, an intermediate result and its output."""
 
@@ -107,13 +112,40 @@ class Packed(nn.Module):
 class Checkpointed(nn.Module):
     """A region that is computed again in backward."""
 
-    def __init__(self, inner: nn.Module, *, keep_state: bool) -> None:
+    def __init__(self, inner: nn.Module, *, keep_state: bool, reentrant: bool = False) -> None:
         super().__init__()
+        self.reentrant = reentrant
         self.inner = inner
         self.keep_state = keep_state
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return checkpoint(self.inner, values, use_reentrant=False, preserve_rng_state=self.keep_state)
+        return checkpoint(
+            self.inner, values, use_reentrant=self.reentrant, preserve_rng_state=self.keep_state
+        )
+
+
+class Autocast(nn.Module):
+    """A region in which torch chooses bfloat16 for some operations."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.inner(values)
+
+
+class Called(nn.Module):
+    """A region that is called with parameters that are computed in the call."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        parameters = {name: parameter * 2 for name, parameter in self.inner.named_parameters()}
+        return torch.func.functional_call(self.inner, parameters, (values,))
 
 
 class Recurrent(nn.Module):
@@ -138,6 +170,33 @@ class Attention(nn.Module):
     def forward(self, values: torch.Tensor) -> object:
         values = values.reshape(-1, *values.shape[-2:])
         return self.inner(values, values, values, need_weights=self.weights)
+
+
+class Decoder(nn.Module):
+    """A decoder layer that attends to its own input, masked and shifted."""
+
+    def __init__(self, width: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.inner = nn.TransformerDecoderLayer(width, 2, 8, batch_first=True, dtype=dtype)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        length = values.shape[1]
+        mask = nn.Transformer.generate_square_subsequent_mask(length, dtype=values.dtype)
+        return self.inner(values, values.roll(1, 1), tgt_mask=mask)
+
+
+class PackedSequences(nn.Module):
+    """A recurrent layer over sequences of unlike lengths, in both directions."""
+
+    def __init__(self, width: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.inner = nn.LSTM(width, 3, batch_first=True, bidirectional=True, dtype=dtype)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        lengths = torch.arange(len(values)) % values.shape[1] + 1
+        packed = nn.utils.rnn.pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
+        output, _ = self.inner(packed)
+        return nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]
 
 
 class Heads(nn.Module):
@@ -206,6 +265,13 @@ class Inside(nn.Module):
             return self.function(values)
 
 
+def region_of(rng: Random, x: torch.Tensor) -> nn.Module:
+    """Return a few layers that keep the shape of their input."""
+    width = x.shape[-1]
+    middle = rng.choice((nn.GELU(), nn.ReLU(inplace=True), nn.Tanh(), nn.LayerNorm(5, dtype=x.dtype)))
+    return nn.Sequential(nn.Linear(width, 5, dtype=x.dtype), middle, nn.Linear(5, width, dtype=x.dtype))
+
+
 class Residual(nn.Module):
     """Adds what a layer makes of its input to the input."""
 
@@ -220,10 +286,10 @@ class Residual(nn.Module):
 class Folded(nn.Module):
     """Treats the last two dimensions as an image of one or more channels, and applies a layer to it."""
 
-    def __init__(self, inner: Callable[..., object], dimensions: int) -> None:
+    def __init__(self, inner: Callable[..., object], dimensions: int, *, channels: bool = False) -> None:
         super().__init__()
-        self.inner, self.dimensions = inner, dimensions
+        self.inner, self.dimensions, self.channels = inner, dimensions, channels
 
     def forward(self, values: torch.Tensor) -> object:
-        sizes = values.shape[-self.dimensions :]
+        sizes = (1,) * self.channels + tuple(values.shape[-self.dimensions :])
         return self.inner(values.reshape(-1, *sizes))

@@ -87,7 +87,10 @@ def alive_after(call: Callable[[], object], outputs: Callable[[object], list[tor
         outputs: returns the tensors in the call's result.
     """
     gc.collect()
-    before = {weak.cdata: weak for weak in storages(tensors_of_python())}
+    older = tensors_of_python()
+    before = {weak.cdata: weak for weak in storages(older)}
+    before |= wrapped_numbers(older, set(before))
+    del older
     mode = Makers(before)
     with mode:
         result = call()
@@ -103,13 +106,13 @@ def alive_after(call: Callable[[], object], outputs: Callable[[object], list[tor
     held = [tensor.untyped_storage() for tensor in outputs(result) if tensor.layout is torch.strided]
     del result
     gc.collect()
-    left_made, left_beside = sum(map(bytes_of, made)), sum(map(bytes_of, beside))
+    after_made, after_beside = sum(map(bytes_of, made)), sum(map(bytes_of, beside))
     del held
     return Alive(
         retained=retained_made + retained_beside + numbers,
-        saved=retained_made - left_made,
+        saved=retained_made - after_made,
         scalars=numbers,
-        states=retained_beside - left_beside,
+        states=retained_beside - after_beside,
     )
 
 

@@ -1,7 +1,15 @@
 """Kinds of operation that work element by element, and losses."""
 
 import torch
-from measure.kinds import Kind, always, amounts, anything, constant, is_complex, is_whole, number, one_of, real, single_or_double
+from measure.kinds import (
+    Kind,
+    always,
+    amounts,
+    number,
+    one_of,
+    real,
+    single_or_double,
+)
 from torch import nn
 from torch.nn import functional
 
@@ -29,10 +37,12 @@ POINTWISE = {
     "div by a number": amounts(lambda x, amount: x / amount, 2, 4.0, 1 + 1j),
     "number over": amounts(lambda x, amount: amount / (x.abs() + 1), 1, 3.0),
     "add, sub a number": amounts(lambda x, amount: amount - (x + amount), 1, 0.25),
-    "clamp": Kind(one_of(lambda x: x.clamp(-1, 1), lambda x: x.clamp(min=0), lambda x: x.clip(max=0.5)), real()),
+    "clamp": Kind(
+        one_of(lambda x: x.clamp(-1, 1), lambda x: x.clamp(min=0), lambda x: x.clip(max=0.5)), real()
+    ),
     "remainder": Kind(one_of(lambda x: x % 3, lambda x: torch.fmod(x, 2.0)), real()),
     "abs, sign": Kind(one_of(torch.abs, torch.sgn), number()),
-    "lerp": Kind(lambda rng, _x, _p: (lambda x, y, w=rng.random(): torch.lerp(x, y, w)), number(), operands=2),
+    "lerp": Kind(always(lambda x, y: torch.lerp(x, y, 0.3)), number(), operands=2),
     "softmax": Kind(one_of(nn.Softmax(-1), nn.LogSoftmax(0), nn.Softmin(-1)), real()),
     "logsumexp": Kind(always(lambda x: x.logsumexp(-1)), real(2)),
     "dropout": Kind(one_of(nn.Dropout(0.4), nn.AlphaDropout(0.2), nn.Dropout(0.0)), real()),
@@ -47,7 +57,9 @@ POINTWISE = {
         real(),
         operands=2,
     ),
-    "masked_fill": Kind(one_of(lambda x: x.masked_fill(x > 0, 0.0), lambda x: x.masked_fill(x < 0, -1)), real()),
+    "masked_fill": Kind(
+        one_of(lambda x: x.masked_fill(x > 0, 0.0), lambda x: x.masked_fill(x < 0, -1)), real()
+    ),
     "maximum, minimum": Kind(one_of(torch.maximum, torch.minimum, torch.fmax), real(), operands=2),
     "add": Kind(one_of(torch.add, lambda x, y: torch.add(x, y, alpha=2), torch.sub), number(), operands=2),
     "mul": Kind(one_of(torch.mul, lambda x, y: x * y * x), number(), operands=2),
@@ -56,6 +68,53 @@ POINTWISE = {
         one_of(lambda x, y: torch.addcmul(x, y, y, value=0.5), lambda x, y: torch.addcdiv(x, y, y.abs() + 1)),
         number(),
         operands=2,
+    ),
+    "special functions": Kind(
+        one_of(
+            torch.lgamma,
+            torch.special.i0e,
+            torch.special.erfcx,
+            lambda x: torch.special.logit(x.sigmoid(), eps=1e-3),
+            lambda x: torch.xlogy(x, x.abs() + 1),
+            lambda x: torch.nan_to_num(x, nan=0.0),
+            lambda x: torch.special.entr(x.sigmoid()),
+        ),
+        single_or_double(),
+    ),
+    "inverse and hyperbolic": Kind(
+        one_of(torch.atan, torch.asinh, lambda x: x.tanh().asin(), lambda x: x.tanh().cosh()), number()
+    ),
+    "hypot, logaddexp": Kind(
+        one_of(torch.hypot, torch.logaddexp, torch.copysign), single_or_double(), operands=2
+    ),
+    "bits": Kind(one_of(torch.logical_not, lambda x: x.bool() & (x > 0), lambda x: ~(x > 0)), real()),
+    "gumbel_softmax": Kind(
+        one_of(functional.gumbel_softmax, lambda x: functional.gumbel_softmax(x, hard=True)),
+        real(),
+    ),
+    "sampling": Kind(
+        one_of(
+            lambda x: torch.distributions.Normal(x, x.abs() + 1).rsample(),
+            lambda x: torch.bernoulli(x.sigmoid()),
+            lambda x: torch.distributions.Categorical(logits=x).sample(),
+            lambda x: torch.distributions.Normal(x, 1.0).log_prob(x.detach()),
+        ),
+        single_or_double(),
+    ),
+    "a number read": Kind(
+        one_of(lambda x: x * x.flatten()[0].real.item(), lambda x: x + len(x.tolist())), number()
+    ),
+    "losses with targets": Kind(
+        one_of(
+            lambda x: functional.nll_loss(x.log_softmax(-1), x.argmax(-1)),
+            lambda x: functional.multi_margin_loss(x, x.argmax(-1)),
+            lambda x: functional.triplet_margin_loss(x, x.flip(0), x.roll(1, -1)),
+            lambda x: functional.gaussian_nll_loss(x, x.detach() + 1, x.abs() + 1),
+            lambda x: functional.cosine_embedding_loss(x, x.flip(0), torch.ones(len(x), dtype=x.dtype)),
+            lambda x: functional.margin_ranking_loss(x, x.flip(0), torch.ones_like(x)),
+            lambda x: functional.poisson_nll_loss(x, x.abs().detach()),
+        ),
+        lambda x: x.dim() == 2 and x.dtype in {torch.float32, torch.float64},
     ),
     "losses": Kind(
         one_of(
@@ -78,4 +137,3 @@ POINTWISE = {
         single_or_double(2),
     ),
 }
-

@@ -12,8 +12,9 @@ import torch
 from measure.algebra import ALGEBRA
 from measure.containers import KNOWN, OWN, draw_container
 from measure.kinds import Kind, Layer
-from measure.networks import AUTOGRAD, IN_PLACE, NETWORKS
+from measure.networks import NETWORKS
 from measure.pointwise import POINTWISE
+from measure.recording import AUTOGRAD, IN_PLACE
 from measure.reshaping import REDUCTIONS, SHAPES
 from torch import nn
 
@@ -28,7 +29,15 @@ KINDS: dict[str, Kind] = {
 }
 _GROUPS = (POINTWISE, REDUCTIONS, SHAPES, ALGEBRA, NETWORKS, NETWORKS, IN_PLACE, AUTOGRAD)
 _LARGEST = 3000  # elements of a tensor in a pool
-_DTYPES = (torch.float32, torch.float32, torch.float64, torch.bfloat16, torch.complex64)
+_DTYPES = (
+    torch.float32,
+    torch.float32,
+    torch.float64,
+    torch.bfloat16,
+    torch.float16,
+    torch.complex64,
+    torch.complex128,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class RandomModule(nn.Module):
         self.registered = nn.ModuleList()
         self.layers: list[Layer] = []  # in the order of the instructions, the registered ones among them
         self.instructions: list[Instruction] = []
-        self.returned: tuple[int, ...] = (0,)
+        self.choice: tuple[int, ...] = (0,)
         self.container = "tensor"
         self.outputs: list[ref[torch.Tensor]] = []
 
@@ -76,7 +85,7 @@ class RandomModule(nn.Module):
         pool = list(inputs)
         for instruction, layer in zip(self.instructions, self.layers, strict=True):
             pool.extend(tensors_of(layer(*(pool[number] for number in instruction.operands))))
-        values = [pool[number] for number in self.returned]
+        values = [pool[number] for number in self.choice]
         result = {**KNOWN, **OWN}[self.container](values)
         self.outputs = [ref(value) for value in values]
         return result
@@ -100,7 +109,7 @@ def tensors_of(result: object) -> Iterator[torch.Tensor]:
             yield from tensors_of(item)
 
 
-def random_module(seed: int, options: Options = Options()) -> tuple[RandomModule, tuple[torch.Tensor, ...]]:  # noqa: B008 - frozen
+def random_module(seed: int, options: Options = Options()) -> tuple[RandomModule, tuple[torch.Tensor, ...]]:
     """Return the module and the inputs of a seed: always the same ones."""
     torch.manual_seed(seed)
     rng = Random(seed)
@@ -124,11 +133,11 @@ def _nodes(tensors: list[torch.Tensor]) -> set[Any]:
     return nodes
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """An operation that torch refuses on the tensors that were drawn, or whose values are not finite."""
 
 
-# What torch raises for a dtype, a shape or a leaf that an operation cannot work on; a warning is a reason too.
+# What torch raises for a dtype, a shape or a leaf that an operation cannot work on, or its warning.
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError, Warning)
 
 
@@ -150,22 +159,22 @@ class _Composer:
         inputs = tuple(self._input() for _ in range(rng.choice((1, 1, 2, 3))))
         self.pool = list(inputs)
         self.foreign = {value.untyped_storage().data_ptr() for value in inputs}
-        wanted = rng.randint(3, self.options.steps)
+        length = rng.randint(3, self.options.steps)
         always_warn = torch.is_warn_always_enabled()
         torch.set_warn_always(True)  # else an operation would be refused only where it is met first
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                while len(self.module.instructions) < wanted:
+                while len(self.module.instructions) < length:
                     self._extend()
         finally:
             torch.set_warn_always(always_warn)
-        count = rng.randint(1, min(4, len(self.pool)))
-        self.module.returned = (
+        self.module.container = draw_container(rng, own=self.options.own)
+        count = 1 if self.module.container == "tensor" else rng.randint(1, min(4, len(self.pool)))
+        self.module.choice = (
             *rng.sample(range(len(self.pool)), count - 1),
             len(self.pool) - 1,
         )
-        self.module.container = draw_container(rng, own=self.options.own)
         return self.module, inputs
 
     def is_differentiable(self) -> bool:
@@ -191,18 +200,16 @@ class _Composer:
         rng = self.rng
         name = rng.choice(rng.choice(self.groups))
         kind = self.kinds[name]
-        taken = [number for number, value in enumerate(self.pool) if kind.takes(value)]
-        if not taken:
+        candidates = [number for number, value in enumerate(self.pool) if kind.takes(value)]
+        if not candidates:
             return
-        first = rng.choice(taken[-6:])
+        first = rng.choice(candidates[-6:])
         operands = (first, *self._partners(first, kind.operands - 1))
-        before = len(self.module.instructions)
         try:
             layer = self._layer(name, self.pool[first])
             results = self._try(kind, layer, operands)
-        except (Unusable, *_REFUSALS):
+        except (UnusableError, *_REFUSALS):
             return
-        assert len(self.module.instructions) == before
         self.pool.extend(results)
         self.module.instructions.append(Instruction(name, operands))
         self.module.layers.append(layer)
@@ -219,9 +226,9 @@ class _Composer:
         """Return a new layer of a kind, some of its parameters frozen, or one that is there already."""
         rng = self.rng
         pairs = zip(self.module.instructions, self.module.layers, strict=True)
-        there = [layer for instruction, layer in pairs if instruction.kind == name]
-        if there and rng.random() < 0.5:
-            return rng.choice(there)
+        earlier = [layer for instruction, layer in pairs if instruction.kind == name]
+        if earlier and rng.random() < 0.5:
+            return rng.choice(earlier)
         layer = self.kinds[name].draw(rng, value, self.options.plain)
         if isinstance(layer, nn.Module):
             layer = deepcopy(layer)  # the table's own layers are everybody's
@@ -233,16 +240,16 @@ class _Composer:
         """Run an operation on real tensors, and return what it makes.
 
         Raises:
-            Unusable: it would write to what was there before, or makes nothing, much, or no numbers.
+            UnusableError: it would write to what was there before, or makes nothing, much, or no numbers.
         """
         values = [self.pool[number] for number in operands]
         if kind.writes:
             target, *others = (value.untyped_storage().data_ptr() for value in values)
             # torch's graph of `x.mul_(x)` refers to itself and is never freed
             if target in self.foreign or target in others:
-                raise Unusable
+                raise UnusableError
         results = list(tensors_of(layer(*values)))
         for result in results:
             if not 0 < result.numel() < _LARGEST or not result.isfinite().all():
-                raise Unusable
+                raise UnusableError
         return results

@@ -18,7 +18,7 @@ from harness.measure.observe import Observation
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
-TOLD = Options(hidden=False)  # what the graph holds is all told to saved-tensor hooks
+HOOKED = Options(hidden=False)  # what the graph holds is all told to saved-tensor hooks
 ANY = Options(hidden=True)
 
 
@@ -42,7 +42,7 @@ def _fewer_objects_for_the_collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-def oracles(seed: int, options: Options) -> Held:
+def of_the_oracle(seed: int, options: Options) -> Held:
     with_graph = _alive(seed, options)
     with torch.no_grad():
         without = _alive(seed, options)
@@ -57,7 +57,7 @@ def _alive(seed: int, options: Options) -> Alive:
     return alive_after(lambda: module(*inputs), lambda _result: module.results())
 
 
-def harnesss(module: RandomModule, inputs: tuple[torch.Tensor, ...], seed: int) -> Held:
+def of_the_harness(module: RandomModule, inputs: tuple[torch.Tensor, ...], seed: int) -> Held:
     torch.manual_seed(seed)
     model = Model(module, inputs)
     books = Observation(Step((Part("forward", model),), model, model)).books
@@ -66,16 +66,16 @@ def harnesss(module: RandomModule, inputs: tuple[torch.Tensor, ...], seed: int) 
 
 def assert_equal_books(seed: int, options: Options) -> None:
     module, inputs = random_module(seed, options)
-    measured, witnessed = harnesss(module, inputs, seed), oracles(seed, options)
-    told = f"seed {seed}: {module}\nharness: {measured}\noracle:  {witnessed}"
-    assert (measured.retained, measured.spare) == (witnessed.retained, witnessed.spare), told
+    harness, oracle = of_the_harness(module, inputs, seed), of_the_oracle(seed, options)
+    message = f"seed {seed}: {module}\nharness: {harness}\noracle:  {oracle}"
+    assert (harness.retained, harness.spare) == (oracle.retained, oracle.spare), message
     if not options.hidden:
-        assert (measured.saved, measured.scalars) == (witnessed.saved, witnessed.scalars), told
+        assert (harness.saved, harness.scalars) == (oracle.saved, oracle.scalars), message
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_books_of_a_random_module_are_what_the_oracle_counts(seed: int) -> None:
-    assert_equal_books(seed, TOLD)
+    assert_equal_books(seed, HOOKED)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -86,7 +86,7 @@ def test_what_no_hook_is_told_of_is_retained_all_the_same(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1000, 1500))
 def test_the_books_of_many_random_modules_are_what_the_oracle_counts(seed: int) -> None:
-    assert_equal_books(seed, TOLD)
+    assert_equal_books(seed, HOOKED)
 
 
 @pytest.mark.slow
@@ -104,11 +104,11 @@ def test_every_kind_of_operation_is_in_some_module() -> None:
 
 
 def test_random_modules_are_of_many_kinds() -> None:
-    modules = [random_module(seed, TOLD)[0] for seed in range(60)]
+    modules = [random_module(seed, HOOKED)[0] for seed in range(60)]
 
     assert len({instruction.kind for module in modules for instruction in module.instructions}) > 100
     assert len({module.container for module in modules}) > 15
-    assert {value.dtype for seed in range(30) for value in random_module(seed, TOLD)[1]} == {
+    assert {value.dtype for seed in range(30) for value in random_module(seed, HOOKED)[1]} == {
         torch.float32,
         torch.float64,
         torch.bfloat16,

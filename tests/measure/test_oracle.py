@@ -19,7 +19,7 @@ def alive(call: Callable[[], torch.Tensor]) -> Alive:
 
 
 def test_what_is_saved_and_returned_is_an_output() -> None:
-    assert alive(lambda: WEIGHT.exp()) == Alive(retained=96, saved=0, scalars=0, states=0)
+    assert alive(WEIGHT.exp) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
 def test_what_the_graph_alone_holds_is_saved() -> None:
@@ -38,7 +38,7 @@ def test_what_was_there_before_is_nobodys() -> None:
 
 
 def test_a_view_holds_the_whole_storage() -> None:
-    assert alive(lambda: WEIGHT.exp()[:1].detach()) == Alive(retained=96, saved=0, scalars=0, states=0)
+    assert alive(lambda: WEIGHT.exp()[:1]) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
 def test_wrapped_numbers_are_counted_once_and_at_their_size() -> None:
@@ -68,10 +68,10 @@ def test_a_storage_counts_at_the_size_that_it_has_in_the_end() -> None:
 
 
 def test_what_the_module_keeps_is_retained_and_not_saved() -> None:
-    kept: list[torch.Tensor] = []
+    cache: list[torch.Tensor] = []
 
     def keeping() -> torch.Tensor:
-        kept.append(WEIGHT.detach().exp())
+        cache.append(WEIGHT.detach().exp())
         return WEIGHT.exp()
 
     assert alive(keeping) == Alive(retained=192, saved=0, scalars=0, states=0)

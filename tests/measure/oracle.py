@@ -87,10 +87,9 @@ def alive_after(call: Callable[[], object], outputs: Callable[[object], list[tor
         outputs: returns the tensors in the call's result.
     """
     gc.collect()
-    older = tensors_of_python()
-    before = {weak.cdata: weak for weak in storages(older)}
-    before |= wrapped_numbers(older, set(before))
-    del older
+    # Looking at older graphs makes what their nodes hold known to Python, so they are looked at first.
+    before = wrapped_numbers(tensors_of_python(), set())
+    before |= {weak.cdata: weak for weak in storages(tensors_of_python())}
     mode = Makers(before)
     with mode:
         result = call()

@@ -81,10 +81,15 @@ class RandomModule(nn.Module):
         self.container = "tensor"
         self.outputs: list[ref[torch.Tensor]] = []
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
+    def pool(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
+        """Run the instructions, and return the inputs and all that was made of them."""
         pool = list(inputs)
         for instruction, layer in zip(self.instructions, self.layers, strict=True):
             pool.extend(tensors_of(layer(*(pool[number] for number in instruction.operands))))
+        return pool
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        pool = self.pool(*inputs)
         values = [pool[number] for number in self.choice]
         result = {**KNOWN, **OWN}[self.container](values)
         self.outputs = [ref(value) for value in values]
@@ -117,7 +122,7 @@ def random_module(seed: int, options: Options = Options()) -> tuple[RandomModule
         composer = _Composer(rng, options)
         with torch.enable_grad():  # also where a caller asks without: a seed has one module
             module, inputs = composer.compose()
-            if composer.is_differentiable():
+            if composer.is_differentiable() and composer.is_steady(inputs):
                 return module, inputs
 
 
@@ -179,14 +184,27 @@ class _Composer:
 
     def is_differentiable(self) -> bool:
         """Tell whether nothing was written to that backward needs: such a graph may hold itself for ever."""
-        ends = [value.abs().sum() for value in self.pool if value.requires_grad]
-        leaves = [node.variable for node in _nodes(ends) if hasattr(node, "variable")]
-        if not leaves:
-            return not ends
         try:
-            torch.autograd.grad(ends, leaves, allow_unused=True)
+            ends = [value.abs().sum() for value in self.pool if value.requires_grad]
+            leaves = [node.variable for node in _nodes(ends) if hasattr(node, "variable")]
+            torch.autograd.backward(ends)
         except RuntimeError:
             return False
+        for leaf in leaves:
+            leaf.grad = None
+        return True
+
+    def is_steady(self, inputs: tuple[torch.Tensor, ...]) -> bool:
+        """Tell whether the module runs in both grad modes, with the same sizes for other random numbers."""
+        sizes = [value.shape for value in self.pool]
+        for recording in (True, False):
+            with torch.set_grad_enabled(recording):
+                try:
+                    pool = self.module.pool(*inputs)
+                except (RuntimeError, ValueError, IndexError):
+                    return False
+            if [value.shape for value in pool] != sizes:
+                return False
         return True
 
     def _input(self) -> torch.Tensor:

@@ -114,7 +114,6 @@ AUTOGRAD = {
     "vmap": Kind(
         one_of(torch.func.vmap(lambda x: x.sin() * 2), torch.func.vmap(lambda x: x.tanh().sum())),
         single_or_double(2),
-        hidden=True,
     ),
     "gradient hook": Kind(always(lambda x: _hooked(x * 2)), number()),
     "gradient in the call": Kind(always(_forces), real()),

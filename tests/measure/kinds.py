@@ -19,6 +19,7 @@ class Kind:
         takes: tells whether it can work on a tensor.
         operands: how many tensors of one dtype it takes.
         writes: it writes into its first operand.
+        sized: the sizes of what it makes depend on the values of its operands.
         hidden: what it leaves in the graph is not told to saved-tensor hooks.
     """
 
@@ -27,6 +28,7 @@ class Kind:
     operands: int = 1
     writes: bool = False
     hidden: bool = False
+    sized: bool = False
 
 
 def real(dimensions: int = 1) -> Callable[[torch.Tensor], bool]:

@@ -195,16 +195,21 @@ class _Composer:
         return True
 
     def is_steady(self, inputs: tuple[torch.Tensor, ...]) -> bool:
-        """Tell whether the module runs in both grad modes, with the same sizes for other random numbers."""
-        sizes = [value.shape for value in self.pool]
+        """Tell whether the module runs in both grad modes, with sizes that no random number decides."""
         for recording in (True, False):
             with torch.set_grad_enabled(recording):
                 try:
                     pool = self.module.pool(*inputs)
                 except (RuntimeError, ValueError, IndexError):
                     return False
-            if [value.shape for value in pool] != sizes:
+            if len(pool) != len(self.pool):
                 return False
+            steady = [torch.equal(old, new) for old, new in zip(self.pool, pool, strict=True)]
+            for instruction in self.module.instructions:
+                if self.kinds[instruction.kind].sized and not all(
+                    steady[number] for number in instruction.operands
+                ):
+                    return False
         return True
 
     def _input(self) -> torch.Tensor:

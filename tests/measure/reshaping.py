@@ -52,6 +52,7 @@ REDUCTIONS = {
             lambda x: x.nonzero(),
         ),
         single_or_double(),
+        sized=True,
     ),
     "cov": Kind(
         one_of(torch.cov, torch.corrcoef, lambda x: torch.trapezoid(x, dim=-1), torch.trace),
@@ -60,7 +61,7 @@ REDUCTIONS = {
     "logcumsumexp, diff": Kind(
         one_of(lambda x: x.logcumsumexp(-1), lambda x: x.diff(dim=0)), single_or_double(2)
     ),
-    "unique": Kind(always(lambda x: x.unique(return_inverse=True)), is_whole),
+    "unique": Kind(always(lambda x: x.unique(return_inverse=True)), is_whole, sized=True),
     "one_hot": Kind(always(lambda x: functional.one_hot(x.abs() % 5, 5).float()), is_whole),
     "arithmetic of whole numbers": Kind(
         one_of(lambda x: x * 2 + 1, lambda x: x // 2, lambda x: x.float()), is_whole
@@ -112,7 +113,7 @@ SHAPES = {
     "indexing": Kind(
         one_of(lambda x: x[torch.tensor([0, 0])], lambda x: x[..., [0, -1]], lambda x: x[None]), anything
     ),
-    "masked_select": Kind(always(lambda x: x[x > 0]), real()),
+    "masked_select": Kind(always(lambda x: x[x > 0]), real(), sized=True),
     "contiguous, clone": Kind(
         one_of(torch.clone, lambda x: x.contiguous(), lambda x: x.t().contiguous() if x.dim() == 2 else x),
         anything,

@@ -251,7 +251,7 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
         )
         seen = Observation(step)
         costs.append(
-            (seen.forward.peak_bytes(), seen.books.saved, seen.graph.nodes, len(seen.forward.operators))
+            (seen.forward.peak_bytes(), seen.graph.saved_bytes, seen.graph.nodes, len(seen.forward.operators))
         )
         steps.append(step)
     longer = replace(lab, budget=3 * lab.budget)  # sameness takes longer to see than a difference

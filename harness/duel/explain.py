@@ -26,7 +26,7 @@ def explanation(seen: Observation) -> Message:
     return {
         "parts": {
             SAVED: _rows(saved_shares(seen.graph, module)),
-            PEAK: _rows(attribute_peak(step, seen.state, seen.device).shares),
+            PEAK: _rows(attribute_peak(step, seen.device).shares),
             OPERATORS: [[*key, count] for key, count in counted.items()],
         }
     }

@@ -18,8 +18,8 @@ from harness.measure.device import Device
 from harness.measure.graph import Graph, SavedTensors
 from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share
-from harness.workload.step import Part, Step
 from harness.workload.state import State, random_state_kept, seed_everything
+from harness.workload.step import Part, Step
 from harness.workload.tensors import storages_in, storages_of, tensors_in
 
 _SAVED, _OUTPUT, _GRADIENT = "saved", "output", "gradient"
@@ -42,21 +42,23 @@ def _operator_of_node(node: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def attribute_peak(step: Step, state: State, device: Device | None = None) -> Attribution:
+def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
     """Run a step under the profiler and name what is allocated at its highest level.
 
     What outlives the step (parameters, buffers, inputs, the optimizer's state) is counted by its unique
     storages; all above it by the allocator's events.
 
     Args:
-        step: what is run, from the state each time.
-        state: what the model and its inputs are before the step.
+        step: what is run, each time from the state in which it is now.
         device: whose allocator counts; None for the CPU's.
     """
+    state = State.of(step.model)
     with random_state_kept(), torch.enable_grad():
         try:
             return _attributed(step, state, device, hooked=True)
-        except RuntimeError:  # some torch functions refuse saved-tensor hooks; if the model raises, it does again
+        except (
+            RuntimeError
+        ):  # some torch functions refuse saved-tensor hooks; if the model raises, it does again
             return _attributed(step, state, device, hooked=False)
         finally:
             state.restore()

@@ -1,4 +1,4 @@
-"""The exact numbers of a step: each metric from two passes, as one value, as a range, or with why there is none."""
+"""The exact numbers of a step: each metric as one value, as a range, or with why there is none."""
 
 from dataclasses import dataclass
 

@@ -116,6 +116,16 @@ class _Looked:
     used_random: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is run, on what, and from which state."""
+
+    forward: Callable[[], object]
+    model: Model
+    state: State
+    device: Device | None
+
+
 def run_forward(
     forward: Callable[[], object],
     model: Model,
@@ -123,33 +133,27 @@ def run_forward(
     seed: int,
     device: Device | None = None,
 ) -> ForwardPass:
-    """Run a forward pass twice from one state, the first time with other random numbers, and look at the second.
+    """Run a forward pass twice from one state, with other random numbers, and look at the second time.
 
     Raises:
         Exception: whatever the model raises.
     """
+    plan = _Plan(forward, model, state, device)
     try:
-        return _run(forward, model, state, seed, device, hooked=True)
+        return _run(plan, seed, hooked=True)
     except HarnessError:
         raise
     except Exception:  # noqa: BLE001 (some torch functions refuse saved-tensor hooks; if the model raises, it does again)
         state.restore()
-        return _run(forward, model, state, seed, device, hooked=False)
+        return _run(plan, seed, hooked=False)
 
 
-def _run(
-    forward: Callable[[], object],
-    model: Model,
-    state: State,
-    seed: int,
-    device: Device | None,
-    *,
-    hooked: bool,
-) -> ForwardPass:
+def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
+    device = plan.device
     warm, measured = _Looked(hooked=hooked), _Looked(hooked=hooked)
     with recording(device) as session:
         for looked, own_seed in ((warm, seed + 1000), (measured, seed)):
-            _look(forward, model, state, own_seed, device, session, looked)
+            _look(plan, own_seed, session, looked)
     everything = session.trace() if device is None else session.trace_of_all()
     seen = session.trace()
     begin, returned, *_, end = measured.marks
@@ -183,16 +187,9 @@ def _run(
     )
 
 
-def _look(
-    forward: Callable[[], object],
-    model: Model,
-    state: State,
-    seed: int,
-    device: Device | None,
-    session: Recording,
-    looked: _Looked,
-) -> None:
+def _look(plan: _Plan, seed: int, session: Recording, looked: _Looked) -> None:
     """Run the pass once, and take it apart step by step, with a mark after each."""
+    state, device = plan.state, plan.device
 
     def tell(number: int, tensor: torch.Tensor) -> None:
         storages = tuple(storages_in(tensor))
@@ -210,8 +207,8 @@ def _look(
     before, versions = random_fingerprint(), state.versions()
     gc.collect()
     looked.marks.append(session.mark())
-    with followed(model.module), hooks:
-        result = forward()
+    with followed(plan.model.module), hooks:
+        result = plan.forward()
     if isinstance(result, _LAZY):
         raise WorkloadError(
             f"the forward pass returns a {type(result).__name__}, which has run nothing when it is returned;"
@@ -230,7 +227,7 @@ def _look(
     gc.collect()
     looked.marks.append(session.mark())
     looked.changes = state.changes(versions)
-    for _, value in reached_by(model):
+    for _, value in reached_by(plan.model):
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
             note(f"{_REACHED} {address} 0")
     session.mark()
@@ -250,6 +247,9 @@ def _look_at(result: object, looked: _Looked) -> None:
         is_number = looked.hooked or (tensor.dim() == 0 and tensor.element_size() == _SCALAR_BYTES)
         for address, _ in storages_in(tensor):
             note(f"{_BARE} {address} {'' if is_number else node}")
+    for leaf in walked.leaves:  # made in the call: a graph holds the tensor that it would give a gradient
+        for address, _ in storages_in(leaf):
+            note(f"{_BARE} {address} AccumulateGrad")
     if looked.hooked and not looked.is_foreign:
         looked.names = holders(result)
 
@@ -292,7 +292,7 @@ def _blocks(seen: Trace, looked: _Looked, device: Device | None) -> tuple[tuple[
         numbers = [(number, time) for number, time in block.saved if number in looked.held]
         time = numbers[0][1] if numbers else block.time
         outermost = operators.outermost(block.time)
-        holder = _holder(block, looked, bool(numbers), graph_gone, output_gone, outermost)
+        holder = _holder(block, looked, graph_gone, output_gone, outermost)
         size = block.bytes
         if numbers and device is not None:
             size, is_here = looked.sizes[numbers[0][0]]
@@ -313,25 +313,20 @@ def _blocks(seen: Trace, looked: _Looked, device: Device | None) -> tuple[tuple[
     return tuple(sorted(held, key=lambda each: -each.bytes)), elsewhere
 
 
-def _holder(
-    block: _Block, looked: _Looked, is_saved: bool, graph_gone: float, output_gone: float, operator: str
-) -> Holder:
-    if block.is_output:
-        return "output"
-    if block.is_reached:
-        return "model"  # it would be there without a graph
-    if is_saved or block.bare:
-        return "saved"
-    if block.bare is not None:
-        return "scalar"
-    if block.freed is None:
-        return "model"
-    if block.freed > output_gone:
-        return "cycle"
-    if block.freed > graph_gone:
-        return "output"
-    # What a hook of the model's own packed is saved, too: such as copies in another dtype.
-    return "saved" if looked.is_foreign and operator else "graph"
+def _holder(block: _Block, looked: _Looked, graph_gone: float, output_gone: float, operator: str) -> Holder:
+    """Return what holds a block, from what was noted of it and when it went."""
+    rules: tuple[tuple[bool, Holder], ...] = (
+        (block.is_output, "output"),
+        (block.is_reached, "model"),  # it would be there without a graph
+        (any(number in looked.held for number, _ in block.saved) or bool(block.bare), "saved"),
+        (block.bare is not None, "scalar"),
+        (block.freed is None, "model"),
+        (block.freed is not None and block.freed > output_gone, "cycle"),
+        (block.freed is not None and block.freed > graph_gone, "output"),
+        # What a hook of the model's own packed is saved, too: such as copies in another dtype.
+        (looked.is_foreign and bool(operator), "saved"),
+    )
+    return next((holder for applies, holder in rules if applies), "graph")
 
 
 def _maker(size: int) -> str:

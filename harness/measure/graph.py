@@ -44,6 +44,11 @@ class Graph:
     leaves: tuple[torch.Tensor, ...] = ()
     elsewhere: int = 0
 
+    @property
+    def saved_bytes(self) -> int:
+        """The bytes of what is saved."""
+        return sum(saved.bytes for saved in self.saved)
+
 
 @dataclass(slots=True, weakref_slot=True)
 class _Standing:
@@ -64,7 +69,7 @@ class SavedTensors:
         return saved_tensors_hooks(self._pack, _unpack)
 
     def held(self) -> frozenset[int]:
-        """Return the numbers of the tensors that graphs still hold: a checkpoint drops what it saved inside."""
+        """Return the numbers of those that graphs still hold: a checkpoint drops what it saved inside."""
         return frozenset(number for number, one in enumerate(self.standing) if one() is not None)
 
     def _pack(self, tensor: torch.Tensor) -> _Standing:
@@ -109,7 +114,9 @@ def walk(value: object) -> Walk:
         for raw in _raw_of(node):
             told: list[torch.Tensor] = []
             try:
-                raw.register_hooks(lambda tensor, told=told: told.append(tensor) or tensor, lambda tensor: tensor)
+                raw.register_hooks(
+                    lambda tensor, told=told: told.append(tensor) or tensor, lambda tensor: tensor
+                )
             except RuntimeError as error:  # hooked already, let go already, or nothing was saved there
                 hooked += _HOOKED in str(error)
                 continue

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from harness.errors import HarnessError
-from harness.measure.exact import Exact, exact_numbers
+from harness.measure.exact import exact_numbers
 from harness.measure.observe import Observation
 from harness.record.measured import Block
+from harness.record.spared import why_nothing_is_spared
 from harness.workload.call import as_call
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
@@ -82,11 +83,15 @@ def ledger(subject: object) -> Ledger:
     exact = exact_numbers(seen)
     books = seen.books
     notes = exact.notes if was_recording else (RECORDING_WAS_OFF, *exact.notes)
+    quiet = seen.no_grad_pass
+    if books and quiet and books.spared <= 0:
+        why = why_nothing_is_spared(seen.graph.nodes, books.saved, quiet.graph.nodes)
+        notes = (f"no_grad spares nothing of what is held: {why}", *notes)
     return Ledger(
         peak_bytes=seen.levels.peak_bytes(),
         retained_bytes=seen.forward_levels.retained_bytes(),
         retained_no_grad_bytes=books.retained_no_grad if books else None,
-        saved_bytes=sum(saved.bytes for saved in seen.graph.saved),
+        saved_bytes=seen.graph.saved_bytes,
         scalar_bytes=seen.graph.scalar_bytes,
         unaccounted_bytes=books.unaccounted if books else None,
         unaccounted=seen.unaccounted,

@@ -1,7 +1,7 @@
 """What a reader of exact numbers should know, in words: leaks, changes, variation, open books."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.measure.forward import ForwardPass, Held
 from harness.measure.observe import Observation
@@ -40,8 +40,8 @@ def _growth(seen: Observation) -> str:
     where = f", {_place(staying[0], seen)}" if staying else ""
     what = "the graph that is kept" if any(block.holder == "saved" for block in staying) else "what is held"
     return (
-        f"every call leaves {seen.growth:,} B behind when its result is dropped{where}: {what} grows from call"
-        " to call"
+        f"every call leaves {seen.growth:,} B behind when its result is dropped{where}: {what} grows from"
+        " call to call"
     )
 
 
@@ -50,8 +50,8 @@ def _cycle(passed: ForwardPass) -> str:
     if not size:
         return ""
     return (
-        f"{size:,} B of a call are freed by the garbage collector alone: they are in a reference cycle, such as"
-        " an output that is kept on its own node's ctx"
+        f"{size:,} B of a call are freed by the garbage collector alone: they are in a reference cycle, such"
+        " as an output that is kept on its own node's ctx"
     )
 
 
@@ -80,7 +80,9 @@ def _variation(seen: Observation, varying: Sequence[str]) -> str:
         if passed.allocated.get(path) != other.get(path)
     ]
     named = f" in {_listed(places)}" if places else ""
-    return f"{_listed(list(varying))}: varies from call to call{named}, so it is given as a range and not gated"
+    return (
+        f"{_listed(list(varying))}: varies from call to call{named}, so it is given as a range and not gated"
+    )
 
 
 def _unseen_parameters(seen: Observation) -> str:
@@ -117,13 +119,17 @@ def _open_books(seen: Observation) -> str:
             if block.holder == "output":
                 parts[f"in the output{mode}"] += sign * block.bytes
             elif not block.is_accounted or mode:
-                parts[f"{_place(block, seen)}{mode}, {_KINDS.get(block.holder, 'saved')}"] += sign * block.bytes
+                parts[f"{_place(block, seen)}{mode}, {_KINDS.get(block.holder, 'saved')}"] += (
+                    sign * block.bytes
+                )
         earlier = passed.trace.retained_bytes() - sum(block.bytes for block in passed.held)
         if seen.device is None:
             parts[f"there before the call, and freed by it{mode}"] += sign * earlier
     merged = _cancelled(parts)
     named = [f"{size:+,} B {what}" for what, size in merged.most_common()[:_MOST_NAMES] if size > 0]
-    named += [f"{size:+,} B {what}" for what, size in merged.most_common()[: -_MOST_NAMES - 1 : -1] if size < 0]
+    named += [
+        f"{size:+,} B {what}" for what, size in merged.most_common()[: -_MOST_NAMES - 1 : -1] if size < 0
+    ]
     return f"the books leave {seen.books.unaccounted:+,} B: {'; '.join(named)}"
 
 
@@ -156,15 +162,3 @@ def _listed(names: Iterable[str]) -> str:
     names = list(names)
     shown = ", ".join(names[:_MOST_NAMES])
     return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
-
-
-def why_nothing_is_spared(passed: ForwardPass, quiet: ForwardPass) -> Iterator[str]:
-    """Yield the reasons for which a pass under `no_grad` holds as much as one with a graph."""
-    if quiet.graph.nodes:
-        yield "it records under no_grad too, in a region of torch.enable_grad() of its own"
-    if not passed.graph.nodes:
-        yield "what it returns hangs on no graph: it is detached, or depends on nothing that needs a gradient"
-    elif not passed.graph.saved and not quiet.graph.nodes:
-        yield "its graph saves nothing that would not be there without it"
-    if any(block.holder == "model" for block in quiet.held):
-        yield "the model keeps what it computed, with and without a graph"

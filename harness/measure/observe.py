@@ -243,14 +243,14 @@ class Observation:
 
     @cached_property
     def books(self) -> Books | None:
-        """The identity between what is held and what was saved; None where the model fails under `no_grad`."""
+        """What is held against what was saved; None where the model fails under `no_grad`."""
         quiet = self.forward_no_grad
         if quiet is None:
             return None
         return Books(
             retained=self.forward_levels.retained_bytes(),
             retained_no_grad=quiet.retained_bytes(),
-            saved=sum(saved.bytes for saved in self.graph.saved),
+            saved=self.graph.saved_bytes,
             scalars=self.graph.scalar_bytes,
             recorded_no_grad=self._recorded_no_grad,
         )

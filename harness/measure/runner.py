@@ -9,8 +9,8 @@ import msgspec
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
 from harness.measure.device import device_of, prepare
-from harness.measure.exact import exact_numbers
 from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.exact import exact_numbers
 from harness.measure.heap import keep_freed_memory
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
@@ -195,7 +195,7 @@ def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> A
     return msgspec.structs.replace(
         result,
         saved=saved_shares(seen.graph, step.model.module),
-        attribution=attribute_peak(step, seen.state, seen.device),
+        attribution=attribute_peak(step, seen.device),
     )
 
 

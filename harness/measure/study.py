@@ -243,7 +243,7 @@ class Study:
         reference = ""  # the first arm that works
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job.question, job.case, arm, settings, kept, reference or arm)
+            result = self._arm(job, arm, settings, kept, reference or arm)
             if result.status == "ok" and not reference:
                 reference = arm
                 if arm != job.arms[0]:
@@ -253,18 +253,11 @@ class Study:
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(
-        self,
-        question: Question,
-        case: Case,
-        arm: str,
-        settings: Settings,
-        kept: Kept | None,
-        reference: str,
-    ) -> ArmResult:
+    def _arm(self, job: "_Job", arm: str, settings: Settings, kept: Kept | None, reference: str) -> ArmResult:
+        case = job.case
         try:
             return measure_arm(
-                question, case, arm, settings, entry=self.entry, kept=kept, reference_name=reference
+                job.question, case, arm, settings, entry=self.entry, kept=kept, reference_name=reference
             )
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
@@ -338,7 +331,7 @@ def _forward_step(model: Model) -> Step:
 
 
 def _asked_for(entry: Entry, plan: Plan) -> Entry:
-    """Return the entry with what the plan asks for: a loss, arms by pattern, every submodule in train mode."""
+    """Return the entry with what the plan asks for: a loss, arms by pattern, submodules in train mode."""
 
     def build(batch_size: int) -> Model:
         model = entry.build(batch_size)

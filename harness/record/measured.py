@@ -52,7 +52,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """`retained - retained under no_grad = saved + scalars - recorded under no_grad + unaccounted`, in bytes."""
+    """`retained - retained under no_grad = saved + scalars - recorded under no_grad + unaccounted`.
+
+    All in bytes.
+    """
 
     retained: int
     retained_no_grad: int

@@ -56,7 +56,9 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
     case = record.case
     setting = (case.model, case.variant, case.mode, case.dtype, case.memory_format)
     title = ", ".join(part for part in (*setting, f"batch {case.batch_size}") if part)
-    columns = tuple(name for name in record.columns if any(name in arm.counts for arm in record.arms))
+    columns = tuple(
+        name for name in record.columns if any(name in {**arm.counts, **arm.varies} for arm in record.arms)
+    )
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         rows.extend(
@@ -88,9 +90,7 @@ def _rows(
 ) -> list[tuple[str, ...]]:
     if arm.status != "ok":
         return [(arm.arm, "-", "-", arm.status, *("-" for _ in columns))]
-    exact = tuple(
-        quantity(arm.counts[name], metrics[name].unit) if name in arm.counts else "-" for name in columns
-    )
+    exact = tuple(_value(arm, metrics[name]) for name in columns)
     if not judged:
         return [(arm.arm, "-", "-", "-", *exact)]
     rows = []
@@ -104,6 +104,14 @@ def _rows(
         )
         rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
     return rows
+
+
+def _value(arm: ArmResult, metric: Metric) -> str:
+    """Return an exact number of an arm; a range where it varies from call to call."""
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{quantity(low, metric.unit)} to {quantity(high, metric.unit)}"
+    return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
 
 
 def _interval(contrast: Contrast) -> str:
@@ -125,6 +133,7 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
+        lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
         lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))

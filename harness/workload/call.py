@@ -61,7 +61,10 @@ class Called(nn.Module):
     """
 
     def __init__(
-        self, call: Callable[..., object], modules: Mapping[str, nn.Module], leaves: Mapping[str, torch.Tensor]
+        self,
+        call: Callable[..., object],
+        modules: Mapping[str, nn.Module],
+        leaves: Mapping[str, torch.Tensor],
     ) -> None:
         super().__init__()
         for name, module in modules.items():
@@ -74,12 +77,14 @@ class Called(nn.Module):
         return self.call()
 
     def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+        self,
+        prefix: str = "",
+        recurse: bool = True,  # noqa: FBT001, FBT002 (the signature is that of torch)
+        remove_duplicate: bool = True,  # noqa: FBT001, FBT002
     ) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield the modules' parameters, and the tensors that need gradients."""
         yield from super().named_parameters(prefix, recurse, remove_duplicate)
-        for name, leaf in self.leaves.items():
-            yield name, leaf  # type: ignore[misc]  # a tensor that trains, whatever its class
+        yield from self.leaves.items()  # type: ignore[misc]  # tensors that train, whatever their class
 
 
 def as_called(factory: Callable[..., object], made: object, name: str) -> Model:
@@ -92,7 +97,7 @@ def as_called(factory: Callable[..., object], made: object, name: str) -> Model:
     needed = _needed(call)
     if needed:
         raise WorkloadError(
-            f"{name} returned a callable that needs the argument {needed!r}; one without arguments is measured"
+            f"{name} gives a callable that needs the argument {needed!r}; one without arguments is measured"
         )
     reached = [part for path, value in _reached(call) for part in _parts(path, value)]
     modules = {path: value for path, value in reached if isinstance(value, nn.Module)}
@@ -100,7 +105,10 @@ def as_called(factory: Callable[..., object], made: object, name: str) -> Model:
     leaves = {
         path.replace(".", "_"): value
         for path, value in reached
-        if isinstance(value, torch.Tensor) and value.requires_grad and value.is_leaf and id(value) not in known
+        if isinstance(value, torch.Tensor)
+        and value.requires_grad
+        and value.is_leaf
+        and id(value) not in known
     }
     tensors = tuple(value for _, value in reached if isinstance(value, torch.Tensor))
     # Its inputs are where they are: the call takes none.

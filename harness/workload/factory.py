@@ -99,8 +99,7 @@ def entry_of(name: str, factory: Callable[..., object]) -> Entry:
     build = partial(_make, name, factory, sized=sizes is not None)
     if _is_handed_out(model, made) and _is_shared(model, build(default)):
         notes.append(f"{name} hands out the same module each time; every arm runs a copy of its own")
-        first = build
-        build = partial(_copied, name, (lambda size: first(size)) if sizes is not None else (lambda _size: model))
+        build = partial(_copied, name, build if sizes is not None else lambda _size: model)
     return Entry(
         name,
         build,

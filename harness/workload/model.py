@@ -37,7 +37,7 @@ def mean_square(output: object) -> torch.Tensor:
 
 
 def materialize(model: "Model") -> bool:
-    """Run a model once where it has parameters that its first call makes (`nn.LazyLinear`); say whether it did."""
+    """Run a model once where its first call makes parameters (`nn.LazyLinear`); return whether it did."""
     tensors = (*model.module.parameters(), *model.module.buffers())
     if not any(isinstance(each, (UninitializedParameter, UninitializedBuffer)) for each in tensors):
         return False

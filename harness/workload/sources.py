@@ -98,7 +98,8 @@ def check_dtype(dtype: str, entry: Entry) -> None:
     """
     if dtype not in {*DTYPES, entry.dtype}:
         raise WorkloadError(
-            f"no dtype {dtype!r}; there are {', '.join(DTYPES)}, and without one the model's own, {entry.dtype}"
+            f"no dtype {dtype!r}; there are {', '.join(DTYPES)}; without one it is the model's own,"
+            f" {entry.dtype}"
         )
 
 
@@ -144,7 +145,7 @@ def _last(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
-    """Return nested inputs on a device, floating-point ones in a dtype; the value itself where that changes none."""
+    """Return nested inputs on a device, floating-point ones in a dtype."""
     home = torch.device(device)
 
     def change(tensor: torch.Tensor) -> torch.Tensor:
@@ -158,9 +159,9 @@ def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
     left = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
     if left:
         raise WorkloadError(
-            f"the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
-            f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make them"
-            " there in the factory"
+            "the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
+            f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make"
+            " them there in the factory"
         )
     return placed
 

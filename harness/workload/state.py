@@ -4,7 +4,7 @@ import collections
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,9 @@ class _Content:
         for key in {**self.before, **after}:
             if key in self.before and key in after and _is_same(self.before[key], after[key]):
                 continue
-            if key in self.before or not _is_function(after.get(key)):  # scripted modules make theirs when called
+            if key in self.before or not _is_function(
+                after.get(key)
+            ):  # scripted modules make theirs when called
                 yield f"{self.path}{_step(key)}"
 
     def restore(self) -> None:
@@ -151,8 +153,12 @@ def _contents_of(path: str, value: object) -> Iterator[_Content]:
     elif issubclass(kind, set):
         pairs.append((lambda: dict.fromkeys(container), lambda items: _set_set(container, items)))
     if attributes_of(value):
-        pairs.append((lambda: dict(attributes_of(container)), lambda items: _set_attributes(container, items)))
+        pairs.append((lambda: _objects(attributes_of(container)), lambda items: _set_attributes(container, items)))
     yield from (_Content(path, read, write, read()) for read, write in pairs)
+
+
+def _objects(items: Mapping[str, object]) -> dict[object, object]:
+    return dict(items.items())
 
 
 def _set_mapping(container: dict[object, object], items: dict[object, object]) -> None:
@@ -169,8 +175,8 @@ def _set_row(container: Any, items: dict[object, object]) -> None:
 
 
 def _set_set(container: set[object], items: dict[object, object]) -> None:
-    set.clear(container)
-    set.update(container, items)
+    container.clear()
+    container.update(items)
 
 
 def _set_attributes(value: object, items: dict[object, object]) -> None:
@@ -258,7 +264,7 @@ def random_state_kept() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     before = random.getstate()
     numbers = numpy.random.get_state() if numpy else None
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices):
         try:
             yield

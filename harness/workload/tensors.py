@@ -1,4 +1,4 @@
-"""Tensors inside the values that models take, return and keep: nested containers, and objects of any class."""
+"""Tensors inside what models take, return and keep: nested containers, and objects of any class."""
 
 import collections
 import dataclasses
@@ -30,7 +30,9 @@ _OPAQUE = (
     torch.device,
     torch.Generator,
 )
-_OPAQUE_PACKAGES = frozenset({"_thread", "concurrent", "importlib", "logging", "multiprocessing", "threading"})
+_OPAQUE_PACKAGES = frozenset(
+    {"_thread", "concurrent", "importlib", "logging", "multiprocessing", "threading"}
+)
 _PLAIN_TENSORS = (torch.Tensor, nn.Parameter)
 _ROWS = (tuple, list, collections.deque)
 
@@ -145,10 +147,12 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
         yield from _inside_function(value)  # type: ignore[arg-type]
         return
     if issubclass(kind, dict):
-        yield from ((f"[{key!r}]" if type(key) in {str, int} else "[...]", item) for key, item in dict.items(value))  # type: ignore[arg-type]
+        items: Iterable[tuple[object, object]] = dict.items(value)  # type: ignore[arg-type]
+        yield from ((f"[{key!r}]" if type(key) in {str, int} else "[...]", item) for key, item in items)
     for row in _ROWS:
         if issubclass(kind, row):
-            yield from ((f"[{place}]", item) for place, item in enumerate(row.__iter__(value)))  # type: ignore[arg-type]
+            places: Iterable[tuple[int, object]] = enumerate(row.__iter__(value))  # type: ignore[arg-type]
+            yield from ((f"[{place}]", item) for place, item in places)
     yield from ((f".{name}", item) for name, item in attributes_of(value).items())
     yield from (("", item) for item in gc.get_referents(value))
 

@@ -7,7 +7,7 @@ from harness.record.names import SAVED
 
 def _read(seen: Observation) -> dict[str, int]:
     counts = {
-        SAVED: sum(saved.bytes for saved in seen.graph.saved),
+        SAVED: seen.graph.saved_bytes,
         "scalars": seen.graph.scalar_bytes,
     }
     if seen.books is not None:

@@ -1,6 +1,6 @@
 """What does freezing part of a model save in a training step?"""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -48,31 +48,36 @@ def freeze(model: Model, arm: str, named: tuple[str, ...] = (), patterns: tuple[
         WorkloadError: a name in `named` is not that of a parameter, or no parameter fits a pattern.
     """
     parameters = dict(model.module.named_parameters())
-    trained: set[str] | None = None
-    if arm == "trunk frozen":
-        trained = _names(parameters, model.head_parameters())
-    elif arm == "head frozen":
-        trained = _trainable(parameters) - _names(parameters, model.head_parameters())
-    elif arm == "biases only":
-        trained = {name for name in parameters if "bias" in name.rpartition(".")[2]}
-    elif arm == BY_NAME:
-        missing = [name for name in named if name not in parameters]
-        if missing:
-            raise WorkloadError(f"no parameter {missing[0]!r}; there are {', '.join(parameters)}")
-        trained = _trainable(parameters) - set(named)
-    elif arm == "all frozen":
-        trained = set()
-    elif arm == EVERYTHING:
-        trained = {name for name in parameters if parameters[name].is_floating_point() or parameters[name].is_complex()}
-    elif patterns and arm.startswith("only "):
-        trained = set(matching(parameters, patterns))
-    if trained is not None:
+    every = _trainable(parameters)
+    rules: dict[str, Callable[[], set[str]]] = {
+        "trunk frozen": lambda: _names(parameters, model.head_parameters()),
+        "head frozen": lambda: every - _names(parameters, model.head_parameters()),
+        "biases only": lambda: {name for name in parameters if "bias" in name.rpartition(".")[2]},
+        BY_NAME: lambda: every - _known(parameters, named),
+        "all frozen": set,
+        EVERYTHING: lambda: {name for name, each in parameters.items() if _is_differentiable(each)},
+    }
+    if patterns:
+        rules[arm] = lambda: set(matching(parameters, patterns))
+    if arm in rules:
+        trained = rules[arm]()
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in trained)
 
 
+def _known(parameters: Mapping[str, nn.Parameter], named: tuple[str, ...]) -> set[str]:
+    missing = [name for name in named if name not in parameters]
+    if missing:
+        raise WorkloadError(f"no parameter {missing[0]!r}; there are {', '.join(parameters)}")
+    return set(named)
+
+
+def _is_differentiable(parameter: torch.Tensor) -> bool:
+    return parameter.is_floating_point() or parameter.is_complex()
+
+
 def matching(names: Iterable[str], patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that fit one of the patterns, wholly or from a dot on, as "lora_*" fits "block.lora_a".
+    """Return the names that fit one of the patterns, wholly or from a dot on: "lora_*" fits "block.lora_a".
 
     Raises:
         WorkloadError: a pattern fits no name.

@@ -1,5 +1,6 @@
 """The exact numbers of a step: each metric as one value, as a range, or with why there is none."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.measure.notes import notes_of
@@ -35,7 +36,7 @@ def exact_numbers(seen: Observation) -> Exact:
     counts = _counts(seen)
     varies: dict[str, tuple[int, int]] = {}
     if not seen.is_repeatable:
-        others = [_counts(seen.again(seed)) for seed in _MORE_SEEDS]
+        others = list(_other_counts(seen))
         for name in list(counts):
             values = [counts[name], *(other[name] for other in others if name in other)]
             if min(values) != max(values):
@@ -45,6 +46,14 @@ def exact_numbers(seen: Observation) -> Exact:
     if seen.no_grad_failure:
         unavailable["unaccounted"] = f"the model does not run under no_grad ({seen.no_grad_failure})"
     return Exact(counts, varies, unavailable, notes_of(seen, tuple(varies)))
+
+
+def _other_counts(seen: Observation) -> Iterator[dict[str, int]]:
+    for seed in _MORE_SEEDS:
+        try:
+            yield _counts(seen.again(seed))
+        except Exception:  # noqa: BLE001, S112 (with these random numbers the model does not run: no number of it)
+            continue
 
 
 def _counts(seen: Observation) -> dict[str, int]:

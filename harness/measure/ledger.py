@@ -8,6 +8,7 @@ from harness.errors import HarnessError
 from harness.measure.exact import exact_numbers
 from harness.measure.observe import Observation
 from harness.record.measured import Block
+from harness.record.names import PEAK, SAVED
 from harness.record.spared import why_nothing_is_spared
 from harness.workload.call import as_call
 from harness.workload.model import Model
@@ -31,8 +32,8 @@ class Ledger:
         nodes: autograd nodes behind what the forward pass returns.
         operators: operators dispatched in the step.
         leaked_bytes: what each call leaves behind when all that it returned is dropped.
-        varies: the lowest and highest value of each number that differs from call to call, by metric.
-        unavailable: why a number cannot be had, by metric.
+        varies: the lowest and highest value of each number that differs from call to call, by its name here.
+        unavailable: why a number cannot be had, by its name here.
         notes: what a reader of the numbers should know, a sentence each.
     """
 
@@ -98,11 +99,22 @@ def ledger(subject: object) -> Ledger:
         nodes=seen.graph.nodes,
         operators=len(seen.whole.operators),
         leaked_bytes=seen.growth,
-        varies=exact.varies,
-        unavailable=exact.unavailable,
+        varies={_ATTRIBUTES[name]: each for name, each in exact.varies.items() if name in _ATTRIBUTES},
+        unavailable=dict.fromkeys(_OF_THE_BOOKS, seen.no_grad_failure) if books is None else {},
         notes=notes,
     )
 
+
+_ATTRIBUTES = {
+    PEAK: "peak_bytes",
+    "retained": "retained_bytes",
+    SAVED: "saved_bytes",
+    "scalars": "scalar_bytes",
+    "unaccounted": "unaccounted_bytes",
+    "nodes": "nodes",
+    "operators": "operators",
+}
+_OF_THE_BOOKS = ("retained_no_grad_bytes", "spared_bytes", "unaccounted_bytes")
 
 RECORDING_WAS_OFF = (
     "recording of gradients was switched off in this process (torch.set_grad_enabled); the passes here switch"

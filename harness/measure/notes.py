@@ -21,6 +21,7 @@ def notes_of(seen: Observation, varying: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(
         sentence
         for sentence in (
+            _laziness(seen.forward_pass),
             _growth(seen),
             _cycle(seen.forward_pass),
             _changes(seen),
@@ -30,6 +31,15 @@ def notes_of(seen: Observation, varying: Sequence[str] = ()) -> tuple[str, ...]:
             _open_books(seen),
         )
         if sentence
+    )
+
+
+def _laziness(passed: ForwardPass) -> str:
+    if not passed.lazy:
+        return ""
+    return (
+        f"the forward pass returns a {passed.lazy}, which has run nothing when it is returned: what it would"
+        " do is in none of these numbers; return a list of what it yields"
     )
 
 
@@ -50,8 +60,8 @@ def _cycle(passed: ForwardPass) -> str:
     if not size:
         return ""
     return (
-        f"{size:,} B of a call are freed by the garbage collector alone: they are in a reference cycle, such"
-        " as an output that is kept on its own node's ctx"
+        f"{size:,} B stay when the result of a call is dropped, until the garbage collector runs: they are in"
+        " a reference cycle, such as an output that is kept on its own node's ctx"
     )
 
 

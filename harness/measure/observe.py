@@ -1,6 +1,6 @@
 """The exact passes over one step, each run when a probe first asks for it and kept for the next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
 from harness.workload.model import Model, materialize
 from harness.workload.state import State, random_state_kept, seed_everything
-from harness.workload.step import Step
+from harness.workload.step import Part, Step
 from harness.workload.tensors import bytes_of
 
 
@@ -168,24 +168,34 @@ class Observation:
         names: dict[bool, tuple[str, ...]] = {True: (), False: ()}
         with recording(self.device) as session:
             for seed in (self.seed + 1000, self.seed):
-                self.state.restore()
-                seed_everything(seed)
                 marks = [session.mark()]
-                for part in self.step.parts:
-                    left = part.call()
-                    if part.name == "backward":
-                        gradients, names = self._gradients()
-                    marks.append(session.mark())
-                    del left
+                try:
+                    for part in self._parts_from(seed):
+                        left = part.call()
+                        if part.name == "backward":
+                            gradients, names = self._gradients()
+                        marks.append(session.mark())
+                        del left
+                except RuntimeError:
+                    if seed == self.seed:
+                        raise
+                    # With random depth, other random numbers can leave nothing to train.
+                    self.step.model.module.zero_grad(set_to_none=True)
                 runs.append(marks)
         seen = session.trace()
-        alike = all(
+        alike = len(runs[0]) == len(runs[1]) and all(
             _outline(seen.between(runs[0][place], runs[0][place + 1]))
             == _outline(seen.between(runs[1][place], runs[1][place + 1]))
             for place, part in enumerate(self.step.parts)
             if part.name != "optimizer"  # whose first step makes its state
         )
         return _Whole(seen.between(runs[1][0], runs[1][-1]), alike, gradients, names[False], names[True])
+
+    def _parts_from(self, seed: int) -> Sequence[Part]:
+        """Put the state back, seed, and return the parts to be run."""
+        self.state.restore()
+        seed_everything(seed)
+        return self.step.parts
 
     def _gradients(self) -> tuple[int, dict[bool, tuple[str, ...]]]:
         """Return the bytes of all gradients, and the trainable parameters with one and without one."""

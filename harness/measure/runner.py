@@ -20,6 +20,7 @@ from harness.measure.probes.state import state_bytes
 from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
+from harness.workload.hooks import is_scripted
 from harness.workload.model import UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
@@ -91,7 +92,7 @@ def measure_arm(
     asked = arm == reference_name
     standing = None if asked else kept.reference
     # An arm that leaves the model in another state would leave it to the next.
-    shares = question.arms_share_model and (kept.seen is None or not keeps_state(kept.seen))
+    shares = question.arms_share_model and not (kept.seen and keeps_state(kept.seen))
     model = standing.model if shares and standing else build(case, settings.seed, entry)
     step = question.build(case, arm, model)
     seen = Observation(metered(step, settings.meter, clock_for(case.device)))
@@ -119,7 +120,9 @@ def measure_arm(
 
 def keeps_state(seen: Observation) -> bool:
     """Return whether a call leaves something for the next one, other than running statistics."""
-    return any(not is_bookkeeping(path) for path in seen.forward_pass.changes)
+    return is_scripted(seen.step.model.module) or any(
+        not is_bookkeeping(path) for path in seen.forward_pass.changes
+    )
 
 
 def _timed(

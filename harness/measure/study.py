@@ -175,7 +175,7 @@ class Study:
         if self.trains and seen.no_training:
             self.watch.note(f"nothing is asked of training: {seen.no_training}")
         self.trains = not seen.no_training
-        for line in self._modes(model.module):
+        for line in (*self._modes(model.module), *self._cast()):
             self.watch.note(line)
 
     def _modes(self, module: nn.Module) -> Iterator[str]:
@@ -189,9 +189,16 @@ class Study:
             return
         asked = self.plan.mode or own
         if asked != own:
-            yield f"measured in {asked} mode; the factory hands the model over in {own} mode"
+            yield f"the model is put into {asked} mode, as asked for; it is handed over in {own} mode"
         elif own == "eval" and self.trains and self.plan.trains and not self.plan.mode:
-            yield "training steps are measured in train mode; the factory hands the model over in eval mode"
+            yield "the model is put into train mode for training steps; it is handed over in eval mode"
+
+    def _cast(self) -> Iterator[str]:
+        """Say that the model was cast, where that was asked for."""
+        asked, own = self.plan.dtype, self.entry.dtype
+        if asked and asked != own:
+            how = "under autocast to bfloat16" if asked == "autocast" else f"cast to {asked}"
+            yield f"measured {how}, as asked for; the model is handed over in {own}"
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = list(self._jobs(batch_size))

@@ -9,15 +9,15 @@ def why_nothing_is_spared(nodes: int, saved: int, nodes_no_grad: int) -> str:
         saved: bytes that its graph saved and that it alone holds.
         nodes_no_grad: autograd nodes of the same pass under `no_grad`.
 
-    >>> why_nothing_is_spared(nodes=0, saved=0, nodes_no_grad=0)
-    'what the pass returns hangs on no graph: it is detached, or nothing that it depends on needs a gradient'
+    >>> why_nothing_is_spared(nodes=5, saved=64, nodes_no_grad=5)
+    'the pass records under no_grad too, such as in a region of torch.enable_grad()'
     """
     if nodes_no_grad:
         return "the pass records under no_grad too, such as in a region of torch.enable_grad()"
     if not nodes:
         return (
-            "what the pass returns hangs on no graph: it is detached, or nothing that it depends on needs a"
-            " gradient"
+            "what the pass returns hangs on no graph: it is detached, or made under no_grad, or all that it"
+            " depends on is frozen"
         )
     if not saved:
         return (

@@ -141,12 +141,13 @@ def _copied(name: str, build: Callable[[int], Model], batch_size: int) -> Model:
 
 
 def _is_handed_out(model: Model, made: object) -> bool:
-    """Return whether something beside what a factory returned holds the module, such as a global variable."""
-    own = {id(made), id(model)}
+    """Return whether something beside what a factory returned holds it, or one of its modules."""
+    modules = list(model.module.modules())
+    own = {id(made), id(model), id(modules)}
     for _, value in objects_in({"": model.module}, enter_modules=True):
         own |= {id(value), id(getattr(value, "__dict__", None))}
-    holders = [each for each in gc.get_referrers(model.module) if not isinstance(each, types.FrameType)]
-    return any(id(holder) not in own for holder in holders if holder is not own)
+    holders = gc.get_referrers(made, *modules)
+    return any(id(each) not in own and not isinstance(each, types.FrameType) for each in holders)
 
 
 def _is_shared(first: Model, second: Model) -> bool:

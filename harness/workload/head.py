@@ -65,7 +65,7 @@ def _called(model: Model) -> set[nn.Module]:
     state = State.of(model)
     with ExitStack() as stack:
         stack.enter_context(random_state_kept())
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.enable_grad())  # a model may differentiate inside
         for _, child in hookable(model.module):
             handle = child.register_forward_pre_hook(lambda module, _inputs: called.add(module))
             stack.callback(handle.remove)

@@ -13,6 +13,11 @@ def is_compiled(module: nn.Module) -> bool:
     return any(hasattr(child, _COMPILED) for child in module.modules())
 
 
+def is_scripted(module: nn.Module) -> bool:
+    """Tell whether a module, or one inside it, is TorchScript, whose executor adapts to its first calls."""
+    return any(isinstance(child, torch.jit.ScriptModule) for child in module.modules())
+
+
 def hookable(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield a module and its submodules by path, without those that torch itself compiled.
 

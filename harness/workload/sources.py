@@ -108,8 +108,8 @@ def _is_complex(model: Model) -> bool:
 
 
 def set_mode(module: nn.Module, mode: str) -> nn.Module:
-    """Put a module into train or eval mode; in one that trains already, what is in eval mode stays so."""
-    if mode == "train" and module.training:
+    """Put a module into train or eval mode; where it is in that mode already, submodules stay as they are."""
+    if module.training == (mode == "train"):
         return module
     return module.train(mode == "train")
 

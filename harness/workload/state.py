@@ -4,7 +4,7 @@ import collections
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from harness.workload.model import Model
-from harness.workload.tensors import attributes_of, objects_in, slots_of
+from harness.workload.tensors import attributes_of, bytes_of, objects_in, slots_of
 
+_SMALL = 16 * 1024 * 1024  # bytes of a frozen parameter whose values are kept: the whole may be large
 _PLAIN = (int, float, complex, str, bytes, bool)
 _NORMALIZATION = "running_mean|running_var|num_batches_tracked"
 
@@ -78,8 +79,8 @@ class _Values:
 class State:
     """Everything that a model's call can read and change, as it was at one time.
 
-    Parameters are not copied, because a forward pass leaves them alone: where one does not, that is told
-    and its values stay.
+    Parameters that are trained are not copied, because a forward pass leaves them alone: where one does
+    not, that is told and its values stay.
     """
 
     contents: tuple[_Content, ...]
@@ -153,12 +154,12 @@ def _contents_of(path: str, value: object) -> Iterator[_Content]:
     elif issubclass(kind, set):
         pairs.append((lambda: dict.fromkeys(container), lambda items: _set_set(container, items)))
     if attributes_of(value):
-        pairs.append((lambda: _objects(attributes_of(container)), lambda items: _set_attributes(container, items)))
+        pairs.append((lambda: _attributes(container), lambda items: _set_attributes(container, items)))
     yield from (_Content(path, read, write, read()) for read, write in pairs)
 
 
-def _objects(items: Mapping[str, object]) -> dict[object, object]:
-    return dict(items.items())
+def _attributes(value: object) -> dict[object, object]:
+    return dict(attributes_of(value).items())
 
 
 def _set_mapping(container: dict[object, object], items: dict[object, object]) -> None:
@@ -192,17 +193,23 @@ def _set_attributes(value: object, items: dict[object, object]) -> None:
         return
     if type(own) is dict:
         rest = {name: item for name, item in items.items() if name not in slots}
-        dict.clear(own)
-        dict.update(own, rest)
+        own.clear()
+        own.update({str(name): item for name, item in rest.items()})
 
 
 def _values_of(path: str, tensor: torch.Tensor) -> _Values:
     copied = None
     # Of other layouts and of wrappers the version tells; what wrappers hold is reached by itself.
-    if type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.device.type != "meta":
+    is_plain = tensor.layout is torch.strided and tensor.device.type != "meta"
+    if is_plain and (type(tensor) is torch.Tensor or _may_follow(tensor)):
         copied = tensor.detach().clone()
     grad = tensor.grad if tensor.is_leaf else None
     return _Values(path, tensor, copied, grad, tensor.requires_grad)
+
+
+def _may_follow(tensor: torch.Tensor) -> bool:
+    """Return whether a parameter is small and frozen, as one that a call moves after another may be."""
+    return type(tensor) is nn.Parameter and not tensor.requires_grad and bytes_of(tensor) <= _SMALL
 
 
 def _version(tensor: torch.Tensor) -> int | None:

@@ -3,8 +3,10 @@
 import collections
 import dataclasses
 import gc
+import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -153,8 +155,20 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
         if issubclass(kind, row):
             places: Iterable[tuple[int, object]] = enumerate(row.__iter__(value))  # type: ignore[arg-type]
             yield from ((f"[{place}]", item) for place, item in places)
+    yield from _inside_array(value)
     yield from ((f".{name}", item) for name, item in attributes_of(value).items())
     yield from (("", item) for item in gc.get_referents(value))
+
+
+def _inside_array(value: object) -> Iterator[tuple[str, object]]:
+    """Yield what an array of numpy shares its memory with, and the items of an array of objects."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not issubclass(type(value), numpy.ndarray):
+        return
+    array: Any = value
+    yield "", array.base
+    if array.dtype == object:
+        yield from ((f"[{place}]", item) for place, item in enumerate(array.flat))
 
 
 def attributes_of(value: object) -> dict[str, object]:

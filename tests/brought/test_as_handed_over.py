@@ -86,7 +86,8 @@ def test_a_norm_that_was_set_to_eval_stays_so(
 
     assert ledger(model.loss_of_forward).saved_bytes == right
     # Statistics of the batch in train mode would allocate a mean and a deviation for 16 channels.
-    assert (done.count("all trainable", "saved"), done.unaccounted("all trainable")) == (right, 0)
+    reference = done.run["records"][0]["reference"]
+    assert (done.count(reference, "saved"), done.unaccounted(reference)) == (right, 0)
 
 
 def test_a_dropout_in_eval_stays_so_in_a_training_step(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def freeze(model: Model, arm: str, named: tuple[str, ...] = (), patterns: tuple[
         rules[arm] = lambda: set(matching(parameters, patterns))
     if arm in rules:
         trained = rules[arm]()
+        if arm == "biases only" and not trained:
+            raise UnsupportedError("the model has no parameter with 'bias' in its name")
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in trained)
 
@@ -115,6 +117,18 @@ def run_trunk_without_grad(model: Model) -> None:
         module.forward = torch.no_grad()(module.forward)  # of this instance alone
 
 
+def _loss_under_trunk(model: Model) -> torch.Tensor:
+    """Return the loss with the trunk under `no_grad`.
+
+    Raises:
+        UnsupportedError: the model does not run so, as one that differentiates inside.
+    """
+    try:
+        return model.loss_of_forward()
+    except RuntimeError as error:
+        raise UnsupportedError(f"the model does not run with its trunk under no_grad: {error}") from error
+
+
 def _build(case: Case, arm: str, model: Model) -> Step:
     from harness.workload.sources import resolve
 
@@ -130,7 +144,7 @@ def _build(case: Case, arm: str, model: Model) -> Step:
     if arm == TRUNK_NO_GRAD:
         run_trunk_without_grad(ready)
         trains &= _names(named, ready.head_parameters())
-        if not ready.loss_of_forward().requires_grad:
+        if not _loss_under_trunk(ready).requires_grad:
             raise UnsupportedError(
                 "something that runs after the head runs under no_grad too, so that nothing is trained; name"
                 " the head in Model.head"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.measure.notes import notes_of
 from harness.measure.observe import Observation
 from harness.measure.probes import PROBES
+from harness.record.measured import Books
 
 _MORE_SEEDS = (1, 2, 3)  # of passes that are run where two were not alike
 
@@ -19,12 +20,14 @@ class Exact:
         varies: the lowest and the highest value of what is not.
         unavailable: why a metric cannot be had.
         notes: what a reader of the numbers should know, a sentence each.
+        books: what is held against what was saved; None where that cannot be said.
     """
 
     counts: dict[str, int]
     varies: dict[str, tuple[int, int]]
     unavailable: dict[str, str]
     notes: tuple[str, ...]
+    books: Books | None
 
 
 def exact_numbers(seen: Observation) -> Exact:
@@ -45,7 +48,13 @@ def exact_numbers(seen: Observation) -> Exact:
     unavailable = {}
     if seen.no_grad_failure:
         unavailable["unaccounted"] = f"the model does not run under no_grad ({seen.no_grad_failure})"
-    return Exact(counts, varies, unavailable, notes_of(seen, tuple(varies)))
+    books = seen.books
+    if varies and books is not None and books.unaccounted:
+        counts.pop("unaccounted", None)
+        varies.pop("unaccounted", None)
+        books = None
+        unavailable["unaccounted"] = "no two calls are alike, so a pass is not held against one under no_grad"
+    return Exact(counts, varies, unavailable, notes_of(seen, tuple(varies)), books)
 
 
 def _other_counts(seen: Observation) -> Iterator[dict[str, int]]:

@@ -82,7 +82,7 @@ def ledger(subject: object) -> Ledger:
     was_recording = torch.is_grad_enabled()
     seen = Observation(step)
     exact = exact_numbers(seen)
-    books = seen.books
+    books = exact.books
     notes = exact.notes if was_recording else (RECORDING_WAS_OFF, *exact.notes)
     quiet = seen.no_grad_pass
     if books and quiet and books.spared <= 0:
@@ -95,12 +95,12 @@ def ledger(subject: object) -> Ledger:
         saved_bytes=seen.graph.saved_bytes,
         scalar_bytes=seen.graph.scalar_bytes,
         unaccounted_bytes=books.unaccounted if books else None,
-        unaccounted=seen.unaccounted,
+        unaccounted=seen.unaccounted if books else (),
         nodes=seen.graph.nodes,
         operators=len(seen.whole.operators),
         leaked_bytes=seen.growth,
         varies={_ATTRIBUTES[name]: each for name, each in exact.varies.items() if name in _ATTRIBUTES},
-        unavailable=dict.fromkeys(_OF_THE_BOOKS, seen.no_grad_failure) if books is None else {},
+        unavailable=dict.fromkeys(_OF_THE_BOOKS, exact.unavailable["unaccounted"]) if books is None else {},
         notes=notes,
     )
 

@@ -226,8 +226,8 @@ def exact_result(arm: str, seen: Observation) -> ArmResult:
         varies=exact.varies,
         unavailable=exact.unavailable,
         groups=_groups(seen.step),
-        books=seen.books,
-        blocks=seen.unaccounted,
+        books=exact.books,
+        blocks=seen.unaccounted if exact.books else (),
         warnings=(*_warnings(seen), *seen.step.notes, *exact.notes),
     )
 

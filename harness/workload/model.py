@@ -109,10 +109,10 @@ class Model:
             WorkloadError: no such submodule, or no parameters at all.
         """
         if self.head:
-            try:
-                return self.module.get_submodule(self.head)
-            except AttributeError as error:
-                raise WorkloadError(f"the model has no submodule {self.head!r} to be its head") from error
+            modules = dict(self.module.named_modules(remove_duplicate=False))
+            if self.head not in modules:
+                raise WorkloadError(f"the model has no submodule {self.head!r} to be its head")
+            return modules[self.head]
         owners = [
             module for module in self.module.modules() if any(True for _ in module.parameters(recurse=False))
         ]

@@ -102,7 +102,7 @@ def tensors_in(value: object) -> Iterator[torch.Tensor]:
     Objects of any class are looked into, and no code of theirs is called. Modules, classes and the globals
     of functions are not entered. At most `MOST_OBJECTS` objects are visited.
     """
-    if isinstance(value, torch.Tensor) and type(value) in _PLAIN_TENSORS:
+    if isinstance(value, torch.Tensor) and type(value) in _PLAIN_TENSORS and _wrapper_of(value) is None:
         yield value
         return
     for _, item in objects_in({"": value}):
@@ -144,6 +144,7 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
     """Yield what an object refers to, by the rest of its path: first what has a name or a place."""
     kind = type(value)
     if kind in _PLAIN_TENSORS:
+        yield "", _wrapper_of(value)  # type: ignore[arg-type]
         return
     if issubclass(kind, types.FunctionType):
         yield from _inside_function(value)  # type: ignore[arg-type]
@@ -158,6 +159,12 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
     yield from _inside_array(value)
     yield from ((f".{name}", item) for name, item in attributes_of(value).items())
     yield from (("", item) for item in gc.get_referents(value))
+
+
+def _wrapper_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Return the wrapper of other tensors that a plain tensor is a view of, and keeps: such as a jagged one."""
+    base = tensor._base  # noqa: SLF001 (the only door; torch's documentation of views names it)
+    return base if base is not None and type(base) not in _PLAIN_TENSORS else None
 
 
 def _inside_array(value: object) -> Iterator[tuple[str, object]]:

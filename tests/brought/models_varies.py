@@ -72,7 +72,7 @@ class _Clock:
     @classmethod
     def draw(cls) -> float:
         cls.calls += 1
-        return float((cls.calls // DEPTH) % 2)  # every other call of the model skips all layers
+        return float(((cls.calls - 1) // DEPTH) % 2)  # every other call of the model skips all layers
 
 
 def drawn_by_a_clock() -> Model:

@@ -91,7 +91,8 @@ def test_a_scripted_model_is_measured(build: Callable[[], Model], tmp_path: Path
     assert books.retained_bytes == expected + 256
     assert books.saved_bytes in {None, expected, expected - 16384}
     assert (books.saved_bytes is None) == ("saved_bytes" in books.unavailable)
-    assert done.status == 0
+    # TorchScript that was run with a graph may refuse inference mode: that arm fails, with torch's reason.
+    assert done.status in {0, 2}
     assert done.count("grad", "peak") > 0
     assert "Traceback" not in done.said
 

@@ -1,11 +1,19 @@
 """Model types of transformers: their configurations as trees, and the classes that can be built of them."""
 
+import copy
 import dataclasses
 import importlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from bench.atlas.shrink import Scale, shrunk
+from torch import nn
+
+from bench.atlas.candidates import Candidate
+from bench.atlas.inputs import variants
+from bench.atlas.shrink import SCALES, Scale, shrunk
+
+_MOST_CLASSES = 3  # that are tried
 
 # A class without a task first; then those whose forward pass most types have.
 _PREFERRED = ("MODEL", "FOR_CAUSAL_LM", "FOR_SEQ_TO_SEQ_CAUSAL_LM", "FOR_MASKED_LM", "FOR_PRETRAINING",
@@ -113,3 +121,24 @@ def _rebuilt(config: Any, tree: Mapping[str, Any]) -> Any:
     if "out_features" in given and "out_indices" in given:
         del given["out_features"]  # which follow from the numbers
     return type(config)(**given)
+
+
+def candidates(name: str) -> Iterator[Candidate]:
+    """Yield the classes of a model type at every scale, the smallest of each class first.
+
+    Raises:
+        Exception: whatever the type's configuration raises at its defaults.
+    """
+    config = default_config(name)
+    for built in classes_of(name, config)[:_MOST_CLASSES]:
+        for scale in SCALES:
+            try:
+                small = small_config(config, scale)
+            except Exception:  # noqa: BLE001 (sizes that do not fit together any more; the next scale may)
+                continue
+            yield Candidate(built.rpartition(":")[2], str(scale), partial(_build, built, small), partial(variants, config=small))
+
+
+def _build(built: str, config: Any) -> nn.Module:
+    module: nn.Module = class_named(built)._from_config(copy.deepcopy(config))  # noqa: SLF001 (as AutoModel does)
+    return module

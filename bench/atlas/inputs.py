@@ -183,6 +183,11 @@ MAKERS: dict[str, Maker] = {
     "pixel_values_videos": lambda sizes: torch.randn(
         BATCH, sizes.first("num_frames", "frames_per_clip", default=4), _channels(sizes), *image_size(sizes)
     ),
+    "input_features_mask": lambda sizes: torch.ones(BATCH, FRAMES, dtype=torch.long),
+    "feature_attention_mask": lambda sizes: torch.ones(BATCH, FRAMES, dtype=torch.long),
+    "feature_lens": lambda sizes: torch.full((BATCH,), FRAMES),
+    "feature_lengths": lambda sizes: torch.full((BATCH,), FRAMES),
+    "input_lengths": lambda sizes: torch.full((BATCH,), FRAMES),
     "image_grid_thw": lambda sizes: torch.tensor([_grid(sizes)] * BATCH),
     "grid_thw": lambda sizes: torch.tensor([_grid(sizes)] * BATCH),
     "input_values": lambda sizes: torch.randn(BATCH, SAMPLES),
@@ -207,13 +212,15 @@ OTHER_SHAPES: dict[str, tuple[Maker, ...]] = {
         lambda sizes: torch.randn(BATCH, sizes.first("max_length", default=FRAMES), _mels(sizes)),
     ),
 }
-_MEDIA = ("pixel_values", "image_grid_thw", "input_features", "input_values")
+_MEDIA = (
+    "pixel_values", "image_grid_thw", "input_features", "input_values", "input_features_mask", "feature_attention_mask",
+)  # fmt: skip
 
 
-def variants(module: Any, config: Any) -> Iterator[dict[str, Any]]:
+def variants(module: Any) -> Iterator[dict[str, Any]]:
     """Yield inputs that a forward pass may take, those of all kinds first, the fewest last."""
     takes = inspect.signature(module.forward).parameters
-    sizes = Sizes(config, takes)
+    sizes = Sizes(module.config, takes)
     needed = [
         name
         for name, parameter in takes.items()
@@ -230,10 +237,10 @@ def variants(module: Any, config: Any) -> Iterator[dict[str, Any]]:
             continue
         for choice in _choices(wanted):
             inputs = {name: make(sizes) for name, make in choice.items()}
-            if not media or not _place_media(module, sizes, inputs):
-                yield inputs
-            else:
-                yield inputs
+            _place_media(module, sizes, inputs)
+            yield inputs
+            if "use_cache" in takes and "input_ids" in inputs:
+                yield {**inputs, "use_cache": False}
 
 
 def _choices(names: list[str]) -> Iterator[dict[str, Maker]]:
@@ -253,11 +260,10 @@ _PLACEHOLDERS = {
 }
 
 
-def _place_media(module: Any, sizes: Sizes, inputs: dict[str, Any]) -> bool:
+def _place_media(module: Any, sizes: Sizes, inputs: dict[str, Any]) -> None:
     """Put as many placeholder tokens before the text as images and sounds have features."""
     if "input_ids" not in inputs:
-        return False
-    placed = False
+        return
     for name, (method, tokens) in _PLACEHOLDERS.items():
         token = sizes.first(*tokens)
         features = getattr(module, method, None)
@@ -271,8 +277,9 @@ def _place_media(module: Any, sizes: Sizes, inputs: dict[str, Any]) -> bool:
             raise ValueError(f"{count} features of {BATCH} images cannot be told apart")
         block = torch.full((BATCH, count // BATCH), token)
         inputs["input_ids"] = torch.cat([block, inputs["input_ids"]], 1)
-        placed = True
-    return placed
+        for kind in ("mm_token_type_ids", "token_type_ids"):
+            if kind in sizes.takes:
+                inputs[kind] = (inputs["input_ids"] == token).long()
 
 
 def _rows(found: Any) -> int:

@@ -36,8 +36,11 @@ class Scale:
 # From the smallest on: a model that cannot be built or run at one scale is tried at the next.
 SCALES = (
     Scale(width=16, heads=4),
-    Scale(width=4, heads=2),
+    Scale(width=16, heads=16),
+    Scale(width=16, heads=8),
     Scale(width=16, heads=4, images=False),
+    Scale(width=4, heads=2),
+    Scale(width=64, heads=16),
     Scale(width=8, heads=1, images=False),
     Scale(width=1, heads=1),
     Scale(width=1, heads=1, images=False),
@@ -79,6 +82,9 @@ _EXPERTS = re.compile(r"^(moe_)?(num|n)_(routed_|local_)?experts$|^num_local_exp
 _EXPERTS_EACH = re.compile(r"experts_per_tok$|^moe_top_?k$|^top_?k_experts$|^num_selected_experts$|^moe_k$")
 _GROUPS = re.compile(r"^n_group$|^topk_group$|^num_expert_groups?$")
 _QUERIES = re.compile(r"^num_(object_)?quer(y|ies)$|^num_proposals$|^two_stage_num_proposals$|^num_denoising$")
+# What has no default, because only who trains knows it.
+_NEEDED = {"prediction_length": 8, "vocab_size": 64}
+_COEFFICIENT = 0.5
 _MOST_QUERIES = 10
 _MOST_EACH = 2
 _MOST_KINDS = 4
@@ -92,7 +98,18 @@ def shrunk(tree: Tree, scale: Scale) -> dict[str, Any]:
     >>> shrunk({"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12}, SCALES[0])
     {'hidden_size': 48, 'num_attention_heads': 3, 'num_hidden_layers': 2}
     """
-    return _numbered(_part(tree, scale), tree, scale.vocabulary)
+    return _numbered(_joined(_part(tree, scale)), tree, scale.vocabulary)
+
+
+def _joined(tree: dict[str, Any]) -> dict[str, Any]:
+    """Give what a part hands on to the text the width of the text, where the defaults do not fit."""
+    text = next((tree[name] for name in ("text_config", "llm_config") if _is_part(tree.get(name))), None)
+    vision = tree.get("vision_config")
+    if text is None or not _is_part(vision) or type(text.get("hidden_size")) is not int:
+        return tree
+    # Where there are both, the first is the width inside.
+    handed = "out_hidden_size" if "out_hidden_size" in vision else "hidden_size" if "embed_dim" in vision else ""
+    return {**tree, "vision_config": {**vision, handed: text["hidden_size"]}} if handed else tree
 
 
 def _part(tree: Tree, scale: Scale) -> dict[str, Any]:
@@ -101,14 +118,14 @@ def _part(tree: Tree, scale: Scale) -> dict[str, Any]:
     for stage in (_fewer_layers, _narrower, _smaller_images, _shorter_tables):
         changed |= stage(tree, scale)
     for name, value in tree.items():
-        if isinstance(value, Mapping) and is_part(value):
+        if _is_part(value):
             changed[name] = _part(value, scale)
     return changed
 
 
-def is_part(value: Mapping[str, Any]) -> bool:
-    """Return whether a mapping is the configuration of a part of the model, and no other setting."""
-    return "model_type" in value
+def _is_part(value: Any) -> bool:
+    """Return whether a value is the configuration of a part of the model, and no other setting."""
+    return isinstance(value, Mapping) and "model_type" in value
 
 
 # --- layers
@@ -176,7 +193,11 @@ def _most_indexed(tree: Tree) -> int:
 def _moved(value: Any, old: int, new: int) -> Any:
     """Return the number of a layer among fewer; the last stays the last, and negative ones count from it."""
     if _is_row_of_ints(value):
-        return type(value)(dict.fromkeys(_moved(item, old, new) for item in value))
+        moved = dict.fromkeys(_moved(item, old, new) for item in value)
+        if len(moved) < len(value) <= new and min(value) >= 0:  # as many as before: the last ones
+            first = new - len(value) + (old in value)
+            return type(value)(range(first, first + len(value)))
+        return type(value)(moved)
     if type(value) is not int:
         return value
     if value < 0:
@@ -189,6 +210,8 @@ def _moved(value: Any, old: int, new: int) -> Any:
 
 def _narrower(tree: Tree, scale: Scale) -> dict[str, Any]:
     """Divide widths by one number, heads by another, and what a head holds by their quotient."""
+    if isinstance(tree.get("width_coefficient"), float):
+        return _by_coefficient(tree, scale)
     heads = {name: value for name, value in tree.items() if _is_heads(name, value)}
     asked = [item for name, value in heads.items() if not _KEYS.search(name) for item in _numbers(value)]
     share = scale.heads
@@ -197,6 +220,14 @@ def _narrower(tree: Tree, scale: Scale) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     for name, value in heads.items():
         changed[name] = _each(value, lambda item: max(1, item // share))
+    widths = [
+        tree[name] if scale.width == 1 else _divided(tree[name], scale.width)
+        for name in ("hidden_size", "embed_dim", "d_model")
+        if type(tree.get(name)) is int
+    ]
+    if len(widths) == 1 and not any(_HEAD_WIDTH.search(name) and value for name, value in tree.items()):
+        for name in heads:
+            changed[name] = _each(changed[name], lambda item: _dividing(item, widths))
     queries = [item for name in heads if not _KEYS.search(name) for item in _numbers(changed[name])]
     for name in heads:
         if _KEYS.search(name):
@@ -211,6 +242,15 @@ def _narrower(tree: Tree, scale: Scale) -> dict[str, Any]:
         elif name in {"rope_parameters", "rope_scaling"} and isinstance(value, Mapping):
             changed[name] = _narrower_sections(value, max(1, scale.width // share))
     return changed
+
+
+def _by_coefficient(tree: Tree, scale: Scale) -> dict[str, Any]:
+    """Shrink a model that has numbers of its own to be scaled by; its widths are before them."""
+    if scale.width == 1:
+        return {}
+    share = _COEFFICIENT / tree["width_coefficient"]
+    changed = {"width_coefficient": _COEFFICIENT, "depth_coefficient": _COEFFICIENT}
+    return changed | {name: int(tree[name] * share) for name in ("hidden_dim",) if name in tree}
 
 
 def _narrower_sections(value: Mapping[str, Any], by: int) -> dict[str, Any]:
@@ -283,7 +323,9 @@ def _shorter_tables(tree: Tree, scale: Scale) -> dict[str, Any]:
         (_QUERIES, _MOST_QUERIES),
         (_VOCABULARY, scale.vocabulary),
     )
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any] = {
+        name: value for name, value in _NEEDED.items() if name in tree and tree[name] is None
+    }
     for name, value in tree.items():
         for pattern, most in limits:
             if pattern.search(name) and not _NOT_VOCABULARY.search(name):
@@ -309,7 +351,7 @@ def _numbered(changed: dict[str, Any], tree: Tree, vocabulary: int) -> dict[str,
     def renumbered(part: Mapping[str, Any]) -> dict[str, Any]:
         return {
             name: renumbered(value)
-            if isinstance(value, Mapping) and is_part(value)
+            if _is_part(value)
             else _each(value, lambda item: numbers.get(item, item))
             if _TOKEN.search(name)
             else value
@@ -324,7 +366,7 @@ def _numbered(changed: dict[str, Any], tree: Tree, vocabulary: int) -> dict[str,
 
 def _leaves(tree: Tree) -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
-        if isinstance(value, Mapping) and is_part(value):
+        if _is_part(value):
             yield from _leaves(value)
         else:
             yield name, value

@@ -1,6 +1,5 @@
 """Model types of transformers: their configurations as trees, and the classes that can be built of them."""
 
-import copy
 import dataclasses
 import importlib
 from collections.abc import Iterator, Mapping
@@ -89,7 +88,7 @@ def tree_of(config: Any) -> dict[str, Any]:
 
     tree: dict[str, Any] = {"model_type": type(config).model_type}
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name, None)
+        value = vars(config).get(field.name)
         if isinstance(value, transformers.PreTrainedConfig):
             tree[field.name] = tree_of(value)
         elif field.name not in _ABOUT:
@@ -113,7 +112,7 @@ def _rebuilt(config: Any, tree: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {}
     before = tree_of(config)
     for name, value in tree.items():
-        part = getattr(config, name, None)
+        part = vars(config).get(name)
         if isinstance(part, transformers.PreTrainedConfig):
             given[name] = _rebuilt(part, value)
         elif name != "model_type" and (value != before[name] or value != usual.get(name, _NOT_CHANGED)):
@@ -132,13 +131,10 @@ def candidates(name: str) -> Iterator[Candidate]:
     config = default_config(name)
     for built in classes_of(name, config)[:_MOST_CLASSES]:
         for scale in SCALES:
-            try:
-                small = small_config(config, scale)
-            except Exception:  # noqa: BLE001 (sizes that do not fit together any more; the next scale may)
-                continue
-            yield Candidate(built.rpartition(":")[2], str(scale), partial(_build, built, small), partial(variants, config=small))
+            yield Candidate(built.rpartition(":")[2], str(scale), partial(_build, built, config, scale), variants)
 
 
-def _build(built: str, config: Any) -> nn.Module:
-    module: nn.Module = class_named(built)._from_config(copy.deepcopy(config))  # noqa: SLF001 (as AutoModel does)
+def _build(built: str, config: Any, scale: Scale) -> nn.Module:
+    # `_from_config` is what AutoModel calls: it chooses the attention that the class supports.
+    module: nn.Module = class_named(built)._from_config(small_config(config, scale))  # noqa: SLF001
     return module

@@ -24,6 +24,7 @@ def main() -> None:
     os.dup2(1, 2)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    torch.compiler.reset()  # loads torch's compiler, which takes a minute when transformers is loaded already
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, hard))
     for line in sys.stdin:

@@ -26,13 +26,13 @@ class Candidate:
         built: the class.
         scale: how small, in words.
         build: makes the module; on the device `meta` too, where it can.
-        inputs: yields keyword arguments that its forward pass may take, the likeliest first.
+        inputs: yields what makes keyword arguments that its forward pass may take, the likeliest first.
     """
 
     built: str
     scale: str
     build: Callable[[], nn.Module]
-    inputs: Callable[[nn.Module], Iterator[Mapping[str, Any]]]
+    inputs: Callable[[nn.Module], Iterator[Callable[[], Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,14 @@ def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:
     module = _built(candidate, failures)
     if module is None:
         return
-    given = candidate.inputs(module)
     count = 0
-    while True:
+    for make in candidate.inputs(module):
+        count += 1
         try:
-            inputs = next(given, None)
+            inputs = make()
         except Exception as error:  # noqa: BLE001 (whatever a model's own part raises that inputs are made with)
             failures.append(_Failure(_INPUTS, f"no inputs could be made: {in_one_line(error)}"))
             continue
-        if inputs is None:
-            break
-        count += 1
         refused = _refused(module, inputs)
         if len(refused) < len(_MODES):
             yield Running(candidate, module, inputs, refused)

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -179,6 +180,11 @@ MAKERS: dict[str, Maker] = {
     "text_input_ids": _ids,
     "decoder_input_ids": _ids,
     "inputs_embeds": lambda sizes: torch.randn(BATCH, TOKENS, sizes.first("hidden_size", "d_model")),
+    "hidden_states": lambda sizes: (
+        _flat_patches(sizes)
+        if "grid_thw" in sizes.takes
+        else torch.randn(BATCH, TOKENS, sizes.first("hidden_size", "d_model", default=64))
+    ),
     "pixel_values": _pixels,
     "pixel_values_videos": lambda sizes: torch.randn(
         BATCH, sizes.first("num_frames", "frames_per_clip", default=4), _channels(sizes), *image_size(sizes)
@@ -205,7 +211,12 @@ MAKERS: dict[str, Maker] = {
 }
 
 OTHER_SHAPES: dict[str, tuple[Maker, ...]] = {
-    "input_features": (_features, _features_by_time),
+    "input_features": (
+        _features,
+        _features_by_time,
+        lambda sizes: torch.randn(BATCH, FRAMES, sizes.of("audio", "input_dim", "input_size", default=80)),
+        lambda sizes: torch.randn(BATCH, 1, sizes.first("spec_size", default=256) * 4, _mels(sizes)),
+    ),
     "input_values": (
         MAKERS["input_values"],
         lambda sizes: torch.randn(BATCH, 1, SAMPLES),
@@ -217,8 +228,8 @@ _MEDIA = (
 )  # fmt: skip
 
 
-def variants(module: Any) -> Iterator[dict[str, Any]]:
-    """Yield inputs that a forward pass may take, those of all kinds first, the fewest last."""
+def variants(module: Any) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Yield what makes inputs that a forward pass may take, those of all kinds first, the fewest last."""
     takes = inspect.signature(module.forward).parameters
     sizes = Sizes(module.config, takes)
     needed = [
@@ -228,19 +239,25 @@ def variants(module: Any) -> Iterator[dict[str, Any]]:
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         and name != "self"
     ]
-    main = module.main_input_name
     media = [name for name in _MEDIA if name in takes]
     text = [name for name in ("input_ids", "bbox", "decoder_input_ids") if name in takes]
+    main = module.main_input_name
+    if main not in takes:
+        main = next(iter([*needed, *media, *text]), main)
     for names in ([*needed, main, *text, *media], [*needed, main, *text], [*needed, main], needed):
         wanted = [name for name in dict.fromkeys(names) if name in takes]
         if not wanted or any(name not in MAKERS for name in wanted):
             continue
         for choice in _choices(wanted):
-            inputs = {name: make(sizes) for name, make in choice.items()}
-            _place_media(module, sizes, inputs)
-            yield inputs
-            if "use_cache" in takes and "input_ids" in inputs:
-                yield {**inputs, "use_cache": False}
+            yield partial(_made, module, sizes, choice, {})
+            if "use_cache" in takes and "input_ids" in choice:
+                yield partial(_made, module, sizes, choice, {"use_cache": False})
+
+
+def _made(module: Any, sizes: Sizes, makers: Mapping[str, Maker], settings: Mapping[str, Any]) -> dict[str, Any]:
+    inputs = {name: make(sizes) for name, make in makers.items()}
+    _place_media(module, sizes, inputs)
+    return {**inputs, **settings}
 
 
 def _choices(names: list[str]) -> Iterator[dict[str, Maker]]:

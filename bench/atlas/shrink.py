@@ -75,7 +75,7 @@ _NOT_WIDTH = re.compile(
     r"audio_channels|type_|feat_sizes|roi|resolution|fft|window|text_len|dropout|multiplier|input_channels|"
     r"feat_per|num_labels|memory_size|background|downsample_factor|^input_size$|^output_dim$|feat_size|index_(?!head)"
 )
-_VOCABULARY = re.compile(r"(^|_)vocab_size(_|$)|^n_vocab$|^src_vocab_size$|^tgt_vocab_size$|^vocabulary_size$")
+_VOCABULARY = re.compile(r"(^|_)vocab_size(_|$)|_vocab$|^n_vocab$|^src_vocab_size$|^tgt_vocab_size$|^vocabulary_size$")
 _NOT_VOCABULARY = re.compile(r"^type_")
 _TOKEN = re.compile(r"(token_id|token_index|token_ids|token_idx)$")
 _EXPERTS = re.compile(r"^(moe_)?(num|n)_(routed_|local_)?experts$|^num_local_experts$|^moe_num_experts$|^num_moe_experts$")
@@ -83,7 +83,16 @@ _EXPERTS_EACH = re.compile(r"experts_per_tok$|^moe_top_?k$|^top_?k_experts$|^num
 _GROUPS = re.compile(r"^n_group$|^topk_group$|^num_expert_groups?$")
 _QUERIES = re.compile(r"^num_(object_)?quer(y|ies)$|^num_proposals$|^two_stage_num_proposals$|^num_denoising$")
 # What has no default, because only who trains knows it.
-_NEEDED = {"prediction_length": 8, "vocab_size": 64}
+_NEEDED = {
+    "prediction_length": 8,
+    "vocab_size": 64,
+    "image_token_index": 500,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_shared_experts": 1,
+    "n_group": 1,
+    "topk_group": 1,
+}
 _COEFFICIENT = 0.5
 _MOST_QUERIES = 10
 _MOST_EACH = 2
@@ -326,7 +335,9 @@ def _shorter_tables(tree: Tree, scale: Scale) -> dict[str, Any]:
     changed: dict[str, Any] = {
         name: value for name, value in _NEEDED.items() if name in tree and tree[name] is None
     }
-    for name, value in tree.items():
+    if "vocab_size" in changed:
+        changed |= {name: 1 for name in ("pad_token_id",) if tree.get(name, 0) is None}
+    for name, value in {**tree, **changed}.items():
         for pattern, most in limits:
             if pattern.search(name) and not _NOT_VOCABULARY.search(name):
                 changed[name] = _each(value, lambda item, most=most: min(item, most))

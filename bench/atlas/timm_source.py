@@ -1,7 +1,7 @@
 """Architectures of timm: a few of every file, the smallest by their names, on small images."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,10 @@ from torch import nn
 
 from bench.atlas.candidates import Candidate
 
-_OF_A_FILE = 5
+_OF_A_FILE = 4
 _BATCH = 2
 _SIDE = 96
+_DEPTH = 2
 # What names say of size, the smallest first; a name that says nothing stands in the middle.
 _SIZES = (
     "test", "atto", "femto", "pico", "zepto", "xxt", "nano", "xxs", "xx_small", "x_tiny", "xs", "tiny", "mini", "small", "s0",
@@ -53,10 +54,11 @@ def candidates(name: str) -> Iterator[Candidate]:
         yield _candidate(name, partial(build, img_size=side), (size[0], side, side))
         yield _candidate(name, build, (size[0], side, side))
     yield _candidate(name, build, size)
+    yield _candidate(name, partial(build, depth=_DEPTH), size)  # transformers too large at their own depth
 
 
 def _candidate(name: str, build: Any, size: tuple[int, ...]) -> Candidate:
-    def inputs(_module: nn.Module) -> Iterator[Mapping[str, Any]]:
-        yield {"x": torch.randn(_BATCH, *size)}
+    def inputs(_module: nn.Module) -> Iterator[Callable[[], Mapping[str, Any]]]:
+        yield lambda: {"x": torch.randn(_BATCH, *size)}
 
     return Candidate(name, f"images of {size[-2]} x {size[-1]}", build, inputs)

@@ -51,8 +51,8 @@ def in_terminal(atlas: Atlas, only: tuple[Subject, ...]) -> str:
         charts = [chart for chart in shown if chart.subject.family == family]
         every, measured, balanced, unbalanced, half, _ = counts(charts)
         lines.append(
-            f"{family}: {measured} of {every} measured; {balanced} balance in both modes, {unbalanced} have open"
-            f" books, {half} have no number in a mode"
+            f"{family}: {measured} of {every} measured; {balanced} balance in both modes,"
+            f" {unbalanced} have open books, {half} have no number in a mode"
         )
         lines += [f"  not measured, {count}: {reason}" for reason, count in most_common_reasons(charts)[:8]]
     return "\n".join(lines)
@@ -63,18 +63,26 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         list[str] | None, typer.Option(help="only transformers or timm; may be given more than once")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE", help="only this architecture; may be given several times")
+        list[str] | None,
+        typer.Option(metavar="TYPE", help="only this architecture; may be given several times"),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="also what is charted already")] = False,  # noqa: FBT002 (a flag)
     unmeasured: Annotated[  # noqa: FBT002 (a flag)
         bool, typer.Option("--unmeasured", help="again what is charted without numbers")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="processes beside each other")] = min(2, os.cpu_count() or 1),
+    workers: Annotated[int, typer.Option(min=1, help="processes beside each other")] = min(
+        2, os.cpu_count() or 1
+    ),
     limit: Annotated[float, typer.Option(min=1.0, help="seconds for one architecture")] = 60.0,
-    json: Annotated[Path, typer.Option(help="keep every chart in this file")] = Path("results/records/atlas.json"),
-    markdown: Annotated[Path, typer.Option(help="write the page to this file")] = Path("results/tables/atlas.md"),
+    json: Annotated[Path, typer.Option(help="keep every chart in this file")] = Path(
+        "results/records/atlas.json"
+    ),
+    markdown: Annotated[Path, typer.Option(help="write the page to this file")] = Path(
+        "results/tables/atlas.md"
+    ),
     from_json: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="measure nothing; write the page of this file")
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="measure nothing; write the page of this file"),
     ] = None,
 ) -> None:
     """Keep the books of small models of every architecture, and say of the others why not."""

@@ -80,7 +80,7 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
     while clock() < deadline:
         try:
             candidate = next(candidates, None)
-        except Exception as error:  # noqa: BLE001 (whatever a library's configuration raises)
+        except Exception as error:  # whatever a library's configuration raises
             raise RefusedError(f"its configuration is refused: {in_one_line(error)}") from error
         if candidate is None:
             break
@@ -92,7 +92,9 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
                 break
     if in_one_mode is not None:
         return in_one_mode
-    raise RefusedError(max(failures, key=lambda failure: failure.stage).said if failures else "no model class")
+    raise RefusedError(
+        max(failures, key=lambda failure: failure.stage).said if failures else "no model class"
+    )
 
 
 def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:
@@ -135,14 +137,16 @@ def _built(candidate: Candidate, failures: list[_Failure]) -> nn.Module | None:
     size = size if module is None else _size(module)
     if size > MOST_BYTES:
         failures.append(
-            _Failure(_SIZE, f"has {size / 2**20:.0f} MiB of parameters, and {MOST_BYTES >> 20} are the most here")
+            _Failure(
+                _SIZE, f"has {size / 2**20:.0f} MiB of parameters, and {MOST_BYTES >> 20} are the most here"
+            )
         )
         return None
     return module
 
 
 def _computes(error: Exception) -> bool:
-    """Return whether a model cannot be described without its numbers, because it computes while it is built."""
+    """Return whether a model computes while it is built, so that it cannot be described without numbers."""
     return isinstance(error, NotImplementedError) or "meta" in str(error)
 
 

@@ -14,7 +14,12 @@ import msgspec
 from bench.atlas.record import Chart, Subject
 
 _COMMAND = (sys.executable, "-m", "bench.atlas.worker")
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
 _START = 120.0  # seconds more for a worker's first answer: it imports torch and the libraries
 
 

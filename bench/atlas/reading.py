@@ -23,7 +23,11 @@ def chart(subject: Subject) -> Chart:
         subject=subject,
         built=found.candidate.built,
         size=sum(bytes_of(parameter) for parameter in found.module.parameters()),
-        inputs={name: tuple(value.shape) for name, value in found.inputs.items() if isinstance(value, torch.Tensor)},
+        inputs={
+            name: tuple(value.shape)
+            for name, value in found.inputs.items()
+            if isinstance(value, torch.Tensor)
+        },
         scale=found.candidate.scale,
         readings=(_read(found, "train"), _read(found, "eval")),
     )

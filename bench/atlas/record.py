@@ -62,7 +62,9 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_balanced(self) -> bool:
         """Whether every mode has numbers that balance."""
-        return self.is_measured and not any(reading.reason or reading.unaccounted for reading in self.readings)
+        return self.is_measured and not any(
+            reading.reason or reading.unaccounted for reading in self.readings
+        )
 
 
 class Atlas(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,14 +4,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.atlas.record import Atlas, Chart, Reading
+from harness.record.measured import Block
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, quantity
 
-_HEADERS = ("architecture", "class", "parameters", "saved, train", "spared", "books", "saved, eval", "spared", "books")
-_SUMMARY = ("", "architectures", "measured", "balanced in both modes", "open books", "no number in a mode", "not measured")
-_LEGEND = """*saved*: bytes that the graph keeps for backward when the forward pass has returned; *spared*: what
-`no_grad` holds less than that pass when it has returned, parameters and inputs aside; *books*: balanced where
-what is held is accounted for to the byte, else the bytes that are not."""
+_HEADERS = (
+    "architecture",
+    "class",
+    "parameters",
+    "saved, train",
+    "spared",
+    "books",
+    "saved, eval",
+    "spared",
+    "books",
+)
+_SUMMARY = (
+    "",
+    "architectures",
+    "measured",
+    "balanced in both modes",
+    "open books",
+    "no number in a mode",
+    "not measured",
+)
+_LEGEND = """*saved*: bytes that the graph keeps for backward when the forward pass has returned; *spared*: how
+much less is held when it has returned under `no_grad`; *books*: whether what is held is accounted for to the
+byte, else the bytes that are not."""
 
 
 def in_markdown(atlas: Atlas) -> str:
@@ -39,14 +58,18 @@ def in_markdown(atlas: Atlas) -> str:
 
 def summary(atlas: Atlas) -> str:
     """Return how many of each family were measured, and how many balance."""
-    rows = []
-    for family in dict.fromkeys(chart.subject.family for chart in atlas.charts):
-        rows.append((family, *map(str, counts([c for c in atlas.charts if c.subject.family == family]))))
-    return github(_SUMMARY, rows)
+    families = dict.fromkeys(chart.subject.family for chart in atlas.charts)
+    return github(
+        _SUMMARY,
+        [
+            (family, *map(str, counts([chart for chart in atlas.charts if chart.subject.family == family])))
+            for family in families
+        ],
+    )
 
 
 def counts(charts: Sequence[Chart]) -> tuple[int, ...]:
-    """Return numbers of charts: all, measured, balanced, with open books, without a mode, and not measured."""
+    """Return numbers of charts: all, measured, balanced, with open books, without a mode, unmeasured."""
     measured = [chart for chart in charts if chart.is_measured]
     return (
         len(charts),
@@ -72,9 +95,11 @@ def most_common_reasons(charts: Sequence[Chart]) -> list[tuple[str, int]]:
 def _row(chart: Chart) -> tuple[str, ...]:
     cells = [chart.subject.name, chart.built, quantity(chart.size, "B")]
     for reading in chart.readings:
-        cells += ["-", "-", "-"] if reading.reason else [
-            quantity(reading.saved, "B"), quantity(reading.spared, "B"), _books(reading)
-        ]
+        cells += (
+            ["-", "-", "-"]
+            if reading.reason
+            else [quantity(reading.saved, "B"), quantity(reading.spared, "B"), _books(reading)]
+        )
     return tuple(cells)
 
 
@@ -88,9 +113,11 @@ def _remarks(chart: Chart) -> Iterator[str]:
         if reading.reason:
             yield f"{who}: {reading.reason}"
         elif reading.unaccounted:
-            blocks = "; ".join(
-                f"{block.bytes:,} B of {block.operator or 'no operator'} in {block.module or 'the model itself'}"
-                for block in reading.blocks
-            )
+            blocks = "; ".join(map(_block, reading.blocks))
             yield f"{who}: {reading.unaccounted:+,} B" + (f"; held: {blocks}" if blocks else "")
         yield from (f"{who}: {note}" for note in reading.notes)
+
+
+def _block(block: Block) -> str:
+    operator, module = block.operator or "no operator", block.module or "the model itself"
+    return f"{block.bytes:,} B of {operator} in {module}"

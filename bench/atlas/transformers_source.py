@@ -13,10 +13,20 @@ from bench.atlas.inputs import variants
 from bench.atlas.shrink import SCALES, Scale, shrunk
 
 _MOST_CLASSES = 3  # that are tried
+_WITH_FEWER = 6  # scales that are tried with inputs of a few kinds
 
 # A class without a task first; then those whose forward pass most types have.
-_PREFERRED = ("MODEL", "FOR_CAUSAL_LM", "FOR_SEQ_TO_SEQ_CAUSAL_LM", "FOR_MASKED_LM", "FOR_PRETRAINING",
-              "FOR_IMAGE_TEXT_TO_TEXT", "FOR_MULTIMODAL_LM", "FOR_CTC", "FOR_IMAGE_CLASSIFICATION")
+_PREFERRED = (
+    "MODEL",
+    "FOR_CAUSAL_LM",
+    "FOR_SEQ_TO_SEQ_CAUSAL_LM",
+    "FOR_MASKED_LM",
+    "FOR_PRETRAINING",
+    "FOR_IMAGE_TEXT_TO_TEXT",
+    "FOR_MULTIMODAL_LM",
+    "FOR_CTC",
+    "FOR_IMAGE_CLASSIFICATION",
+)
 _ABOUT = ("transformers_version", "architectures", "id2label", "label2id")  # of the file, and of labels
 _NOT_CHANGED = object()
 
@@ -102,7 +112,7 @@ def small_config(config: Any, scale: Scale) -> Any:
 
 
 def _rebuilt(config: Any, tree: Mapping[str, Any]) -> Any:
-    """Make a configuration anew, of what differs from the defaults of its class: the rest it derives itself."""
+    """Make a configuration anew, of what differs from its class's defaults: the rest it derives itself."""
     import transformers
 
     try:
@@ -130,8 +140,11 @@ def candidates(name: str) -> Iterator[Candidate]:
     """
     config = default_config(name)
     for built in classes_of(name, config)[:_MOST_CLASSES]:
-        for scale in SCALES:
-            yield Candidate(built.rpartition(":")[2], str(scale), partial(_build, built, config, scale), variants)
+        key = built.rpartition(":")[2]
+        for fewer, scales in ((False, SCALES), (True, SCALES[:_WITH_FEWER])):
+            for scale in scales:
+                build = partial(_build, built, config, scale)
+                yield Candidate(key, str(scale), build, partial(variants, fewer=fewer))
 
 
 def _build(built: str, config: Any, scale: Scale) -> nn.Module:

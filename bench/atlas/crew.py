@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -28,15 +28,19 @@ class Worker:
     """One process, started when it is first asked."""
 
     limit: float  # seconds for a subject
-    command: Sequence[str] = _COMMAND
+    command: Sequence[str]
     process: "subprocess.Popen[bytes] | None" = None
-    _rest: bytes = field(default=b"")
 
-    def ask(self, subject: Subject) -> Chart:
-        """Return a subject's chart; a worker that ends or takes too long is one without readings."""
+    def ask(self, subject: Subject, start: float = _START) -> Chart:
+        """Return a subject's chart; a worker that ends or takes too long gives one without readings.
+
+        Args:
+            subject: what is charted.
+            start: seconds more, where the process has to start first.
+        """
         limit = self.limit
         if self.process is None:
-            limit += _START
+            limit += start
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_OFFLINE}
             )
@@ -54,7 +58,7 @@ class Worker:
             return msgspec.json.decode(line, type=Chart)
         self.end()
         if line is None:
-            return Chart(subject=subject, reason=f"took longer than {self.limit:.0f} s")
+            return Chart(subject=subject, reason=f"took longer than {self.limit:g} s")
         return Chart(subject=subject, reason=f"took the process down ({_ending(process.returncode)})")
 
     def end(self) -> None:
@@ -78,7 +82,7 @@ def charts(subjects: Sequence[Subject], workers: int, limit: float) -> Iterator[
     for subject in subjects:
         waiting.put(subject)
     done: queue.SimpleQueue[Chart] = queue.SimpleQueue()
-    crew = [Worker(limit) for _ in range(workers)]
+    crew = [Worker(limit, _COMMAND) for _ in range(workers)]
 
     def work(worker: Worker) -> None:
         while (subject := waiting.get()) is not None:

@@ -28,9 +28,9 @@ _SUMMARY = (
     "no number in a mode",
     "not measured",
 )
-_LEGEND = """*saved*: bytes that the graph keeps for backward when the forward pass has returned; *spared*: how
-much less is held when it has returned under `no_grad`; *books*: whether what is held is accounted for to the
-byte, else the bytes that are not."""
+_LEGEND = """*saved*: bytes that the graph keeps for backward when the forward pass has returned;
+*spared*: how much less is held when it has returned under `no_grad`; *books*: whether what is held is
+accounted for to the byte, else the bytes that are not."""
 
 
 def in_markdown(atlas: Atlas) -> str:

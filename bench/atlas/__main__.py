@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,7 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
     from harness.measure.environment import environment
 
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that workers end with this process
     before: tuple[Chart, ...] = load_atlas(path).charts if path.exists() else ()
     atlas = Atlas(
         environment=environment("cpu"),

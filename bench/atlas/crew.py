@@ -1,5 +1,6 @@
 """Workers that read subjects beside each other, each under a time limit, and started again when one ends."""
 
+import contextlib
 import os
 import queue
 import select
@@ -61,8 +62,13 @@ class Worker:
             return Chart(subject=subject, reason=f"took longer than {self.limit:g} s")
         return Chart(subject=subject, reason=f"took the process down ({_ending(process.returncode)})")
 
+    def stop(self) -> None:
+        """Kill the process under whoever asks it: what is asked now gets no answer."""
+        if self.process is not None:
+            self.process.kill()
+
     def end(self) -> None:
-        """End the process."""
+        """End the process; only whoever asks it may."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -97,5 +103,13 @@ def charts(subjects: Sequence[Subject], workers: int, limit: float) -> Iterator[
         for _ in subjects:
             yield done.get()
     finally:
+        with contextlib.suppress(queue.Empty):
+            while waiting.get_nowait() is not None:
+                pass
+        for worker in crew:
+            waiting.put(None)
+            worker.stop()
+        for thread in threads:
+            thread.join()
         for worker in crew:
             worker.end()

@@ -91,7 +91,7 @@ def shrunk(tree: Tree, scale: Scale) -> dict[str, Any]:
 def _joined(tree: dict[str, Any]) -> dict[str, Any]:
     """Give what a part hands on to the text the width of the text, where the defaults do not fit."""
     text = next((tree[name] for name in ("text_config", "llm_config") if is_part(tree.get(name))), None)
-    vision = tree.get("vision_config")
+    vision: Any = tree.get("vision_config")
     if text is None or not is_part(vision) or type(text.get("hidden_size")) is not int:
         return tree
     # Where there are both, the first is the width inside.

@@ -51,16 +51,26 @@ def candidates(name: str) -> Iterator[Candidate]:
     usual = timm.get_pretrained_cfg(name, allow_unregistered=True)
     size = usual.input_size if usual is not None else (3, 224, 224)
     sides = [_SIDE] if usual is None or not usual.fixed_input_size else []
-    build = partial(timm.create_model, name, pretrained=False)
     for side in sides:
-        yield _candidate(name, partial(build, img_size=side), (size[0], side, side))
-        yield _candidate(name, build, (size[0], side, side))
-    yield _candidate(name, build, size)
-    yield _candidate(name, partial(build, depth=_DEPTH), size)  # transformers too large at their own depth
+        yield _candidate(name, {"img_size": side}, (size[0], side, side))
+    yield _candidate(name, {}, size)
+    yield _candidate(name, {"depth": _DEPTH}, size)  # transformers too large at their own depth
 
 
-def _candidate(name: str, build: Any, size: tuple[int, ...]) -> Candidate:
+def _build(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """Build an architecture with options, or without them where it has none of these names."""
+    import timm
+
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=False, **options)
+    except TypeError:
+        module = timm.create_model(name, pretrained=False)
+    return module
+
+
+def _candidate(name: str, options: Mapping[str, Any], size: tuple[int, ...]) -> Candidate:
     def inputs(_module: nn.Module) -> Iterator[Callable[[], Mapping[str, Any]]]:
         yield lambda: {"x": torch.randn(_BATCH, *size)}
 
-    return Candidate(name, f"images of {size[-2]} x {size[-1]}", build, inputs)
+    said = "".join(f", {key} {value}" for key, value in options.items() if key != "img_size")
+    return Candidate(name, f"images of {size[-2]} x {size[-1]}{said}", partial(_build, name, options), inputs)

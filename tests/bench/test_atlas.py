@@ -102,6 +102,19 @@ def test_a_crew_charts_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {found.subject for found in charts(asked, workers=2, limit=20.0)} == set(asked)
 
 
+def test_who_stops_listening_leaves_no_worker_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.atlas.crew._COMMAND", (sys.executable, "-c", ANSWERS))
+    ended: list[Worker] = []
+    end = Worker.end
+    monkeypatch.setattr(Worker, "end", lambda worker: (ended.append(worker), end(worker)))
+    listening = charts([Subject("timm", f"good{number}") for number in range(50)], workers=1, limit=20.0)
+    next(listening)
+    listening.close()
+
+    assert ended
+    assert all(worker.process is None for worker in ended)
+
+
 def reading(mode: str, unaccounted: int = 0, **more: Any) -> Reading:
     return Reading(mode=mode, saved=2048, scalars=8, unaccounted=unaccounted, **more)
 

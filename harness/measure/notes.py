@@ -38,8 +38,8 @@ def _laziness(passed: ForwardPass) -> str:
     if not passed.lazy:
         return ""
     return (
-        f"the forward pass returns an iterator ({passed.lazy}), which has run nothing when it is returned: what"
-        " it would do is in none of these numbers; return a list of what it yields"
+        f"the forward pass returns an iterator ({passed.lazy}), which has run nothing when it is returned:"
+        " what it would do is in none of these numbers; return a list of what it yields"
     )
 
 

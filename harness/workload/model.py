@@ -109,7 +109,7 @@ class Model:
             WorkloadError: no such submodule, or no parameters at all.
         """
         if self.head:
-            modules = dict(self.module.named_modules(remove_duplicate=False))
+            modules: dict[str, nn.Module] = dict(self.module.named_modules(remove_duplicate=False))
             if self.head not in modules:
                 raise WorkloadError(f"the model has no submodule {self.head!r} to be its head")
             return modules[self.head]

@@ -162,7 +162,7 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _wrapper_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Return the wrapper of other tensors that a plain tensor is a view of, and keeps: such as a jagged one."""
+    """Return the wrapper of tensors that a plain tensor is a view of, such as a jagged one; None for others."""
     base = tensor._base  # noqa: SLF001 (the only door; torch's documentation of views names it)
     return base if base is not None and type(base) not in _PLAIN_TENSORS else None
 

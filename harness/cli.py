@@ -303,10 +303,10 @@ def calibrate(
     import torch
 
     from harness.calibration.plan import parse_plan
+    from harness.calibration.record import Calibration, read_calibration
+    from harness.calibration.report import in_markdown, in_terminal, power_plot
     from harness.calibration.run import calibrate as run_calibration
-    from harness.record.calibration import Calibration, read_calibration
     from harness.record.store import replace_file
-    from harness.report.calibration import in_markdown, in_terminal, power_plot
     from harness.report.progress import progress
 
     plan = parse_plan(
@@ -456,8 +456,8 @@ def claims(
 ) -> None:
     """Put statements about gradients, freezing and weight decay to the test."""
     from harness.claims.claim import Lab
+    from harness.claims.report import in_terminal
     from harness.claims.session import Session
-    from harness.report.claims import in_terminal
 
     session = Session.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare, listing
 from harness.judge.finding import Outcome, in_order
 from harness.judge.gate import gate, inspect, replacements, unmet
 from harness.judge.limits import Limits, check_limits, read_limits

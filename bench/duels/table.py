@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterator
 
 from bench.duels.record import Trial, Trials
-from harness.report.calibration import upper_bound
+from harness.calibration.report import upper_bound
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, quantity
 

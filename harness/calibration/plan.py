@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.calibration.record import Kind
 from harness.errors import HarnessError
 from harness.measure.torch_compat import check_device
-from harness.record.calibration import Kind
 
 
 class Wanted(NamedTuple):

@@ -10,6 +10,7 @@ from random import Random
 from harness.api import judge_samples, time_pair
 from harness.calibration.load import bursty_load
 from harness.calibration.plan import Plan, PlanError
+from harness.calibration.record import Calibration, Cell, Kind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
 from harness.measure.clock import Clock, clock_for
@@ -17,7 +18,6 @@ from harness.measure.device import prepare
 from harness.measure.environment import environment
 from harness.measure.heap import keep_freed_memory
 from harness.measure.pairing import Side, calls_a_sample, sample, undisturbed
-from harness.record.calibration import Calibration, Cell, Kind, Trial
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model

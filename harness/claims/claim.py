@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.claims.record import Check, ClaimResult, ClaimVerdict, Number, Plot
 from harness.errors import HarnessError
 from harness.judge.interval import MIN_UNITS
-from harness.record.claims import Check, ClaimResult, ClaimVerdict, Number, Plot
 from harness.workload.models import MODELS
 from harness.workload.questions import grad_mode
 

@@ -9,9 +9,9 @@ from torch.optim import AdamW
 from harness.claims.claim import Lab
 from harness.claims.gains import TIME
 from harness.claims.perceptron import BATCH, INPUTS, TRAIN, WIDTH
+from harness.claims.record import Number
 from harness.claims.timing import ratio_number, time_steps
 from harness.measure.observe import Observation
-from harness.record.claims import Number
 from harness.workload import regularizers
 from harness.workload.model import Model
 from harness.workload.step import Part, Step

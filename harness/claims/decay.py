@@ -9,6 +9,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.differentiation import TOLERANCE, relative_error
+from harness.claims.record import Check, Number
 from harness.claims.regression import book_data, half_square
 from harness.claims.timing import (
     case_of,
@@ -22,7 +23,6 @@ from harness.claims.timing import (
 )
 from harness.judge.verdict import Verdict
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number
 from harness.workload.decay import decay_groups
 from harness.workload.model import Model
 from harness.workload.questions import regularizers

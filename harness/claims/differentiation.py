@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from harness.claims.claim import Evidence, Lab, Section, claim
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
 from harness.measure.runner import Settings, measure_arm
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.questions import differentiation
 
 Function = Callable[[torch.Tensor], torch.Tensor]

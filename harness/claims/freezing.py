@@ -8,9 +8,9 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from harness.claims.claim import Evidence, Lab, Section, by_place, claim
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import case_of, in_words, is_better, judged, measure_case, ratio_number, seconds
 from harness.judge.verdict import Judgement
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.record.schema import Case, Record
 from harness.workload.model import Model
 from harness.workload.question import Question

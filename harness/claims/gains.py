@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.record.claims import ClaimResult, Number, Panel, Plot, Series
+from harness.claims.record import ClaimResult, Number, Panel, Plot, Series
 
 GAIN = "test error / doing nothing"
 TIME = "time of a step / doing nothing"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.record import Check, Number
 from harness.claims.timing import (
     case_of,
     in_words,
@@ -18,7 +19,6 @@ from harness.claims.timing import (
     time_calls,
 )
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.questions import grad_mode

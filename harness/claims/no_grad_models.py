@@ -9,6 +9,7 @@ from torch import nn
 
 from harness.claims.claim import Evidence, Lab, by_place, claim
 from harness.claims.no_grad import REAL, World, equal, model_of
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import (
     case_of,
     in_words,
@@ -21,7 +22,6 @@ from harness.claims.timing import (
 )
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings, measure_arm
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.model import Model
 from harness.workload.questions import grad_mode
 from harness.workload.tensors import tensors_in

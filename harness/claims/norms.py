@@ -11,11 +11,11 @@ from torch.optim import SGD
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.decay import DECAY, RATE, STEPS, Regression
 from harness.claims.differentiation import TOLERANCE, relative_error
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import Proximal, lasso, soft_threshold
 from harness.claims.seeds import estimate
 from harness.claims.timing import one_part, ratio_number, time_calls
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number, Panel, Plot, Series
 
 Norm = Callable[[torch.Tensor], torch.Tensor]
 

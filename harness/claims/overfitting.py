@@ -9,10 +9,10 @@ from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.perceptron import PILOT, Network, friedman_data, train_network
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import History, MakeOptimizer, book_data, train_by_sgd
 from harness.claims.seeds import Estimate, all_hold, band, estimate, is_lower, number, ratio, words
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.questions import decay_groups
 
 _EPOCHS = 100

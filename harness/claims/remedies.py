@@ -19,9 +19,9 @@ from harness.claims.perceptron import (
     friedman_data,
     train_network,
 )
+from harness.claims.record import Check, Number
 from harness.claims.regression import Task
 from harness.claims.seeds import Estimate, is_lower, number, ratio, words
-from harness.record.claims import Check, Number
 
 HELD_OUT = 10  # examples that early stopping takes from the 40
 MEMBERS = 5

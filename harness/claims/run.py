@@ -9,8 +9,8 @@ import torch
 
 from harness.claims.catalogue import SECTIONS, section_of
 from harness.claims.claim import Claim, Lab, conclude
+from harness.claims.record import ClaimResult, ClaimsRun, Plot
 from harness.measure.environment import environment
-from harness.record.claims import ClaimResult, ClaimsRun, Plot
 from harness.workload.model import WorkloadError
 
 

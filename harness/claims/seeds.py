@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.record.claims import Number
+from harness.claims.record import Number
 
 CONFIDENCE = 0.99
 SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none

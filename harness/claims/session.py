@@ -6,10 +6,10 @@ from pathlib import Path
 
 from harness.claims.catalogue import every_claim, find
 from harness.claims.claim import Claim, Lab
+from harness.claims.record import ClaimsRun, encode_claims
+from harness.claims.report import drawn, in_markdown, page
 from harness.claims.run import put_all_to_the_test
-from harness.record.claims import ClaimsRun, encode_claims
 from harness.record.store import replace_file
-from harness.report.claims import drawn, in_markdown, page
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import torch
 from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import (
     Fit,
     MakeOptimizer,
@@ -20,7 +21,6 @@ from harness.claims.regression import (
     validate_by_split,
 )
 from harness.claims.seeds import all_hold, band, is_lower, number, ratio, share_at_least, words
-from harness.record.claims import Check, Number, Panel, Plot, Series
 
 STRENGTHS = (0.0, *(10.0**exponent for exponent in (-1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5)))
 RIDGE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-4, 11))

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from harness.claims.claim import Lab
-from harness.judge.compare import median, ratios
+from harness.claims.record import Number
+from harness.judge.contrasts import median, ratios
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import DRAWN_FLOOR, Judgement, Verdict, judge, judge_family
 from harness.measure.clock import clock_for
 from harness.measure.pairing import Pair, Side
 from harness.measure.runner import Settings, measure_arm, side
-from harness.record.claims import Number
 from harness.record.schema import ArmResult, Case, Record
 from harness.workload.model import Model
 from harness.workload.question import Question

@@ -13,9 +13,9 @@ from random import Random
 from typing import IO
 
 import harness
-from harness.duel import protocol
-from harness.duel.protocol import Message
 from harness.duel.sides import Side
+from harness.duel.worker import protocol
+from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
 
 START_S = 180  # to import torch from a cold disk
@@ -48,7 +48,7 @@ class Worker:
         out: what it printed to standard output.
         err: what it printed to standard error.
         pid: of the process that serves; with "fork" and no copy, of the process that was started.
-        alike: whether it has the addresses that its seed decides, once it was met.
+        has_aslr_off: whether its seed decides its addresses; known once it was met.
         is_gone: whether the process that was started has ended.
     """
 
@@ -59,7 +59,7 @@ class Worker:
     out: Path
     err: Path
     pid: int = 0
-    alike: bool = False
+    has_aslr_off: bool = False
     is_gone: bool = False
     _rest: bytes = field(default=b"")
 
@@ -126,7 +126,7 @@ class Worker:
                 f" {Path(harness.__file__).parent}"
             )
         self.pid = hello.get("hello", {}).get("pid", self.process.pid)
-        self.alike = hello.get("hello", {}).get("alike", False)
+        self.has_aslr_off = hello.get("hello", {}).get("aslr_off", False)
 
     def kill(self) -> None:
         """End the process that serves, at once."""
@@ -187,7 +187,7 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: i
         folder: for temporary files, its own and what it prints.
         method: "spawn", or "fork" for a process that makes copies of itself.
         threads: intra-op; 0 for torch's own choice.
-        seed: of its addresses, 32 bits.
+        seed: of its memory layout and its hashes, 32 bits.
 
     Raises:
         DuelError: the interpreter cannot be started.
@@ -195,12 +195,12 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: i
     requests, answers = os.pipe(), os.pipe()
     mark = f"{side.name}-{Random().getrandbits(64):016x}"
     out, err = folder / f"{mark}.out", folder / f"{mark}.err"
-    here = Path(__file__)
+    scripts = Path(__file__).parent / "worker"
     command = [
         str(side.python),
-        str(here.with_name("addresses.py")),
+        str(scripts / "aslr.py"),
         str(seed),
-        str(here.with_name("start.py")),
+        str(scripts / "start.py"),
         *map(str, (requests[0], answers[1], os.getpid(), method, threads)),
     ]
     try:

@@ -14,10 +14,10 @@ from typing import Protocol
 
 from harness.duel.plan import Turns, budget_for, mean_cost, plan_turns, restarts_for
 from harness.duel.process import DuelError, LostError, Worker
-from harness.duel.protocol import Message
 from harness.duel.sides import Side
 from harness.duel.starting import Starter
 from harness.duel.tally import Key, Planned, Tally
+from harness.duel.worker.protocol import Message
 
 MOST_LOST = 3  # restarts in a row; then nothing is to be had
 MOST_DEATHS = 2  # of workers in one case; then the case is left out
@@ -146,7 +146,7 @@ class Referee:
                 stack.callback(self.starters[name].end, pair[name])
             for worker in pair.values():
                 worker.meet()
-            self.tally.place(alike=all(worker.alike for worker in pair.values()))
+            self.tally.note_aslr(is_off=all(worker.has_aslr_off for worker in pair.values()))
             yield pair
             for worker in pair.values():
                 worker.send("bye")

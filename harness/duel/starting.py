@@ -20,7 +20,7 @@ class Starter(Protocol):
         """Whose workers they are."""
 
     def start(self, seed: int) -> Worker:
-        """Begin to start a worker at the addresses of a seed; whoever asked waits for its hello."""
+        """Begin to start a worker with the memory layout of a seed; the caller waits for its hello."""
 
     def finish(self, worker: Worker) -> None:
         """Wait for the end of a worker that was told bye."""
@@ -66,7 +66,7 @@ class Forking:
     _template: Worker | None = None
 
     def start(self, seed: int) -> Worker:
-        """Have the template make a copy of itself; the template's addresses are of the first seed."""
+        """Have the template fork; its memory layout is that of the first seed."""
         if self._template is None:
             self._template = start_worker(
                 self.side, self.folder, method="fork", threads=self.threads, seed=seed

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare, listing
 from harness.judge.finding import Finding, Outcome, State, in_order
 from harness.judge.interval import log_ratios, undisturbed
 from harness.judge.verdict import Judgement, Verdict, judge_family

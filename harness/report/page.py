@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import Case, Record, Run

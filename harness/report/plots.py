@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.judge.compare import Contrast
+from harness.judge.contrasts import Contrast
 from harness.record.schema import Allocated
 from harness.report.study import Point
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from harness.judge.compare import contrasts, median
+from harness.judge.contrasts import contrasts, median
 from harness.judge.knee import knee
 from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.ranks import rank_lines

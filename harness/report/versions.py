@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.errors import HarnessError
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.record.schema import ArmResult, Metric, Record, Run
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, ratio

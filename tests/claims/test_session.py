@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from harness.claims import session as sessions
 from harness.claims.catalogue import UnknownClaimError, find
 from harness.claims.claim import Lab
+from harness.claims.record import decode_claims
 from harness.claims.run import put_to_the_test
 from harness.claims.session import Session
 from harness.cli import app
-from harness.record.claims import decode_claims
 
 LAB = Lab(budget=0.05, seeds=8, models=("mlp-relu",), timed=("mlp-relu",))
 

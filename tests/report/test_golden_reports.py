@@ -10,7 +10,7 @@ import pytest
 import runs
 import xmlschema
 
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare, listing
 from harness.judge.finding import Outcome
 from harness.judge.gate import gate, replacements
 from harness.judge.limits import Limits

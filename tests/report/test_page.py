@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.judge.compare import contrasts
+from harness.judge.contrasts import contrasts
 from harness.record.schema import (
     Allocated,
     ArmResult,

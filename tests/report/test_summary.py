@@ -5,7 +5,7 @@ import re
 import runs
 from markdown_it import MarkdownIt
 
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare, listing
 from harness.judge.finding import Outcome
 from harness.report.comparison_page import comparison_page
 from harness.report.summary import COMMENT_LIMIT, summary

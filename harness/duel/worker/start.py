@@ -1,4 +1,4 @@
-"""What a side's interpreter runs once its addresses are drawn: a script that any Python 3.6 can read.
+"""What a side's interpreter runs once ASLR is off: a script that any Python 3.6 can read.
 
 It finds out whether a worker can run there, and says in one line why not. The harness that runs is
 the referee's, on both sides, and nothing else that lies beside it can be imported.
@@ -19,7 +19,7 @@ def main() -> None:
     """Serve the referee on two pipes.
 
     Arguments of the script: the pipes to read and to write, the referee's process id, "spawn" or
-    "fork", the number of threads, a seed, and 1 if the seed decides the addresses.
+    "fork", the number of threads, a seed, and 1 if ASLR is off.
     """
     reads, writes, parent = (int(text) for text in sys.argv[1:4])
     with moved_down(int(sys.argv[6])):
@@ -37,15 +37,15 @@ def serve(reads: int, writes: int, parent: int) -> None:
         answer.write(json.dumps({"refused": reason}).encode() + b"\n")
         answer.flush()
         sys.exit(1)
-    load_harness(os.path.dirname(here))  # noqa: PTH120
-    importlib.import_module("harness.duel.lifeline").die_with(parent)
-    worker = importlib.import_module("harness.duel.worker")
+    load_harness(os.path.dirname(os.path.dirname(here)))  # noqa: PTH120
+    importlib.import_module("harness.duel.worker.lifeline").die_with(parent)
+    worker = importlib.import_module("harness.duel.worker.serving")
     worker.run(
         os.fdopen(reads, "rb"),
         answer,
         method=sys.argv[4],
         threads=int(sys.argv[5]),
-        alike=sys.argv[7] == "1",
+        aslr_off=sys.argv[7] == "1",
     )
 
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from harness.record.claims import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
+from harness.claims.plots import draw
+from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
+from harness.claims.report import counted, in_markdown, in_terminal, page, value_of
 from harness.record.schema import Environment
-from harness.report.claim_plots import draw
-from harness.report.claims import counted, in_markdown, in_terminal, page, value_of
 
 _PLOT = Plot(
     name="D1",

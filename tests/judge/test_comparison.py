@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import runs
 
-from harness.judge.align import NOT_PAIRED, compare, listing
+from harness.judge.comparison import NOT_PAIRED, compare, listing
 from harness.judge.finding import Outcome, State
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.record.pytest_benchmark import Benchmark, BenchmarkFile, Stats

@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox, BboxBase
 
-from harness.record.claims import Panel, Plot, Series
+from harness.claims.record import Panel, Plot, Series
 from harness.report.svg import svg
 
 # From dark to light, so that they differ in grey; blue and orange are safe for colour-blind readers.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.record.claims import (
+from harness.claims.record import (
     Check,
     ClaimResult,
     ClaimsRun,

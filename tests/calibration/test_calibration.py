@@ -9,9 +9,9 @@ import pytest
 
 from harness.calibration.load import bursty_load
 from harness.calibration.plan import Plan, PlanError, parse_plan
+from harness.calibration.record import Calibration, read_calibration
 from harness.calibration.run import calibrate
 from harness.errors import HarnessError
-from harness.record.calibration import Calibration, read_calibration
 from harness.record.codec import UnreadableError
 
 

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from harness.record.calibration import Calibration, Cell, Trial
+from harness.calibration.record import Calibration, Cell, Trial
+from harness.calibration.report import in_terminal, look_at, power_plot, resolved, total_line
 from harness.record.schema import Environment
-from harness.report.calibration import in_terminal, look_at, power_plot, resolved, total_line
 
 ENVIRONMENT = Environment(
     harness="0.1.0",

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from tabulate import tabulate
 
-from harness.record.claims import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot
-from harness.report.claim_plots import draw
+from harness.claims.plots import draw
+from harness.claims.record import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot
 from harness.report.tables import environment_lines, github
 from harness.report.units import markdown, quantity
 

@@ -1,4 +1,4 @@
-"""Where a side's process lies: a seed decides."""
+"""ASLR is off in a worker, and a seed decides its addresses."""
 
 import json
 import mmap
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.duel import addresses
+from harness.duel.worker import aslr
 
 PROGRAM = """
 import importlib.util, json, mmap, sys
@@ -26,17 +26,17 @@ def started(folder: Path, seed: int) -> list[object]:
     """Return what a script in a process of this seed sees."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    start = Path(addresses.__file__).with_name("start.py")
-    command = [sys.executable, "-S", addresses.__file__, str(seed), str(program), str(start)]
+    start = Path(aslr.__file__).with_name("start.py")
+    command = [sys.executable, "-S", aslr.__file__, str(seed), str(program), str(start)]
     done = subprocess.run(command, capture_output=True, check=True, text=True, env={})  # noqa: S603 (this interpreter)
     found: list[object] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/maps is Linux's")
-def test_one_seed_gives_one_place_and_another_another(tmp_path: Path) -> None:
+def test_one_seed_gives_one_layout_and_another_another(tmp_path: Path) -> None:
     if started(tmp_path, 0)[0] == "0":  # also compiles what the next ones load
-        pytest.skip("the system does not let a process have its addresses")
+        pytest.skip("the system does not let a process turn ASLR off")
     first, again, other = started(tmp_path, 7 << 16), started(tmp_path, 7 << 16), started(tmp_path, 8 << 16)
 
     assert first == again
@@ -45,7 +45,7 @@ def test_one_seed_gives_one_place_and_another_another(tmp_path: Path) -> None:
     assert first[3] != other[3]
 
 
-def test_elsewhere_than_on_linux_addresses_are_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_than_on_linux_aslr_stays_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
 
-    assert not addresses.not_by_chance()
+    assert not aslr.turn_aslr_off()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.duel.protocol import Message
+from harness.duel.worker.protocol import Message
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.observe import Observation
 from harness.measure.trace import Span, trace

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from harness.duel.protocol import Message
+from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.heap import keep_freed_memory

@@ -11,13 +11,13 @@ from typing import IO, Any
 
 import torch
 
-from harness.duel import protocol
-from harness.duel.cases import Asked, Built, build_case, plan_cases
-from harness.duel.explain import explanation
-from harness.duel.lifeline import die_with
-from harness.duel.protocol import Message
-from harness.duel.scatter import scatter
-from harness.duel.strays import imported_from, origins
+from harness.duel.worker import protocol
+from harness.duel.worker.cases import Asked, Built, build_case, plan_cases
+from harness.duel.worker.explain import explanation
+from harness.duel.worker.lifeline import die_with
+from harness.duel.worker.protocol import Message
+from harness.duel.worker.scatter import scatter
+from harness.duel.worker.strays import imported_from, origins
 from harness.errors import HarnessError
 from harness.measure.environment import described
 from harness.measure.observe import Observation
@@ -26,7 +26,7 @@ from harness.record.measured import Case
 from harness.workload.factory import first_line
 
 
-def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, alike: bool) -> None:
+def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, aslr_off: bool) -> None:
     """Answer requests until the referee says bye, or is gone.
 
     Args:
@@ -34,7 +34,7 @@ def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, alike
         writes: answers.
         method: "spawn" serves in this process; "fork" makes a fresh copy of it for every restart.
         threads: intra-op; 0 for torch's own choice.
-        alike: whether the other side has the same addresses.
+        aslr_off: whether ASLR is off, so that both sides lie at the same addresses.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -44,12 +44,12 @@ def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, alike
     gc.collect()
     gc.freeze()  # what was imported stays: collecting between cases need not look at it, nor copy its pages
     if method == "fork":
-        _copy_on_request(reads, writes, alike=alike)
+        _copy_on_request(reads, writes, aslr_off=aslr_off)
     else:
-        _Worker(reads, writes).serve(alike=alike)
+        _Worker(reads, writes).serve(aslr_off=aslr_off)
 
 
-def _copy_on_request(reads: IO[bytes], writes: IO[bytes], *, alike: bool) -> None:
+def _copy_on_request(reads: IO[bytes], writes: IO[bytes], *, aslr_off: bool) -> None:
     """Fork a worker for every request, and sleep while it serves on the same pipes.
 
     Nothing has been computed in this process: torch has no threads yet, so that a copy of it is whole.
@@ -60,7 +60,7 @@ def _copy_on_request(reads: IO[bytes], writes: IO[bytes], *, alike: bool) -> Non
         child = os.fork()
         if child == 0:
             die_with(parent)
-            _Worker(reads, writes).serve(alike=alike)
+            _Worker(reads, writes).serve(aslr_off=aslr_off)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)  # what the template would do at its end is not the copy's to do
@@ -89,13 +89,13 @@ class _Worker:
             "drop": self._drop,
         }
 
-    def serve(self, *, alike: bool) -> None:
+    def serve(self, *, aslr_off: bool) -> None:
         hello = {
             "protocol": protocol.VERSION,
             "pid": os.getpid(),
             "torch": torch.__version__,
             "python": sys.version.partition(" ")[0],
-            "alike": alike,
+            "aslr_off": aslr_off,
         }
         protocol.say(self._writes, {"hello": hello})
         with suppress(BrokenPipeError):  # the referee is gone

@@ -4,6 +4,7 @@ The referee asks, the worker answers, one at a time. It needs the standard libra
 
 History of the protocol, newest first:
 
+3  hello says whether ASLR is off
 2  hello says whether both sides have the same addresses
 1  hello, describe, plan, build, time, exact, explain, strays, pin, drop, bye; fork
 """
@@ -12,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-VERSION = 2
+VERSION = 3
 
 Message = dict[str, Any]
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from tabulate import tabulate
 
+from harness.calibration.record import Calibration, Cell, Trial
 from harness.judge.interval import median_interval
 from harness.judge.verdict import DRAWN_FLOOR, FLOOR, Verdict
-from harness.record.calibration import Calibration, Cell, Trial
 from harness.report.svg import svg
 from harness.report.tables import environment_lines
 from harness.report.tables import github as markdown_table

@@ -16,8 +16,9 @@ from harness.measure.history import check_history
 from harness.measure.torch_compat import check_device
 from harness.measuring import QUESTIONS, Mode, start_study
 from harness.record.store import replace_file
-from harness.report.measurement import closing_text, environment_text, took_line, wrapped
+from harness.report.measurement import closing_text, environment_text, took_line
 from harness.report.perfetto import trace_file
+from harness.report.text import wrapped
 from harness.report.watch import TerminalWatch
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from bench.duels.record import Trial, Trials
 from harness.calibration.report import upper_bound
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table
+from harness.report.units import quantity
 
 _EQUAL = ("case", "a call", "duels", "alarms", "restart sd", "results sd")
 _PLANTED = ("case", "a call", "planted", "read", "duels", "found", "a duel")
@@ -32,14 +33,14 @@ def in_markdown(found: Trials) -> str:
             "## A commit against itself",
             f"False alarms: {alarms} of {len(equal)} case-duels, at most {upper:.2%} (upper 95 % bound).",
             f"{_duels(equal)} took {min(took):.0f} to {max(took):.0f} s each.",
-            github(_EQUAL, list(_equal(equal))),
+            markdown_table(_EQUAL, list(_equal(equal))),
         ]
     if planted:
         hits = sum(trial.is_found for trial in planted)
         parts += [
             "## Extra work planted in one side",
             f"Found: in {hits} of {len(planted)} duels of one case each.",
-            github(_PLANTED, list(_planted(planted))),
+            markdown_table(_PLANTED, list(_planted(planted))),
         ]
     parts.append(_LEGEND)
     return "\n\n".join(parts) + "\n"

@@ -1,17 +1,15 @@
 """The page and the terminal text of a comparison of tools, from what was kept alone. Imports no torch."""
 
 import math
-import textwrap
 from collections.abc import Sequence
-
-from tabulate import tabulate
 
 from bench.peers.figures import MemoryFigures, TimingFigures, memory_figures, timing_figures
 from bench.peers.findings import memory_findings, percent, signed, timing_findings
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow
 from bench.peers.resolution import deviations_needed
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.tables import environment_lines
+from harness.report.text import folded, markdown, markdown_table, text_table
+from harness.report.units import quantity
 
 _WIDTH = 80
 TIMING_HEADERS = (
@@ -52,7 +50,8 @@ def in_markdown(found: PeerComparison) -> str:
             f"{markdown(found.work)}, batch {found.batch_size}; {found.seconds:g} s of timing, both sides.",
             "",
         ]
-        lines += [github(TIMING_HEADERS, [list(_timing_cells(row, timing).values()) for row in found.timing])]
+        cells = [list(_timing_cells(row, timing).values()) for row in found.timing]
+        lines += [markdown_table(TIMING_HEADERS, cells)]
         lines += ["", *(line.format(needed=deviations_needed()) for line in _EXPLAINED), ""]
         lines += [f"- {markdown(line)}" for line in timing_findings(timing)]
         lines += ["", "When each tool says that two sides differ:", ""]
@@ -66,7 +65,8 @@ def in_markdown(found: PeerComparison) -> str:
             f"{markdown(found.work)}: peak bytes of one call.",
             "",
         ]
-        lines += [github(MEMORY_HEADERS, [list(_memory_cells(row, memory).values()) for row in found.memory])]
+        cells = [list(_memory_cells(row, memory).values()) for row in found.memory]
+        lines += [markdown_table(MEMORY_HEADERS, cells)]
         lines += ["", *_MEMORY_EXPLAINED, ""]
         lines += [f"- {markdown(line)}" for line in memory_findings(memory)]
         lines += ["", "What each tool states:", ""]
@@ -99,11 +99,11 @@ def in_terminal(found: PeerComparison) -> str:
 
 def _plain(headers: Sequence[str], cells: Sequence[dict[str, str]]) -> str:
     rows = [[row[header] for header in headers] for row in cells]
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[22])
+    return text_table(headers, rows, widths=(22, *(None for _ in headers[1:])))
 
 
 def _filled(sentences: Sequence[str]) -> list[str]:
-    return [textwrap.fill(sentence, _WIDTH, subsequent_indent="  ") for sentence in sentences]
+    return [folded(sentence, _WIDTH) for sentence in sentences]
 
 
 def _timing_cells(row: TimingRow, figures: Sequence[TimingFigures]) -> dict[str, str]:

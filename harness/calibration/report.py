@@ -5,17 +5,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
 from scipy.stats import binomtest
-from tabulate import tabulate
 
 from harness.calibration.record import Calibration, Cell, Trial
 from harness.judge.interval import median_interval
 from harness.judge.verdict import DRAWN_FLOOR, FLOOR, Verdict
-from harness.report.svg import svg
+from harness.report.drawing import INK, RULE, line_style, one_panel, style, svg_file
 from harness.report.tables import environment_lines
-from harness.report.tables import github as markdown_table
-from harness.report.units import markdown, quantity
+from harness.report.text import markdown, markdown_table, text_table
+from harness.report.units import quantity
 
 POWER = 0.95
 _ALARMS = (Verdict.BETTER.value, Verdict.WORSE.value)
@@ -162,50 +160,44 @@ def in_terminal(found: Calibration) -> str:
     parts = [
         total_line(found),
         "",
-        tabulate(table_rows(found), HEADERS, tablefmt="simple", disable_numparse=True),
+        text_table(HEADERS, table_rows(found)),
     ]
     if planted_rows(found):
         parts += [
             "",
-            tabulate(planted_rows(found), PLANTED_HEADERS, tablefmt="simple", disable_numparse=True),
+            text_table(PLANTED_HEADERS, planted_rows(found)),
         ]
     return "\n".join(parts)
 
 
-_STYLES = ("-", "--", ":", "-.")
-
-
 def power_plot(found: Calibration) -> str:
     """Return an SVG: the share of comparisons that find a slowdown, against the slowdown."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for index, cell in enumerate(_aa(found)):
-        thresholds = look_at(cell).thresholds
-        shares = [(number + 1) / len(thresholds) for number in range(len(thresholds))]
-        label = f"{cell.kind}, {quantity(cell.call_s, 's')}"
-        axes.step(
-            [100 * max(value, 1e-4) for value in thresholds],
-            shares,
-            where="post",
-            linestyle=_STYLES[index % len(_STYLES)],
-            color="black" if cell.kind == "object" else "0.5",
-            label=label,
-        )
-    planted = [cell for cell in found.cells if cell.planted]
-    if planted:
-        axes.plot(
-            [100 * cell.planted for cell in planted],
-            [_share_found(cell) for cell in planted],
-            linestyle="none",
-            marker="o",
-            markerfacecolor="white",
-            color="black",
-            label="really planted",
-        )
-    axes.axhline(POWER, color="0.8", linewidth=1)
-    axes.set_xscale("log")
-    axes.set_xlabel("slowdown of the arm (%)")
-    axes.set_ylabel("share of comparisons that find it")
-    axes.set_title(f"{found.budget:g} s a comparison, {found.load} bursty processes beside it")
-    axes.legend(frameon=False, fontsize="small")
-    return svg(figure)
+    with style():
+        figure, axes = one_panel(4.2, width=7)
+        axes.axhline(POWER, color=RULE, linewidth=1)
+        for index, cell in enumerate(_aa(found)):
+            thresholds = look_at(cell).thresholds
+            axes.step(
+                [100 * max(value, 1e-4) for value in thresholds],
+                [(number + 1) / len(thresholds) for number in range(len(thresholds))],
+                where="post",
+                label=f"{cell.kind}, {quantity(cell.call_s, 's')}",
+                **line_style(index),
+            )
+        planted = [cell for cell in found.cells if cell.planted]
+        if planted:
+            axes.plot(
+                [100 * cell.planted for cell in planted],
+                [_share_found(cell) for cell in planted],
+                linestyle="none",
+                marker="o",
+                markerfacecolor="white",
+                color=INK,
+                label="really planted",
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel("slowdown of the arm (%)")
+        axes.set_ylabel("share of comparisons that find it")
+        axes.set_title(f"{found.budget:g} s a comparison, {found.load} bursty processes beside it")
+        axes.legend(fontsize="small")
+        return svg_file(figure)

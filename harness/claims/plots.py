@@ -1,9 +1,7 @@
-"""The plots of claims, drawn from data: one style for all, told apart by lightness, dash and marker too."""
+"""The plots of claims, drawn from data."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
@@ -11,62 +9,60 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from matplotlib.transforms import Bbox, BboxBase
 
 from harness.claims.record import Panel, Plot, Series
-from harness.report.svg import svg
+from harness.report.drawing import (
+    COLOURS,
+    HATCHES,
+    INK,
+    RULE,
+    line_style,
+    marked_style,
+    style,
+    svg_element,
+    svg_file,
+)
 
-# From dark to light, so that they differ in grey; blue and orange are safe for colour-blind readers.
-_COLOURS = ("#123a63", "#c9581c", "#8ec4e6", "#6e6e6e", "#1f1f1f", "#e3b23c")
-_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), "-")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_HATCHES = ("", "////", "\\\\\\\\", "xxxx")
-_RULE = "#9a9a9a"
 _PANEL = 4.1  # inches wide
 _MOST_MARKED = 12  # points of a curve that each get a marker
 _FEW_DECADES = 30.0  # a log axis shorter than this factor is labelled with plain numbers ...
 _NEAR_ONE = 3.0  # ... and one shorter than this with evenly spaced ones
-_SETTINGS: dict[Any, Any] = {  # matplotlib's stubs take each key as a literal of its own
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so that the files are the same everywhere
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "hatch.linewidth": 0.6,
-}
 
 
-def draw(plot: Plot) -> str:
-    """Return a plot as SVG text, the same bytes for the same data."""
-    with mpl.rc_context(_SETTINGS):
-        rows = max(len(panel.ticks) for panel in plot.panels)
-        height = max(2.9, 0.9 + 0.42 * rows)
-        wide = _PANEL * (1.55 if len(plot.panels) == 1 and (rows or _labelled(plot)) else 1.0)
-        figure = Figure(figsize=(wide * len(plot.panels), height), layout="constrained")
-        styles = {
-            name: index
-            for index, name in enumerate(
-                dict.fromkeys(series.name for panel in plot.panels for series in panel.series)
-            )
-        }
-        every = tuple(figure.subplots(1, len(plot.panels), squeeze=False)[0])
+def plot_file(plot: Plot) -> str:
+    """Return a plot as the text of an SVG file, the same bytes for the same data."""
+    with style():
+        return svg_file(_drawn(plot))
+
+
+def plot_element(plot: Plot) -> str:
+    """Return a plot as an element of a page."""
+    with style():
+        return svg_element(_drawn(plot), f"plot {plot.name}")
+
+
+def _drawn(plot: Plot) -> Figure:
+    rows = max(len(panel.ticks) for panel in plot.panels)
+    height = max(2.9, 0.9 + 0.42 * rows)
+    wide = _PANEL * (1.55 if len(plot.panels) == 1 and (rows or _labelled(plot)) else 1.0)
+    figure = Figure(figsize=(wide * len(plot.panels), height), layout="constrained")
+    names = dict.fromkeys(series.name for panel in plot.panels for series in panel.series)
+    styles = {name: index for index, name in enumerate(names)}
+    every = tuple(figure.subplots(1, len(plot.panels), squeeze=False)[0])
+    for axes, panel in zip(every, plot.panels, strict=True):
+        _draw_panel(axes, panel, styles)
+    if plot.shared:
+        _share_heights(every, plot.panels)
+    handles = {
+        name: handle for axes in every for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if len(handles) > 1:
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles))
+        )
+    if _labelled(plot):
+        figure.draw_without_rendering()  # settles the layout, which labels are placed in
         for axes, panel in zip(every, plot.panels, strict=True):
-            _draw_panel(axes, panel, styles)
-        if plot.shared:
-            _share_heights(every, plot.panels)
-        handles = {
-            name: handle
-            for axes in every
-            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        if len(handles) > 1:
-            figure.legend(
-                list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles))
-            )
-        if _labelled(plot):
-            figure.draw_without_rendering()  # settles the layout, which labels are placed in
-            for axes, panel in zip(every, plot.panels, strict=True):
-                place_labels(axes, [series for series in panel.series if series.labels])
-        return svg(figure)
+            place_labels(axes, [series for series in panel.series if series.labels])
+    return figure
 
 
 def _labelled(plot: Plot) -> bool:
@@ -92,9 +88,9 @@ def _draw_panel(axes: Axes, panel: Panel, styles: Mapping[str, int]) -> None:
     axes.set_xscale(panel.x_scale)
     axes.set_yscale(panel.y_scale)
     if panel.line is not None:
-        axes.axvline(panel.line, color=_RULE, linewidth=1, linestyle="--", zorder=0)
+        axes.axvline(panel.line, color=RULE, linewidth=1, linestyle="--", zorder=0)
     if panel.level is not None:
-        axes.axhline(panel.level, color=_RULE, linewidth=1, linestyle="--", zorder=0)
+        axes.axhline(panel.level, color=RULE, linewidth=1, linestyle="--", zorder=0)
     bars = [series for series in panel.series if series.mark == "bars"]
     for series in panel.series:
         index = styles[series.name]
@@ -127,24 +123,13 @@ def _plain_ticks(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_line(axes: Axes, series: Series, index: int) -> None:
-    style = index % len(_COLOURS)
-    few = len(series.x) <= _MOST_MARKED
-    axes.plot(
-        series.x,
-        series.y,
-        label=series.name,
-        color=_COLOURS[style],
-        linestyle=_DASHES[style],
-        linewidth=1.8,
-        marker=_MARKERS[style] if few else None,
-        markersize=4.5,
-    )
+    look = marked_style(index) if len(series.x) <= _MOST_MARKED else line_style(index)
+    axes.plot(series.x, series.y, label=series.name, linewidth=1.8, **look)
     if series.low and series.high:
-        axes.fill_between(series.x, series.low, series.high, color=_COLOURS[style], alpha=0.2, linewidth=0)
+        axes.fill_between(series.x, series.low, series.high, color=look["color"], alpha=0.2, linewidth=0)
 
 
 def _draw_points(axes: Axes, series: Series, index: int, *, across: bool) -> None:
-    style = index % len(_COLOURS)
     spread = None
     if series.low and series.high:
         middle = series.x if across else series.y
@@ -158,10 +143,7 @@ def _draw_points(axes: Axes, series: Series, index: int, *, across: bool) -> Non
         xerr=spread if across else None,
         yerr=None if across else spread,
         label=series.name,
-        color=_COLOURS[style],
-        marker=_MARKERS[style],
-        markersize=5,
-        linestyle="none",
+        **{**marked_style(index), "linestyle": "none"},
         elinewidth=1.4,
         capsize=2,
     )
@@ -227,18 +209,17 @@ def _overlap(one: BboxBase, other: BboxBase) -> float:
 
 def _draw_bars(axes: Axes, series: Series, index: int, place: int, count: int) -> None:
     thick = 0.8 / count
-    style = index % len(_COLOURS)
     places = [row + (place - (count - 1) / 2) * thick for row in series.y]
     axes.barh(
         places,
         series.x,
         height=thick * 0.9,
         label=series.name,
-        color=_COLOURS[style],
-        hatch=_HATCHES[index % len(_HATCHES)],
+        color=COLOURS[index % len(COLOURS)],
+        hatch=HATCHES[index % len(HATCHES)],
         edgecolor="white",
         linewidth=0,
     )
     if series.low and series.high:
         for height, low, high in zip(places, series.low, series.high, strict=True):
-            axes.plot([low, high], [height, height], color="black", linewidth=1.2)
+            axes.plot([low, high], [height, height], color=INK, linewidth=1.2)

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from tabulate import tabulate
 
-from harness.claims.plots import draw
+from harness.claims.plots import plot_element, plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.html import render
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table, markdown_text_table, percent, text_table
+from harness.report.units import quantity
 
 _MARKS = {True: "yes", False: "no", None: "undecided"}
 _INTERVAL = "An interval in brackets covers the median with 99 %; a ratio of times is arm / reference."
@@ -33,15 +33,9 @@ def counted(run: ClaimsRun) -> str:
 
 def in_terminal(run: ClaimsRun, width: int = 80) -> str:
     """Return the table of statements and verdicts as plain text of a width."""
-    room = max(20, width - 4 - 12 - 2)
+    room = width - 4 - 12 - 2
     rows = [(result.id, result.verdict, _said(result)) for result in run.results]
-    table = tabulate(
-        rows,
-        ("id", "verdict", "statement"),
-        tablefmt="simple",
-        disable_numparse=True,
-        maxcolwidths=[None, None, room],
-    )
+    table = text_table(("id", "verdict", "statement"), rows, widths=(None, None, room))
     return f"{table}\n\n{counted(run)}\n"
 
 
@@ -58,10 +52,10 @@ def _below(result: ClaimResult) -> str:
     )
 
 
-def value_of(number: Number) -> str:
+def number_text(number: Number) -> str:
     """Return a number with its unit and its interval.
 
-    >>> value_of(Number(name="", value=0.5, low=0.45, high=0.55, unit="ratio"))
+    >>> number_text(Number(name="", value=0.5, low=0.45, high=0.55, unit="ratio"))
     '0.500 [0.450, 0.550]'
     """
     if number.value is None:
@@ -75,9 +69,9 @@ def value_of(number: Number) -> str:
 
 def _plain(value: float, unit: str) -> str:
     if unit in ("s", "B", "1"):
-        return quantity(value, unit)  # type: ignore[arg-type]  # the three that it takes
+        return quantity(value, unit)
     if unit == "share":
-        return f"{value:.0%}".replace("%", " %")
+        return percent(value)
     if unit == "ratio" and 0.01 <= abs(value) < 1000:  # noqa: PLR2004 (three digits behind the point tell it)
         return f"{value:.3f}"
     return f"{value:.3g}"
@@ -90,7 +84,7 @@ def plots_of(run: ClaimsRun) -> tuple[Plot, ...]:
 
 def drawn(run: ClaimsRun) -> dict[str, str]:
     """Return the SVG text of every plot by the name of its file."""
-    return {f"{plot.name}.svg": draw(plot) for plot in plots_of(run)}
+    return {f"{plot.name}.svg": plot_file(plot) for plot in plots_of(run)}
 
 
 def in_markdown(run: ClaimsRun, folder: str = "claims") -> str:
@@ -115,7 +109,7 @@ def in_markdown(run: ClaimsRun, folder: str = "claims") -> str:
         lines += ["**The session was interrupted: what was finished is here.**", ""]
     rows = [(result.id, result.statement, result.verdict, _below(result)) for result in run.results]
     lines += [
-        _left(("id", "statement", "verdict", "where"), rows),
+        markdown_text_table(("id", "statement", "verdict", "where"), rows),
         "",
     ]
     for section, results in by_section(run).items():
@@ -153,13 +147,16 @@ def _evidence(result: ClaimResult, folder: str) -> list[str]:
     for plot in result.plots:
         lines += _picture(plot, folder)
     if result.checks:
-        lines += [_left(("true", "where", "seen"), [_row(check) for check in result.checks]), ""]
+        lines += [
+            markdown_text_table(("true", "where", "seen"), [_row(check) for check in result.checks]),
+            "",
+        ]
     if result.numbers:
-        rows = [(number.name, value_of(number)) for number in result.numbers]
+        rows = [(number.name, number_text(number)) for number in result.numbers]
         lines += [
             "<details><summary>Numbers</summary>",
             "",
-            github(("quantity", "value"), rows),
+            markdown_table(("quantity", "value"), rows),
             "",
             "</details>",
             "",
@@ -169,11 +166,6 @@ def _evidence(result: ClaimResult, folder: str) -> list[str]:
 
 def _row(check: Check) -> tuple[str, str, str]:
     return (_MARKS[check.holds], check.where or "everywhere", check.says)
-
-
-def _left(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    escaped = [[markdown(cell) for cell in row] for row in rows]
-    return tabulate(escaped, headers, tablefmt="github", disable_numparse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +181,6 @@ class _Part:
 
 def page(run: ClaimsRun) -> str:
     """Return one self-contained HTML page that fetches nothing."""
-    environment = Environment(
-        loader=PackageLoader("harness.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         (
             name,
@@ -208,13 +193,17 @@ def page(run: ClaimsRun) -> str:
         )
         for name, results in by_section(run).items()
     ]
-    return environment.get_template("claims.html").render(
-        about=_ABOUT.replace("*", ""),
-        interval=_INTERVAL,
-        counted=counted(run),
-        run=run,
-        environment=environment_lines(run.environment),
-        sections=sections,
+    return render(
+        "claims.html",
+        {
+            "about": _ABOUT.replace("*", ""),
+            "interval": _INTERVAL,
+            "counted": counted(run),
+            "run": run,
+            "environment": environment_lines(run.environment),
+            "sections": sections,
+        },
+        "harness.claims",
     )
 
 
@@ -223,11 +212,10 @@ def _part(result: ClaimResult) -> _Part:
         result,
         _below(result),
         tuple(_row(check) for check in result.checks),
-        tuple((number.name, value_of(number)) for number in result.numbers),
+        tuple((number.name, number_text(number)) for number in result.numbers),
         tuple(_inline(plot) for plot in result.plots),
     )
 
 
 def _inline(plot: Plot) -> tuple[str, Markup]:
-    text = draw(plot)
-    return plot.caption, Markup(text[text.index("<svg") :])  # noqa: S704 (drawn here, from escaped text)
+    return plot.caption, Markup(plot_element(plot))  # noqa: S704 (drawn here, from escaped text)

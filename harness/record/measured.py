@@ -5,7 +5,7 @@ from typing import Literal
 
 Kind = Literal["noisy", "exact", "witness"]
 Better = Literal["lower", "higher"]
-Unit = Literal["s", "B", "1"]
+Unit = str  # "s", "B", "1" for a count, or any other, such as "J"
 
 
 @dataclass(frozen=True, slots=True)

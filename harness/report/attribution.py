@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.record.schema import Attribution, Record, Run, Share
+from harness.report.text import percent
 from harness.report.units import quantity
 
 _TOP = 5  # contributors shown of a category; the others are one line
@@ -110,9 +111,11 @@ def sentence(record: Record) -> str:
         return ""
     total = sum(share.bytes for share in reference.saved)
     named = contributors(reference.saved)
-    told = [f"{part / total:.0%} of it {named[0][0]}" for part in [named[0][1]]]
-    told += [f"{part / total:.0%} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING]
-    return f"no_grad saves {quantity(total, 'B')}: {', '.join(told)}".replace("%", " %")
+    parts = [f"{percent(named[0][1] / total)} of it {named[0][0]}"]
+    parts += [
+        f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
+    ]
+    return f"no_grad saves {quantity(total, 'B')}: {', '.join(parts)}"
 
 
 def sentences(run: Run) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from harness.judge.finding import Outcome
 from harness.judge.interval import median_interval
 from harness.record.schema import ArmResult, Metric, Run
 from harness.report.sentence import counts_line, verdict_line
+from harness.report.units import unit_word
 
 BENCHER_NAME = 64  # characters of a measure's name in Bencher
 BENCHER_BENCHMARK = 1024  # and of a benchmark's
-_UNITS = {"s": "s", "B": "bytes", "1": "count"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def bencher(runs: Sequence[Run]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _slug(metric: Metric) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", f"{metric.name} {_UNITS[metric.unit]}".lower()).strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", f"{metric.name} {unit_word(metric.unit)}".lower()).strip("-")
     return words[:BENCHER_NAME]
 
 
@@ -83,7 +83,7 @@ def smaller_is_better(runs: Sequence[Run]) -> list[dict[str, str | float]]:
             continue
         entry: dict[str, str | float] = {
             "name": f"{item.name}: {item.metric.name}",
-            "unit": _UNITS[item.metric.unit],
+            "unit": unit_word(item.metric.unit),
             "value": item.value,
             "extra": item.metric.meaning,
         }

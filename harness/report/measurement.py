@@ -1,12 +1,11 @@
 """What `harness measure` prints: a record at a time, then what belongs to the whole run."""
 
-import textwrap
-
 from harness.record.schema import Record, Run
 from harness.report.attribution import sentence, tree_lines
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections
 from harness.report.study import in_terminal as section_text
 from harness.report.tables import case_tables, environment_lines, in_terminal
+from harness.report.text import percent, wrapped
 from harness.report.units import quantity
 
 
@@ -34,15 +33,6 @@ def record_text(run: Run, record: Record, width: int = 80) -> str:
     return wrapped("\n".join(parts), width)
 
 
-def wrapped(text: str, width: int) -> str:
-    """Return text with its sentences broken to a width; rows of tables, with their gaps, stay as they are."""
-    lines = (
-        line if len(line) <= width or "  " in line else textwrap.fill(line, width, subsequent_indent="  ")
-        for line in text.split("\n")
-    )
-    return "\n".join(lines)
-
-
 def closing_text(run: Run, width: int = 80) -> str:
     """Return what is said of all records together: batch sizes side by side, and the largest batch."""
     parts = [section_text(section) for section in scaling_sections(run)]
@@ -55,9 +45,9 @@ def took_line(run: Run) -> str:
     if not run.wall_s:
         return ""
     return (
-        f"took {quantity(run.wall_s, 's')}, {run.calls_s / run.wall_s:.0%} of it inside measured calls"
+        f"took {quantity(run.wall_s, 's')}, {percent(run.calls_s / run.wall_s)} of it inside measured calls"
         " (warm-up, samples, exact passes)"
-    ).replace("%", " %")
+    )
 
 
 def measurement_text(run: Run, width: int = 80) -> str:

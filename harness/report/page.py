@@ -1,21 +1,22 @@
 """One run as one self-contained HTML page that fetches nothing: verdict, tables, plots, how to repeat it."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
-from harness.record.schema import Case, Record, Run
+from harness.record.schema import Record, Run
 from harness.report.attribution import Branch, sentences, tree
+from harness.report.html import render
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
+from harness.report.reproduce import case_command
 from harness.report.study import Section, curve_points, curve_section, fit_line, is_curve, scaling_sections
 from harness.report.tables import CaseTable, case_tables, environment_lines
-from harness.report.units import quantity, ratio
+from harness.report.text import percent
+from harness.report.units import ratio
 
 _MOST_LINES = 6  # of a timeline, told apart by dash and colour
 
@@ -36,31 +37,26 @@ class CasePart:
 
 def run_page(run: Run) -> str:
     """Return a run's page; text from the run is shown and never interpreted."""
-    environment = Environment(
-        loader=PackageLoader("harness.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     judged = contrasts(run)
     parts = [
         _case_part(run, record, table, judged[record.case.id], f"case-{number}")
         for number, (record, table) in enumerate(zip(run.records, case_tables(run), strict=True), 1)
     ]
-    return environment.get_template("run.html").render(
-        title=_title(run),
-        verdict=verdict_sentence(run),
-        complete=run.complete,
-        sentences=sentences(run),
-        parts=parts,
-        scaling=list(scaling_sections(run)),
-        scaling_plots=[(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
-        fits=[fit_line(fit) for fit in run.fits],
-        environment=environment_lines(run.environment),
-        command=run.command,
-        run=run.id,
-        quantity=quantity,
+    return render(
+        "run.html",
+        {
+            "title": _title(run),
+            "verdict": verdict_sentence(run),
+            "complete": run.complete,
+            "sentences": sentences(run),
+            "parts": parts,
+            "scaling": list(scaling_sections(run)),
+            "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
+            "fits": [fit_line(fit) for fit in run.fits],
+            "environment": environment_lines(run.environment),
+            "command": run.command,
+            "run": run.id,
+        },
     )
 
 
@@ -119,8 +115,8 @@ def _best(run: Run) -> str:
         if before <= after:
             continue
         times = [one for one in judged[record.case.id] if one.arm == best.arm]
-        told.append(f"{best.arm} lowers the peak by {1 - after / before:.0%}{_time_words(times)}")
-    return "; ".join(dict.fromkeys(told)).replace("%", " %") + f"; {_books(run)}." if told else ""
+        told.append(f"{best.arm} lowers the peak by {percent(1 - after / before)}{_time_words(times)}")
+    return "; ".join(dict.fromkeys(told)) + f"; {_books(run)}." if told else ""
 
 
 def _time_words(times: Sequence[Contrast]) -> str:
@@ -162,7 +158,7 @@ def _case_part(
             else ""
         ),
         curve=curve,
-        again=command_of(record.case, run),
+        again=case_command(record.case, command=run.command, threads=run.environment.threads, exact=False),
     )
 
 
@@ -181,18 +177,3 @@ def _scaling_plots(run: Run) -> list[tuple[str, str]]:
         if series:
             plots.append((title, scaling_plot(series[:_MOST_LINES], title)))
     return plots
-
-
-def command_of(case: Case, run: Run) -> str:
-    """Return the command that measures a case again; the run's own where a command cannot name its model."""
-    if run.command and not run.command.startswith("harness measure"):
-        return run.command
-    words = ["harness", "measure", case.model]
-    if case.question == "freezing_curve":
-        words += ["--question", "freezing", "--curve"]
-    else:
-        words += ["--question", case.question]
-    words += ["--batch-size", f"{case.batch_size}", "--device", case.device, "--dtype", case.dtype]
-    if case.memory_format:
-        words += ["--memory-format", case.memory_format]
-    return shlex.join([*words, f"--{case.mode}"])

@@ -5,13 +5,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
 from harness.judge.contrasts import contrasts, median
 from harness.judge.knee import knee
 from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run
-from harness.report.units import quantity, ratio
+from harness.report.text import text_table
+from harness.report.units import quantity, ratio_with_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def curve_section(run: Run, record: Record) -> Section:
             quantity(point.saved, "B"),
             quantity(point.peak, "B"),
             quantity(point.seconds, "s"),
-            f"{ratio(point.ratio)} [{ratio(point.low)}, {ratio(point.high)}]" if point.ratio else "-",
+            ratio_with_interval(point.ratio, point.low, point.high),
         )
         for point in points
     )
@@ -147,5 +146,5 @@ def fit_line(fit: Fit) -> str:
 
 def in_terminal(section: Section) -> str:
     """Return a section as plain text."""
-    table = tabulate(section.rows, section.headers, tablefmt="simple", disable_numparse=True)
+    table = text_table(section.headers, section.rows)
     return "\n".join([section.title, table, *section.lines, ""])

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.judge.finding import Finding, Outcome, State
 from harness.report import reproduce
-from harness.report.sentence import change_of, counts_line, many, value_of, verdict_line
-from harness.report.units import markdown
+from harness.report.sentence import change_of, counts_line, verdict_line
+from harness.report.text import many, markdown
+from harness.report.units import whole
 
 COMMENT_LIMIT = 65_536  # bytes of a pull request's comment on GitHub; a job summary takes 1 MiB
 _MARGIN = 1_536  # for what an action puts around it
@@ -60,8 +61,8 @@ def _row(finding: Finding, subject: str) -> tuple[str, ...]:
     """Return a row's cells, escaped; numbers do not break before their unit."""
     names = (finding.state.value, finding.case, finding.arm, finding.metric)
     numbers = (
-        value_of(finding.base, finding.unit),
-        value_of(finding.head, finding.unit),
+        whole(finding.base, finding.unit),
+        whole(finding.head, finding.unit),
         change_of(finding),
     )
     return (

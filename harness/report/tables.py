@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
 from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.ranks import rank_lines
-from harness.report.units import markdown, quantity, ratio
+from harness.report.text import markdown, markdown_table, tables_in_width, text_table, width_of
+from harness.report.units import quantity, ratio_with_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def _rows(
 
 def _interval(contrast: Contrast) -> str:
     judgement = contrast.judgement
-    return f"{ratio(judgement.ratio)} [{ratio(judgement.low)}, {ratio(judgement.high)}]"
+    return ratio_with_interval(judgement.ratio, judgement.low, judgement.high)
 
 
 def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
@@ -172,40 +171,19 @@ def _books(record: Record) -> list[str]:
 
 def in_terminal(table: CaseTable, width: int = 80) -> str:
     """Return a case as plain text; what is too wide for the terminal is split in two tables."""
-    whole = tabulate(table.rows, table.headers, tablefmt="simple", disable_numparse=True)
+    whole = text_table(table.headers, table.rows)
     parts = [table.title, whole]
-    if max(map(len, whole.splitlines())) > width:
+    if width_of(whole) > width:
         times = [row[:_TIME_COLUMNS] for row in table.rows]
         exact = [(row[0], *row[_TIME_COLUMNS:]) for row in table.rows if any(row[_TIME_COLUMNS:])]
         parts = [
             table.title,
-            tabulate(times, table.headers[:_TIME_COLUMNS], tablefmt="simple", disable_numparse=True),
+            text_table(table.headers[:_TIME_COLUMNS], times),
         ]
         if exact:
             headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
-            parts += _in_width(headers, exact, width)
+            parts += tables_in_width(headers, exact, width)
     return "\n".join([*parts, *table.lines, ""])
-
-
-def _in_width(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return a table as few tables, each with the first column and as many others as fit."""
-    tables: list[str] = []
-    first, taken = "", [0]
-    for column in range(1, len(headers)):
-        wider = _columns(headers, rows, [*taken, column])
-        if len(taken) > 1 and max(map(len, wider.splitlines())) > width:
-            tables.append(first)
-            taken = [0]
-            wider = _columns(headers, rows, [0, column])
-        taken.append(column)
-        first = wider
-    return [*tables, first]
-
-
-def _columns(headers: Sequence[str], rows: Sequence[Sequence[str]], taken: Sequence[int]) -> str:
-    chosen = [[row[column] for column in taken] for row in rows]
-    names = [headers[column] for column in taken]
-    return tabulate(chosen, names, tablefmt="simple", disable_numparse=True)
 
 
 def share_inside_samples(run: Run) -> float | None:
@@ -238,17 +216,9 @@ def in_markdown(run: Run, question: str) -> str:
         "",
     ]
     for _, table in kept:
-        lines += [f"## {markdown(table.title)}", "", github(table.headers, table.rows), ""]
+        lines += [f"## {markdown(table.title)}", "", markdown_table(table.headers, table.rows), ""]
         lines += [f"- {markdown(line)}" for line in table.lines]
         if table.groups:
-            lines += ["", github(_GROUP_HEADERS, table.groups)]
+            lines += ["", markdown_table(_GROUP_HEADERS, table.groups)]
         lines.append("")
     return "\n".join(lines)
-
-
-def github(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a markdown table; text from anywhere is shown as it is, and the first column is to the left."""
-    escaped = [[markdown(cell) for cell in row] for row in rows]
-    alignment = ["left", *("right" for _ in headers[1:])]
-    # The format "github" pads a column to its side but leaves out the marks that make a reader's page do so.
-    return tabulate(escaped, headers, tablefmt="pipe", disable_numparse=True, colalign=alignment)

@@ -3,8 +3,8 @@
 import msgspec
 
 from harness.judge.trend import ALPHA, SHIFT, Change, Series, Trend
-from harness.report.sentence import value_of
-from harness.report.verdict_text import visible
+from harness.report.text import visible
+from harness.report.units import whole
 
 _RULE = (
     "An exact value changed where it differs from the run before. A time changed where a rank test"
@@ -39,7 +39,7 @@ def _said(series: Series, change: Change, trend: Trend) -> str:
     share = f" ({change.after / change.before - 1:+.1%})" if change.before > 0 else ""
     sure = "" if change.p is None else f", p {change.p:.1g}"
     along = f"; with it {', '.join(change.differs)}" if change.differs else ""
-    values = f"{value_of(change.before, series.unit)} -> {value_of(change.after, series.unit)}"
+    values = f"{whole(change.before, series.unit)} -> {whole(change.after, series.unit)}"
     return f"{point.started} {point.id}: {values}{share}{sure}{along}"
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from harness.errors import HarnessError
 from harness.judge.contrasts import Contrast, contrasts
 from harness.record.schema import ArmResult, Metric, Record, Run
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, ratio
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table
+from harness.report.units import ratio, whole
 
 
 def version_pages(runs: Sequence[Run]) -> dict[str, str]:
@@ -55,7 +56,7 @@ def _page(question: str, runs: dict[str, Run]) -> str:
     for case, by_version in records.items():
         lines += [f"## {markdown(case)}", ""]
         rows = _case_rows(by_version, tuple(runs), metrics, {v: judged[v].get(case, ()) for v in runs})
-        lines += [github(("arm", "metric", *runs, "changed"), rows), ""]
+        lines += [markdown_table(("arm", "metric", *runs, "changed"), rows), ""]
     return "\n".join(lines)
 
 
@@ -88,8 +89,7 @@ def _cell(result: ArmResult | None, metric: Metric) -> str:
         return result.status
     if metric.name not in result.counts:
         return "-"
-    value = result.counts[metric.name]
-    return f"{value:,}" + (" B" if metric.unit == "B" else "")
+    return whole(result.counts[metric.name], metric.unit)
 
 
 def _time(judged: Sequence[Contrast], arm: str) -> str:

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from harness.claims.plots import draw
+from harness.claims.plots import plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
-from harness.claims.report import counted, in_markdown, in_terminal, page, value_of
+from harness.claims.report import counted, in_markdown, in_terminal, number_text, page
 from harness.record.schema import Environment
 
 _PLOT = Plot(
@@ -133,12 +133,12 @@ def test_counts_name_only_the_verdicts_there_are() -> None:
     ],
 )
 def test_a_number_is_shown_with_its_unit(number: Number, text: str) -> None:
-    assert value_of(number) == text
+    assert number_text(number) == text
 
 
 def test_a_plot_is_the_same_bytes_every_time_and_has_no_date() -> None:
-    assert draw(_PLOT) == draw(_PLOT)
-    assert "dc:date" not in draw(_PLOT)
+    assert plot_file(_PLOT) == plot_file(_PLOT)
+    assert "dc:date" not in plot_file(_PLOT)
 
 
 def test_every_kind_of_mark_is_drawn() -> None:
@@ -154,6 +154,6 @@ def test_every_kind_of_mark_is_drawn() -> None:
     )
     rows = Panel(title="", x_label="share", y_label="", series=(bars,), ticks=("one", "two"), line=1.0)
     cloud = Panel(title="", x_label="time", y_label="gain (%)", series=(points,), x_scale="log", level=0.0)
-    text = draw(Plot(name="p", caption="", panels=(rows, cloud)))
+    text = plot_file(Plot(name="p", caption="", panels=(rows, cloud)))
     assert text.count("<!-- one -->") == 1
     assert text.count("<!-- a -->") == 1

@@ -14,7 +14,8 @@ from harness.record.schema import (
     Run,
     Samples,
 )
-from harness.report.tables import case_tables, environment_lines, github, in_markdown, in_terminal
+from harness.report.tables import case_tables, environment_lines, in_markdown, in_terminal
+from harness.report.text import markdown_table
 
 ENVIRONMENT = Environment(
     harness="0.1.0",
@@ -307,7 +308,7 @@ def test_a_page_holds_its_own_question_alone() -> None:
 
 def test_a_table_in_markdown_shows_text_as_it_is() -> None:
     assert (
-        github(("arm", "time"), [("a|b", "1 us")])
+        markdown_table(("arm", "time"), [("a|b", "1 us")])
         == """\
 | arm   |   time |
 |:------|-------:|

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
 
@@ -167,7 +167,7 @@ class Session:
             environment=where,
             metrics=METRICS,
             command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            floor=DRAWN_FLOOR,
+            floor=LAYOUT_FLOOR,
             complete=False,
         )
         try:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "workload": {"errors", "record"},
     "measure": {"errors", "record", "judge", "workload", ""},
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
-    "calibration": {"errors", "record", "judge", "workload", "measure", "api", ""},
+    "calibration": {"errors", "record", "judge", "report", "workload", "measure", "api", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "amounts", ""},
 }

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterator
 
 from bench.duels.record import Trial, Trials
-from harness.calibration.report import upper_bound
+from harness.judge.rates import rate_bound
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table
 from harness.report.units import quantity
@@ -28,7 +28,7 @@ def in_markdown(found: Trials) -> str:
     if equal:
         alarms = sum(trial.is_alarm for trial in equal)
         took = [trial.duel_s for trial in equal]
-        upper = upper_bound(alarms, len(equal))
+        upper = rate_bound(alarms, len(equal))
         parts += [
             "## A commit against itself",
             f"False alarms: {alarms} of {len(equal)} case-duels, at most {upper:.2%} (upper 95 % bound).",

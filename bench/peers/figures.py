@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.peers.record import COPIES, HARNESS, OBJECT, MemoryRow, TimingRow
-from bench.peers.resolution import Resolution, alarm_bound, resolution
+from bench.peers.resolution import Resolution, resolution
+from harness.judge.rates import rate_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def timing_figures(rows: Sequence[TimingRow]) -> tuple[TimingFigures, ...]:
                 row=row,
                 resolution=found,
                 alarms=alarms,
-                bound=alarm_bound(alarms, len(row.trials)),
+                bound=rate_bound(alarms, len(row.trials)),
                 timed_s=statistics.median(trial.timed_s for trial in row.trials),
                 all_in_s=statistics.median(trial.all_in_s for trial in row.trials),
                 times_object=_over(found.smallest, own.get(OBJECT, math.nan)),

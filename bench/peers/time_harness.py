@@ -8,7 +8,7 @@ from bench.peers.record import COPIES, HARNESS, OBJECT
 from bench.peers.tool import Outcome, PeerError, TimingPeer
 from bench.peers.work import forward
 from harness.api import CONTROL_SHARE, compare
-from harness.judge.verdict import ALPHA, DRAWN_FLOOR, FLOOR, Verdict
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Verdict
 
 
 def _rule(floor: float) -> str:
@@ -38,5 +38,5 @@ def _copies(seconds: float, seed: int) -> tuple[Outcome, ...]:
 
 PEERS = (
     TimingPeer(HARNESS, "autograd-harness", OBJECT, (("median", _rule(FLOOR)),), 36, _one_object),
-    TimingPeer(HARNESS, "autograd-harness", COPIES, (("median", _rule(DRAWN_FLOOR)),), 36, _copies),
+    TimingPeer(HARNESS, "autograd-harness", COPIES, (("median", _rule(LAYOUT_FLOOR)),), 36, _copies),
 )

@@ -5,11 +5,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from harness.calibration.record import Calibration, Cell, Trial
 from harness.judge.interval import median_interval
-from harness.judge.verdict import DRAWN_FLOOR, FLOOR, Verdict
+from harness.judge.rates import rate_bound
+from harness.judge.verdict import FLOOR, LAYOUT_FLOOR, Verdict
 from harness.report.drawing import INK, RULE, line_style, one_panel, style, svg_file
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table, text_table
@@ -42,23 +41,14 @@ def look_at(cell: Cell) -> Found:
     alarms = sum(trial.verdict in _ALARMS for trial in cell.trials)
     return Found(
         alarms=alarms,
-        bound=upper_bound(alarms, len(cell.trials)),
+        bound=rate_bound(alarms, len(cell.trials)),
         bias=statistics.fmean(medians),
         spread=statistics.stdev(medians) if len(medians) > 1 else math.nan,
         thresholds=tuple(sorted(_threshold(trial, _FLOORS[cell.kind]) for trial in cell.trials)),
     )
 
 
-def upper_bound(count: int, of: int) -> float:
-    """Return the one-sided upper 95 % bound of a rate, exact (Clopper and Pearson).
-
-    >>> round(upper_bound(0, 160), 4)
-    0.0185
-    """
-    return float(binomtest(count, of, alternative="less").proportion_ci(0.95, method="exact").high)
-
-
-_FLOORS = {"object": FLOOR, "copies": DRAWN_FLOOR}
+_FLOORS = {"object": FLOOR, "copies": LAYOUT_FLOOR}
 
 
 def _threshold(trial: Trial, floor: float) -> float:
@@ -124,7 +114,7 @@ def total_line(found: Calibration) -> str:
     alarms = sum(trial.verdict in _ALARMS for trial in trials)
     if not trials:
         return "no A/A comparison was made"
-    bound = upper_bound(alarms, len(trials))
+    bound = rate_bound(alarms, len(trials))
     return (
         f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s:"
         f" {alarms / len(trials):.2%}, at most {bound:.2%} (upper 95 % bound);"

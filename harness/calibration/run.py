@@ -1,6 +1,5 @@
 """The run: every pair of a plan, timed by the very code that `compare` uses, and judged."""
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from harness.calibration.plan import Plan, PlanError
 from harness.calibration.record import Calibration, Cell, Kind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
+from harness.judge.times import median_seconds
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import prepare
 from harness.measure.environment import environment
@@ -130,7 +130,7 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         values=tuple(
             round(value, 7) for value in interval.log_ratios(samples.reference, samples.arm, samples.unit)
         ),
-        call_s=statistics.median(itertools.chain.from_iterable(samples.reference)),
+        call_s=median_seconds(samples.reference),
     )
 
 

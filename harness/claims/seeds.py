@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from harness.claims.record import Number
+from harness.judge.interval import median_interval
+from harness.judge.rates import rate_interval
 
 CONFIDENCE = 0.99
 SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none
@@ -24,19 +26,10 @@ class Estimate:
 
 def estimate(values: torch.Tensor | Sequence[float]) -> Estimate:
     """Return the median of one value a seed with its 99 % distribution-free interval."""
-    from scipy.stats import quantile_test
-
-    numbers = torch.as_tensor(values, dtype=torch.float64).flatten().numpy()
-    test = quantile_test(numbers, q=0.0, p=0.5)
-    bounds = [
-        float(test.confidence_interval(CONFIDENCE).low),
-        float(test.confidence_interval(CONFIDENCE).high),
-    ]
-    low, high = (
-        bound if math.isfinite(bound) else sign * math.inf
-        for bound, sign in zip(bounds, (-1, 1), strict=True)
-    )
-    return Estimate(float(torch.as_tensor(numbers).median()), low, high, len(numbers))
+    numbers = torch.as_tensor(values, dtype=torch.float64).flatten()
+    interval = median_interval(numbers.tolist(), CONFIDENCE)
+    low, high = (-math.inf, math.inf) if interval is None else (interval.low, interval.high)
+    return Estimate(float(numbers.median()), low, high, len(numbers))
 
 
 def ratio(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
@@ -55,9 +48,7 @@ def is_lower(change: Estimate) -> bool | None:
 
 def share_at_least(successes: int, count: int) -> float:
     """Return the lower 99 % bound of a share (Clopper and Pearson)."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(successes, count).proportion_ci(CONFIDENCE).low)
+    return rate_interval(successes, count, CONFIDENCE)[0]
 
 
 def all_hold(answers: Sequence[bool | None]) -> bool | None:

@@ -1,6 +1,5 @@
 """What claims ask of the measuring code: pairs of steps, and all arms of a question, judged."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -12,7 +11,8 @@ from harness.claims.claim import Lab
 from harness.claims.record import Number
 from harness.judge.contrasts import median, ratios
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import DRAWN_FLOOR, Judgement, Verdict, judge, judge_family
+from harness.judge.times import median_seconds
+from harness.judge.verdict import LAYOUT_FLOOR, Judgement, Verdict, judge, judge_family
 from harness.measure.clock import clock_for
 from harness.measure.pairing import Pair, Side
 from harness.measure.runner import Settings, measure_arm, side
@@ -32,7 +32,7 @@ class Timed:
     reference_seconds: float
 
 
-def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = DRAWN_FLOOR) -> Timed:
+def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = LAYOUT_FLOOR) -> Timed:
     """Time two steps as a pair that stands alone."""
     return time_sides(side(reference), side(arm), lab, name, floor)
 
@@ -42,7 +42,7 @@ def time_calls(
     arm: Callable[[], object],
     lab: Lab,
     name: str,
-    floor: float = DRAWN_FLOOR,
+    floor: float = LAYOUT_FLOOR,
 ) -> Timed:
     """Time two bare callables as a pair that stands alone."""
     return time_sides(Side((("call", reference),)), Side((("call", arm),)), lab, name, floor)
@@ -56,8 +56,8 @@ def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) ->
     taken = pair.samples()[0]
     return Timed(
         judge(log_ratios(taken.reference, taken.arm, taken.unit), floor=floor),
-        statistics.median(value for draw in taken.arm for value in draw),
-        statistics.median(value for draw in taken.reference for value in draw),
+        median_seconds(taken.arm),
+        median_seconds(taken.reference),
     )
 
 
@@ -78,7 +78,7 @@ def case_of(question: Question, model: str, mode: str, variant: str = "") -> Cas
 
 
 def judged(
-    results: Sequence[ArmResult], metric: str = "time", floor: float = DRAWN_FLOOR
+    results: Sequence[ArmResult], metric: str = "time", floor: float = LAYOUT_FLOOR
 ) -> tuple[Judgement, ...]:
     """Judge arms that are read together as one family."""
     return judge_family([ratios(result, metric) for result in results], floor=floor)

@@ -90,10 +90,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
 
 
 def _entry(arm: ArmResult) -> Entry:
-    spreads = {
-        samples.metric: Spread.of_samples([value for draw in samples.arm for value in draw])
-        for samples in arm.timings
-    }
+    spreads = {samples.metric: Spread.of_side(samples.arm) for samples in arm.timings}
     return Entry(arm.status, arm.reason, arm.counts, arm.groups, spreads)
 
 

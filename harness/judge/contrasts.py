@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.judge.interval import log_ratios
+from harness.judge.times import median_seconds
 from harness.judge.verdict import Judgement, judge_family
 from harness.record.schema import ArmResult, Metric, Record, Run
 
@@ -61,5 +62,5 @@ def median(arm: ArmResult, metric: str) -> float:
     """Return an arm's median sample; NaN where the metric was not timed."""
     for samples in arm.timings:
         if samples.metric == metric:
-            return samples.arm_median
+            return median_seconds(samples.arm)
     return math.nan

@@ -1,15 +1,15 @@
 """What a duel means: its times judged over restarts as one family, its exact values as integers."""
 
-import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.judge.comparison import compare, listing
 from harness.judge.finding import Finding, Outcome, State, in_order
-from harness.judge.interval import log_ratios, undisturbed
+from harness.judge.interval import log_ratios
+from harness.judge.times import undisturbed_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
 from harness.record.duel import Cause, Duel, DuelArm
-from harness.record.schema import Metric, Samples
+from harness.record.schema import Metric
 
 MOST_CAUSES = 3  # named of one difference
 
@@ -21,7 +21,7 @@ class Timed:
     case: str
     arm: str
     metric: str
-    base: float  # seconds a call, the median of the restarts
+    base: float  # undisturbed seconds a call, the median of the restarts
     head: float  # likewise
     judgement: Judgement
 
@@ -38,17 +38,16 @@ def judge_times(duel: Duel) -> tuple[Timed, ...]:
         found = judge_family([values[place] for place in places], better=side, floor=duel.floor)
         judged |= dict(zip(places, found, strict=True))
     return tuple(
-        Timed(arm.case, arm.arm, samples.metric, *_seconds(samples), judged[place])
+        Timed(
+            case=arm.case,
+            arm=arm.arm,
+            metric=samples.metric,
+            base=undisturbed_seconds(samples.reference),
+            head=undisturbed_seconds(samples.arm),
+            judgement=judged[place],
+        )
         for place, (arm, samples) in enumerate(timed)
     )
-
-
-def _seconds(samples: Samples) -> tuple[float, float]:
-    base, head = (
-        statistics.median(undisturbed(restart) for restart in side)
-        for side in (samples.reference, samples.arm)
-    )
-    return base, head
 
 
 def _metrics(duel: Duel) -> Mapping[str, Metric]:

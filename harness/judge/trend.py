@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import exact_values, meaning_of, unit_of
+from harness.judge.times import median_seconds
 from harness.record.schema import Environment, Kind, Run, Unit
 
 ALPHA = 0.01  # the chance of one false change point or more among all series
@@ -151,7 +152,7 @@ def _collect(runs: Sequence[Run]) -> _History:
                 for samples in arm.timings:
                     metric = metrics[samples.metric]
                     new = _Found(metric.unit, metric.kind, metric.meaning)
-                    middle = statistics.median(value for draw in samples.arm for value in draw)
+                    middle = median_seconds(samples.arm)
                     found.setdefault((record.case.id, arm.arm, metric.name), new).values[place] = middle
     return found
 

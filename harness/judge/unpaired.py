@@ -5,9 +5,11 @@ a session remove none of that, so that the noise is a floor, and not one that fa
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.interval import MIN_UNITS
+from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.record.schema import Better
 
@@ -32,12 +34,12 @@ class Spread:
         return Spread(median, deviation, samples)
 
     @staticmethod
-    def of_samples(values: list[float]) -> "Spread":
-        """Return the spread of raw samples."""
-        ordered = sorted(values)
+    def of_side(side: Sequence[Sequence[float]]) -> "Spread":
+        """Return the spread of a side's samples, [layout][round]."""
+        ordered = sorted(sample for layout in side for sample in layout)
         last = len(ordered) - 1
-        q1, median, q3 = (ordered[(last * quarter + 2) // 4] for quarter in (1, 2, 3))
-        return Spread.of_quartiles(q1, median, q3, samples=len(ordered))
+        q1, q3 = (ordered[(last * quarter + 2) // 4] for quarter in (1, 3))
+        return Spread.of_quartiles(q1, median_seconds(side), q3, samples=len(ordered))
 
 
 @dataclass(frozen=True, slots=True)

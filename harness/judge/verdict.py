@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from harness.judge.interval import MIN_UNITS, Interval, holm, median_interval, sign_test
 
 FLOOR = 0.001  # 0.1 %, twice the scatter of one callable paired with itself for half a second
-DRAWN_FLOOR = 0.005  # 0.5 %, where each side has memory of its own: more than its layout can be worth
+LAYOUT_FLOOR = 0.005  # 0.5 %, where each side has memory of its own: more than its layout can be worth
 ALPHA = 0.01  # the chance of one false alarm or more in a family
-MOST_UNITS = 100_000  # an estimate stops here: at 0.1 s a draw these take nearly three hours
+MOST_UNITS = 100_000  # an estimate stops here: at 0.1 s a layout these take nearly three hours
 
 _LARGEST = math.log(sys.float_info.max)  # a larger logarithm is of no ratio that a float holds
 

@@ -15,7 +15,7 @@ import torch
 
 import harness
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.environment import environment
 from harness.measure.inspection import inspect_model, refusing
 from harness.measure.probes import METRICS
@@ -184,7 +184,7 @@ class Session:
             environment=where,
             metrics=METRICS,
             command=request.command,
-            floor=DRAWN_FLOOR,
+            floor=LAYOUT_FLOOR,
             complete=False,
         )
 

@@ -41,7 +41,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 class DuelArm(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of one case, on both sides.
 
-    A draw of the samples is one restart: `reference` is base, `arm` is head.
+    A layout of the samples is one restart: `reference` is base, `arm` is head.
     """
 
     case: str  # its id

@@ -1,13 +1,11 @@
 """JSON for other tools, memory included: Bencher's metric format and github-action-benchmark's custom one."""
 
-import math
 import re
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.judge.finding import Outcome
-from harness.judge.interval import median_interval
+from harness.judge.times import median_seconds, seconds_interval
 from harness.record.schema import ArmResult, Metric, Run
 from harness.report.sentence import counts_line, verdict_line
 from harness.report.units import unit_word
@@ -40,14 +38,13 @@ def _values(runs: Sequence[Run]) -> Iterator[_Value]:
 
 def _of_arm(name: str, arm: ArmResult, metrics: dict[str, Metric]) -> Iterator[_Value]:
     for samples in arm.timings:
-        draws = [math.log(statistics.median(draw)) for draw in samples.arm]
-        interval = median_interval(draws)
+        interval = seconds_interval(samples.arm)
         yield _Value(
             name,
             metrics[samples.metric],
-            math.exp(statistics.median(draws)),
-            None if interval is None else math.exp(interval.low),
-            None if interval is None else math.exp(interval.high),
+            median_seconds(samples.arm),
+            None if interval is None else interval.low,
+            None if interval is None else interval.high,
         )
     for metric, value in arm.counts.items():
         yield _Value(name, metrics[metric], value)

@@ -112,7 +112,7 @@ def _interval(contrast: Contrast) -> str:
 
 def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     lines = []
-    unit = next((samples.unit for arm in record.arms for samples in arm.timings), "draw")
+    unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
             seen = contrast.judgement
@@ -211,7 +211,7 @@ def in_markdown(run: Run, question: str) -> str:
     lines += [
         (
             f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median"
-            f" over draws; differences within {run.floor:.1%} count as none."
+            f" over layouts; differences within {run.floor:.1%} count as equal."
         ),
         "",
     ]

@@ -109,7 +109,7 @@ arm      time    ratio [99 % interval]    verdict    peak     nodes
 -------  ------  -----------------------  ---------  -------  -------
 grad     100 us  1                        reference  384 KiB  14
 no_grad  90 us   0.900 [0.900, 0.900]     better     256 KiB  0
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -128,7 +128,7 @@ arm      peak     nodes
 -------  -------  -------
 grad     384 KiB  14
 no_grad  256 KiB  0
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -154,7 +154,7 @@ arm      time    ratio [99 % interval]    verdict
 -------  ------  -----------------------  ---------
 grad     100 us  1                        reference
 no_grad  90 us   0.900 [0.900, 0.900]     better
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -173,7 +173,7 @@ arm             time    ratio [99 % interval]    verdict    peak     nodes
 grad            100 us  1                        reference  384 KiB  14
 no_grad         -       -                        skipped    -        -
 inference_mode  -       -                        failed     -        -
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 no_grad skipped: torch refuses it
 inference_mode failed: RuntimeError: out of memory
@@ -231,7 +231,7 @@ def test_what_is_undecided_says_how_much_would_decide() -> None:
     lines = case_tables(run_of(GRAD, unsure))[0].lines
 
     assert lines[-1].startswith("undecided: up to about ")
-    assert lines[-1].endswith(" draws would decide; raise the budget")
+    assert lines[-1].endswith(" layouts would decide; raise the budget")
 
 
 def test_too_few_draws_have_no_interval_and_say_so() -> None:
@@ -239,7 +239,7 @@ def test_too_few_draws_have_no_interval_and_say_so() -> None:
     table = case_tables(run_of(few))[0]
 
     assert table.lines == (
-        "A/A control (grad against an independent copy): 1.000 [-, -] over 3 draws: too few for an interval",
+        "A/A control (grad against an independent copy): 1.000 over 3 layouts: too few for an interval",
     )
 
 
@@ -248,7 +248,7 @@ def test_a_control_that_sees_what_is_not_there_warns() -> None:
 
     assert case_tables(run_of(biased))[0].lines == (
         (
-            "A/A control (grad against an independent copy): 1.050 [1.050, 1.050] over 12 draws: it sees a"
+            "A/A control (grad against an independent copy): 1.050 [1.050, 1.050] over 12 layouts: it sees a"
             " difference where there is none, so distrust smaller ones here"
         ),
     )
@@ -281,7 +281,7 @@ def test_a_page_of_a_question_in_markdown() -> None:
 
 torch 2.13.0 (cpu), Python 3.11.2, transformers 5.23.0; 1 thread, AVX512  
 2 cores of A Processor; Linux-6.1; load 0.12 at the start; commit unknown; 2026-11-23T05:15:00+00:00  
-Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the median over draws; differences within 0.5% count as none.
+Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the median over layouts; differences within 0.5% count as equal.
 
 ## mlp-relu, adamw, eval, float32, batch 64
 
@@ -290,7 +290,7 @@ Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the 
 | grad     | 100 us |                       1 | reference | 384 KiB |      14 |
 | no\\_grad |      - |                       - |    failed |       - |       - |
 
-- A/A control (grad against an independent copy): 1.000 \\[1.000, 1.000\\] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+- A/A control (grad against an independent copy): 1.000 \\[1.000, 1.000\\] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 - books balance: 0 B unaccounted
 - no\\_grad failed: ValueError: a \\| b &lt;script&gt; \\`c\\`
 """

@@ -225,8 +225,8 @@ def report(
     from harness.gating import report_files
     from harness.record.store import replace_file
     from harness.report.written import WRITERS
+    from harness.stored import report_stored
 
-    loaded, outcomes = report_files(runs, baseline, config)
     asked = {
         "markdown": markdown,
         "html": html,
@@ -235,6 +235,9 @@ def report(
         "bencher": bencher,
         "smaller_is_better": smaller_is_better,
     }
+    if report_stored(runs, asked, tables, typer.echo):
+        return
+    loaded, outcomes = report_files(runs, baseline, config)
     for name, path in asked.items():
         if path is not None:
             replace_file(path, WRITERS[name](loaded, outcomes).encode())
@@ -328,13 +331,13 @@ def calibrate(
         if json:
             replace_file(json, msgspec.json.encode(found))
 
+    command = shlex.join(["harness", *sys.argv[1:]])
     with progress("comparisons", plan.trials) as step:
-        found = run_calibration(plan, step, earlier, keep)
+        found = run_calibration(plan, step, earlier, keep, command)
     keep(found)
     typer.echo(in_terminal(found))
-    command = shlex.join(["harness", *sys.argv[1:]])
     if markdown:
-        replace_file(markdown, in_markdown(found, command).encode())
+        replace_file(markdown, in_markdown(found).encode())
     if plot:
         replace_file(plot, power_plot(found).encode())
 

@@ -3,9 +3,11 @@
 import math
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.duels.record import Trial, Trials
+from bench.duels.record import Trial, Trials, load_trials
 from harness.judge.rates import rate_bound
+from harness.report.document import Document, one_table
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table
 from harness.report.units import quantity
@@ -15,6 +17,17 @@ _PLANTED = ("case", "a call", "planted", "read", "duels", "found", "a duel")
 _LEGEND = """*restart sd*: standard deviation of the ratios of a duel's restarts, the median of the duels;
 *results sd*: of the duels' ratios; *read*: the median of the duels' ratios, less 1; *a duel*: seconds on the
 wall, the longest."""
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.duels --json` wrote.
+
+    Raises:
+        HarnessError: the file cannot be read, or holds no trials of duels.
+    """
+    trials = load_trials(path)
+    name = f"accuracy{path.stem.removeprefix('duels')}"
+    return one_table("the trials of duels", name, lambda: in_markdown(trials))
 
 
 def in_markdown(found: Trials) -> str:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.peers.figures import MemoryFigures, TimingFigures, memory_figures, timing_figures
 from bench.peers.findings import memory_findings, percent, signed, timing_findings
-from bench.peers.record import MemoryRow, PeerComparison, TimingRow
+from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.resolution import deviations_needed
+from harness.report.document import Document, one_table
 from harness.report.tables import environment_lines
 from harness.report.text import folded, markdown, markdown_table, text_table
 from harness.report.units import quantity
@@ -35,6 +37,16 @@ _MEMORY_EXPLAINED = (
     "that less what its formula says just before the call, for tools that count the whole process; `exact`",
     "how many readings are right to the byte. Each tool had a fresh, warm process for each size.",
 )
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.peers --json` wrote.
+
+    Raises:
+        UnreadableComparisonError: the file cannot be read, or is not such a comparison.
+    """
+    comparison = load_comparison(path)
+    return one_table("a comparison of tools", path.stem, lambda: in_markdown(comparison))
 
 
 def in_markdown(found: PeerComparison) -> str:

@@ -1,4 +1,4 @@
-"""What a calibration found: every trial of every cell."""
+"""What a calibration gave: every trial of every cell."""
 
 import statistics
 from pathlib import Path
@@ -46,6 +46,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     load: int  # bursty processes beside it
     overhead: dict[str, float]  # share of a sample that is not the work, by the call's nominal seconds
     cells: tuple[Cell, ...]
+    command: str = ""  # what measured it; "" where it was not written down
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -59,4 +60,4 @@ def read_calibration(path: Path) -> Calibration:
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableError(f"{path} is no calibration: {error}; give another file") from error
+        raise UnreadableError(f"{path} is not a calibration: {error}; give another file") from error

@@ -4,11 +4,13 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from harness.calibration.record import Calibration, Cell, Trial
+from harness.calibration.record import Calibration, Cell, Trial, read_calibration
 from harness.judge.interval import median_interval
 from harness.judge.rates import rate_bound
 from harness.judge.verdict import FLOOR, LAYOUT_FLOOR, Verdict
+from harness.report.document import Document
 from harness.report.drawing import INK, RULE, line_style, one_panel, style, svg_file
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table, text_table
@@ -122,14 +124,29 @@ def total_line(found: Calibration) -> str:
     )
 
 
-def in_markdown(found: Calibration, command: str) -> str:
+def document(path: Path) -> Document:
+    """Return the document of the file of a calibration.
+
+    Raises:
+        UnreadableError: the file cannot be read, or is not a calibration.
+    """
+    calibration = read_calibration(path)
+    name = f"accuracy{path.stem.removeprefix('calibration')}"
+    return Document(
+        "a calibration",
+        {"markdown": lambda: in_markdown(calibration)},
+        lambda: {f"{name}.md": in_markdown(calibration), f"{name}.svg": power_plot(calibration)},
+    )
+
+
+def in_markdown(found: Calibration) -> str:
     """Return the page of a calibration."""
     return "\n".join(
         [
             "# What this instrument resolves",
             "",
             *(f"{markdown(line)}  " for line in environment_lines(found.environment)),
-            f"Measured by `{command}`.",
+            *([f"Measured by `{found.command}`."] if found.command else []),
             "",
             total_line(found),
             "",

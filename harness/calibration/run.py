@@ -31,6 +31,7 @@ def calibrate(
     step: Callable[[], None],
     earlier: Calibration | None = None,
     keep: Callable[[Calibration], None] | None = None,
+    command: str = "",
 ) -> Calibration:
     """Run every trial of a plan.
 
@@ -40,7 +41,8 @@ def calibrate(
         plan: what is measured.
         step: called after each comparison.
         earlier: what was found before, with the same budget and load; its comparisons count.
-        keep: called with what was found so far, once in `KEEP_S`.
+        keep: called with what was measured so far, once in `KEEP_S`.
+        command: that measures it, to be kept with it.
 
     Raises:
         PlanError: the earlier calibration had another budget or load, or was made in another place.
@@ -63,6 +65,7 @@ def calibrate(
     def so_far() -> Calibration:
         return Calibration(
             environment=here,
+            command=command,
             budget=plan.budget,
             load=plan.load,
             overhead=(earlier.overhead if earlier else {}) | overhead,

@@ -5,6 +5,7 @@ History of the format, newest first; a file once written loads for ever:
 1  first format (version 0.1.0)
 """
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -112,6 +113,18 @@ class _Version(msgspec.Struct):
 def encode_claims(run: ClaimsRun) -> bytes:
     """Encode the results of a session as JSON."""
     return msgspec.json.format(msgspec.json.encode(run), indent=1)
+
+
+def load_claims(path: Path) -> ClaimsRun:
+    """Read the results of a session from a file.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds no claims.
+    """
+    try:
+        return decode_claims(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def decode_claims(data: bytes, name: str = "the file") -> ClaimsRun:

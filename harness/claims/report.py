@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from markupsafe import Markup
 
 from harness.claims.plots import plot_element, plot_file
-from harness.claims.record import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot
+from harness.claims.record import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot, load_claims
+from harness.report.document import Document
 from harness.report.html import render
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table, markdown_text_table, percent, text_table
@@ -22,6 +24,24 @@ _ABOUT = (
     "some, *holds when*, with "
     "those named; else *refuted*; *undecided* where the samples do not tell."
 )
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `harness claims --json` wrote.
+
+    Raises:
+        UnreadableError: the file cannot be read, or holds no claims.
+    """
+    run = load_claims(path)
+    return Document(
+        "claims", {"markdown": lambda: in_markdown(run), "html": lambda: page(run)}, lambda: tables(run)
+    )
+
+
+def tables(run: ClaimsRun) -> dict[str, str]:
+    """Return the document in markdown and its plots, by their paths."""
+    plots = {f"claims/{plot.name}.svg": plot_file(plot) for plot in plots_of(run)}
+    return {**plots, "claims.md": in_markdown(run)}
 
 
 def counted(run: ClaimsRun) -> str:
@@ -80,11 +100,6 @@ def _plain(value: float, unit: str) -> str:
 def plots_of(run: ClaimsRun) -> tuple[Plot, ...]:
     """Return all plots of a run, in order."""
     return (*(plot for result in run.results for plot in result.plots), *run.plots)
-
-
-def drawn(run: ClaimsRun) -> dict[str, str]:
-    """Return the SVG text of every plot by the name of its file."""
-    return {f"{plot.name}.svg": plot_file(plot) for plot in plots_of(run)}
 
 
 def in_markdown(run: ClaimsRun, folder: str = "claims") -> str:

@@ -307,7 +307,7 @@ def calibrate(
 
     from harness.calibration.plan import parse_plan
     from harness.calibration.record import Calibration, read_calibration
-    from harness.calibration.report import in_markdown, in_terminal, power_plot
+    from harness.calibration.report import calibration_markdown, calibration_text, power_plot
     from harness.calibration.run import calibrate as run_calibration
     from harness.record.store import replace_file
     from harness.report.progress import progress
@@ -335,9 +335,9 @@ def calibrate(
     with progress("comparisons", plan.trials) as step:
         found = run_calibration(plan, step, earlier, keep, command)
     keep(found)
-    typer.echo(in_terminal(found))
+    typer.echo(calibration_text(found))
     if markdown:
-        replace_file(markdown, in_markdown(found).encode())
+        replace_file(markdown, calibration_markdown(found).encode())
     if plot:
         replace_file(plot, power_plot(found).encode())
 
@@ -459,10 +459,10 @@ def claims(
 ) -> None:
     """Put statements about gradients, freezing and weight decay to the test."""
     from harness.claims.claim import Lab
-    from harness.claims.report import in_terminal
-    from harness.claims.session import Session
+    from harness.claims.report import claims_text
+    from harness.claims.session import ClaimsSession
 
-    session = Session.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
+    session = ClaimsSession.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
     try:
         run = session.measure(
             lambda place, claim: typer.echo(
@@ -471,10 +471,10 @@ def claims(
         )
     except KeyboardInterrupt:
         if session.run is not None:
-            typer.echo(in_terminal(session.run, shutil.get_terminal_size().columns))
+            typer.echo(claims_text(session.run, shutil.get_terminal_size().columns))
             typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
         raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
-    typer.echo(in_terminal(run, shutil.get_terminal_size().columns))
+    typer.echo(claims_text(run, shutil.get_terminal_size().columns))
     for path in session.publish(run, html):
         typer.echo(f"written: {path}", err=True)
 

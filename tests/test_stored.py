@@ -103,7 +103,7 @@ def test_a_duel_becomes_a_page(tmp_path: Path) -> None:
 
 
 def test_a_format_that_a_file_does_not_have_is_refused_with_those_that_it_has(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="^a calibration has no --bencher; it has --markdown$"):
+    with pytest.raises(HarnessError, match=r"^a calibration has no --bencher; it has --markdown$"):
         report_stored([RECORDS / "calibration.json"], {"bencher": tmp_path / "x"}, None, print)
 
 

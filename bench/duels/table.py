@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.duels.record import Trial, Trials, load_trials
+from bench.duels.record import DuelTrial, DuelTrials, load_trials
 from harness.judge.rates import rate_bound
 from harness.report.document import Document, one_table
 from harness.report.tables import environment_lines
@@ -27,10 +27,10 @@ def document(path: Path) -> Document:
     """
     trials = load_trials(path)
     name = f"accuracy{path.stem.removeprefix('duels')}"
-    return one_table("the trials of duels", name, lambda: in_markdown(trials))
+    return one_table("the trials of duels", name, lambda: trials_markdown(trials))
 
 
-def in_markdown(found: Trials) -> str:
+def trials_markdown(found: DuelTrials) -> str:
     """Return both tables and where they come from."""
     equal = [trial for trial in found.trials if not trial.planted]
     planted = [trial for trial in found.trials if trial.planted]
@@ -59,16 +59,16 @@ def in_markdown(found: Trials) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _duels(trials: list[Trial]) -> str:
+def _duels(trials: list[DuelTrial]) -> str:
     return " and ".join(f"Duels of {cases} cases" for cases in sorted({trial.cases for trial in trials}))
 
 
-def _by_case(trials: list[Trial]) -> Iterator[tuple[str, list[Trial]]]:
+def _by_case(trials: list[DuelTrial]) -> Iterator[tuple[str, list[DuelTrial]]]:
     for case in dict.fromkeys(trial.case for trial in trials):
         yield case, [trial for trial in trials if trial.case == case]
 
 
-def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+def _equal(trials: list[DuelTrial]) -> Iterator[tuple[str, ...]]:
     for case, those in _by_case(trials):
         results = [statistics.median(trial.values) for trial in those]
         yield (
@@ -81,7 +81,7 @@ def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _planted(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+def _planted(trials: list[DuelTrial]) -> Iterator[tuple[str, ...]]:
     for case, those in _by_case(trials):
         read = math.expm1(statistics.median(statistics.median(trial.values) for trial in those))
         yield (
@@ -95,5 +95,5 @@ def _planted(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _call(trials: list[Trial]) -> str:
+def _call(trials: list[DuelTrial]) -> str:
     return quantity(statistics.median(trial.call_s for trial in trials), "s")

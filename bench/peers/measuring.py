@@ -10,7 +10,7 @@ import msgspec
 
 from bench.peers.memory_worker import Read
 from bench.peers.record import MemoryRow, TimingRow, TimingTrial
-from bench.peers.tool import MemoryPeer, Outcome, PeerError, TimingPeer, run, version_of
+from bench.peers.tool import MemoryPeer, PeerError, StatisticOutcome, TimingPeer, run, version_of
 from bench.peers.work import forward, peak_by_hand
 
 
@@ -32,7 +32,7 @@ class _Progress:
 
     version: str = ""
     reason: str = ""
-    outcomes: list[tuple[tuple[Outcome, ...], float]] = field(default_factory=list)
+    outcomes: list[tuple[tuple[StatisticOutcome, ...], float]] = field(default_factory=list)
 
 
 def time_peers(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from scipy.stats import chi2
 
+from harness.calibration.report import POWER
+
 FALSE_ALARMS = 0.01  # two-sided
-POWER = 0.95
 _CONFIDENCE = 0.95
 
 

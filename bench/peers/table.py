@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.peers.figures import MemoryFigures, TimingFigures, memory_figures, timing_figures
-from bench.peers.findings import memory_findings, percent, signed, timing_findings
+from bench.peers.findings import memory_findings, share_percent, signed, timing_findings
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.resolution import deviations_needed
 from harness.report.document import Document, one_table
@@ -46,10 +46,10 @@ def document(path: Path) -> Document:
         UnreadableComparisonError: the file cannot be read, or is not such a comparison.
     """
     comparison = load_comparison(path)
-    return one_table("a comparison of tools", path.stem, lambda: in_markdown(comparison))
+    return one_table("a comparison of tools", path.stem, lambda: peers_markdown(comparison))
 
 
-def in_markdown(found: PeerComparison) -> str:
+def peers_markdown(found: PeerComparison) -> str:
     """Return the page."""
     lines = ["# The same work under other tools", ""]
     lines += [f"{markdown(line)}  " for line in environment_lines(found.environment)]
@@ -87,7 +87,7 @@ def in_markdown(found: PeerComparison) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def in_terminal(found: PeerComparison) -> str:
+def peers_text(found: PeerComparison) -> str:
     """Return the narrower tables, and what they say, as plain text."""
     timing, memory = timing_figures(found.timing), memory_figures(found.memory)
     parts = []
@@ -133,17 +133,17 @@ def _timing_cells(row: TimingRow, figures: Sequence[TimingFigures]) -> dict[str,
         quantity(figure.all_in_s, "s"),
         _or_dash(seen.spread),
         _or_dash(seen.smallest),
-        "-" if math.isnan(seen.low) else f"{percent(seen.low)} to {percent(seen.high)}",
+        "-" if math.isnan(seen.low) else f"{share_percent(seen.low)} to {share_percent(seen.high)}",
         "-" if math.isnan(figure.times_object) else f"{figure.times_object:,.3g}",
         "-" if math.isnan(figure.times_copies) else f"{figure.times_copies:,.3g}",
         str(figure.alarms),
-        percent(figure.bound),
+        share_percent(figure.bound),
     )
     return dict(zip(TIMING_HEADERS, cells, strict=True))
 
 
 def _or_dash(value: float) -> str:
-    return "-" if math.isnan(value) else percent(value)
+    return "-" if math.isnan(value) else share_percent(value)
 
 
 def _memory_cells(row: MemoryRow, figures: Sequence[MemoryFigures]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 from harness.record.codec import UnreadableError
 from harness.record.schema import Environment
 
-Kind = Literal["object", "copies"]
+SidesKind = Literal["object", "copies"]
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -22,10 +22,10 @@ class Trial(msgspec.Struct, frozen=True):
     call_s: float = 0.0  # median seconds of a call of the reference; 0 where that was not kept
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """Trials of one kind of sides, one length of call and one planted slowdown."""
 
-    kind: Kind
+    kind: SidesKind
     asked_s: float  # the length of call that was asked for, seconds
     planted: float  # as a fraction; 0 is A/A
     trials: tuple[Trial, ...]
@@ -45,7 +45,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     budget: float  # seconds a comparison, both sides together
     load: int  # bursty processes beside it
     overhead: dict[str, float]  # share of a sample that is not the work, by the call's nominal seconds
-    cells: tuple[Cell, ...]
+    cells: tuple[Condition, ...]
     command: str = ""  # what measured it; "" where it was not written down
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.calibration.record import Calibration, Cell, Trial, read_calibration
+from harness.calibration.record import Calibration, Condition, Trial, read_calibration
 from harness.judge.interval import median_interval
 from harness.judge.rates import rate_bound
 from harness.judge.verdict import FLOOR, LAYOUT_FLOOR, Verdict
@@ -33,7 +33,7 @@ class Found:
     thresholds: tuple[float, ...]  # by comparison, the smallest slowdown that it would have found
 
 
-def look_at(cell: Cell) -> Found:
+def look_at(cell: Condition) -> Found:
     """Reduce the trials of an A/A cell.
 
     A slowdown of s adds ln(1 + s) to every log-ratio, so that each A/A comparison tells the smallest
@@ -102,11 +102,11 @@ def planted_rows(found: Calibration) -> list[tuple[str, ...]]:
     ]
 
 
-def _aa(found: Calibration) -> list[Cell]:
+def _aa(found: Calibration) -> list[Condition]:
     return [cell for cell in found.cells if cell.planted == 0]
 
 
-def _share_found(cell: Cell) -> float:
+def _share_found(cell: Condition) -> float:
     return sum(trial.verdict == Verdict.WORSE.value for trial in cell.trials) / len(cell.trials)
 
 
@@ -134,12 +134,12 @@ def document(path: Path) -> Document:
     name = f"accuracy{path.stem.removeprefix('calibration')}"
     return Document(
         "a calibration",
-        {"markdown": lambda: in_markdown(calibration)},
-        lambda: {f"{name}.md": in_markdown(calibration), f"{name}.svg": power_plot(calibration)},
+        {"markdown": lambda: calibration_markdown(calibration)},
+        lambda: {f"{name}.md": calibration_markdown(calibration), f"{name}.svg": power_plot(calibration)},
     )
 
 
-def in_markdown(found: Calibration) -> str:
+def calibration_markdown(found: Calibration) -> str:
     """Return the page of a calibration."""
     return "\n".join(
         [
@@ -162,7 +162,7 @@ def in_markdown(found: Calibration) -> str:
     )
 
 
-def in_terminal(found: Calibration) -> str:
+def calibration_text(found: Calibration) -> str:
     """Return the tables as plain text."""
     parts = [
         total_line(found),

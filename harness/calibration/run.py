@@ -8,8 +8,8 @@ from random import Random
 
 from harness.api import judge_samples, time_pair
 from harness.calibration.load import bursty_load
-from harness.calibration.plan import Plan, PlanError
-from harness.calibration.record import Calibration, Cell, Kind, Trial
+from harness.calibration.plan import CalibrationPlan, PlanError
+from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
 from harness.judge.times import median_seconds
@@ -27,7 +27,7 @@ KEEP_S = 60.0  # between two calls of `keep`
 
 
 def calibrate(
-    plan: Plan,
+    plan: CalibrationPlan,
     step: Callable[[], None],
     earlier: Calibration | None = None,
     keep: Callable[[Calibration], None] | None = None,
@@ -58,7 +58,7 @@ def calibrate(
         for seconds in dict.fromkeys(cell.call_s for cell in plan.cells)
     }
     overhead = {str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()}
-    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    found: dict[tuple[SidesKind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
     for cell in earlier.cells if earlier else ():
         found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
 
@@ -70,14 +70,14 @@ def calibrate(
             load=plan.load,
             overhead=(earlier.overhead if earlier else {}) | overhead,
             cells=tuple(
-                Cell(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
+                Condition(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
                 for (kind, seconds, planted), trials in found.items()
                 if trials
             ),
         )
 
     # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
-    counts: dict[tuple[Kind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
+    counts: dict[tuple[SidesKind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
     kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
@@ -100,7 +100,7 @@ def calibrate(
     return so_far()
 
 
-def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
+def _check_alike(plan: CalibrationPlan, here: Environment, earlier: Calibration) -> None:
     there = earlier.environment
     for name, now, then in (
         ("budget", plan.budget, earlier.budget),

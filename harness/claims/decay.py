@@ -10,11 +10,11 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.differentiation import TOLERANCE, relative_error
 from harness.claims.record import Check, Number
-from harness.claims.regression import book_data, half_square
+from harness.claims.regression import MakeOptimizer, book_data, half_square
 from harness.claims.timing import (
     case_of,
-    in_words,
     judged,
+    judgement_words,
     measure_case,
     one_part,
     ratio_number,
@@ -29,7 +29,6 @@ from harness.workload.questions import regularizers
 from harness.workload.questions.decay_groups import make_optimizer
 from harness.workload.sources import build
 
-MakeOptimizer = Callable[..., Optimizer]
 RATE, DECAY, STEPS = 0.003, 3.0, 100
 _FORWARD_FLOOR = 0.01  # a forward pass that differs by less than 1 % between copies is the same here
 
@@ -264,7 +263,7 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
                 holds=costs[0] == costs[1],
             ),
             Check(
-                says=f"two groups against one, {in_words(timed)}",
+                says=f"two groups against one, {judgement_words(timed)}",
                 holds=None if timed.verdict is Verdict.UNDECIDED else timed.verdict is Verdict.SAME,
             ),
         ),

@@ -9,7 +9,16 @@ from torch.optim import SGD, Adam, Optimizer
 
 from harness.claims.claim import Evidence, Lab, Section, by_place, claim
 from harness.claims.record import Check, Number, Panel, Plot, Series
-from harness.claims.timing import case_of, in_words, is_better, judged, measure_case, ratio_number, seconds
+from harness.claims.regression import MakeOptimizer
+from harness.claims.timing import (
+    case_of,
+    is_better,
+    judged,
+    judgement_words,
+    measure_case,
+    ratio_number,
+    seconds,
+)
 from harness.judge.verdict import Judgement
 from harness.record.schema import Case, Record
 from harness.workload.model import Model
@@ -19,7 +28,6 @@ from harness.workload.sources import build
 from harness.workload.step import Step
 from harness.workload.training import training_step
 
-MakeOptimizer = Callable[..., Optimizer]
 _NAMES = ("conv.weight", "conv.bias")
 
 
@@ -278,7 +286,12 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
         for arm, judgement in zip(arms, judgements, strict=True):
             shown = _SHOWN.get(arm.arm, arm.arm)
             found.append(
-                (f"{shown}: time", name, is_better(judgement), f"{name}, {shown}: {in_words(judgement)}")
+                (
+                    f"{shown}: time",
+                    name,
+                    is_better(judgement),
+                    f"{name}, {shown}: {judgement_words(judgement)}",
+                )
             )
             numbers.append(ratio_number(f"{name}, {shown}: time / all trainable", judgement))
             for metric in ("peak", "saved"):

@@ -13,8 +13,8 @@ from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.record import Check, Number
 from harness.claims.timing import (
     case_of,
-    in_words,
     is_better,
+    judgement_words,
     one_part,
     time_calls,
 )
@@ -167,7 +167,7 @@ def wrapping_helps(lab: Lab, world: World = REAL) -> Evidence:
         ),
         Check(
             where="time of the assignment",
-            says=f"wrapped against plain, {in_words(act.judgement)}",
+            says=f"wrapped against plain, {judgement_words(act.judgement)}",
             holds=is_better(act.judgement),
         ),
     )

@@ -12,9 +12,9 @@ from harness.claims.no_grad import REAL, World, equal, model_of
 from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import (
     case_of,
-    in_words,
     is_better,
     judged,
+    judgement_words,
     measure_case,
     one_part,
     ratio_number,
@@ -127,7 +127,7 @@ def saves_time(lab: Lab, world: World = REAL) -> Evidence:
         lab.models, records, by_arm["grad"], by_arm["no_grad"], by_arm["inference_mode"], strict=True
     ):
         floor = "no interval" if control.low is None else f"[{control.low:.3f}, {control.high:.3f}]"
-        says = f"{name}: {in_words(judgement)}, noise floor {floor}"
+        says = f"{name}: {judgement_words(judgement)}, noise floor {floor}"
         checks.append(Check(where=name, says=says, holds=is_better(judgement)))
         numbers.append(Number(name=f"{name}: time, grad", value=seconds(record.arms[0]), unit="s"))
         numbers.append(ratio_number(f"{name}: no_grad / grad", judgement))

@@ -34,14 +34,16 @@ def document(path: Path) -> Document:
     """
     run = load_claims(path)
     return Document(
-        "claims", {"markdown": lambda: in_markdown(run), "html": lambda: page(run)}, lambda: tables(run)
+        "claims",
+        {"markdown": lambda: claims_markdown(run), "html": lambda: claims_page(run)},
+        lambda: claims_tables(run),
     )
 
 
-def tables(run: ClaimsRun) -> dict[str, str]:
+def claims_tables(run: ClaimsRun) -> dict[str, str]:
     """Return the document in markdown and its plots, by their paths."""
     plots = {f"claims/{plot.name}.svg": plot_file(plot) for plot in plots_of(run)}
-    return {**plots, "claims.md": in_markdown(run)}
+    return {**plots, "claims.md": claims_markdown(run)}
 
 
 def counted(run: ClaimsRun) -> str:
@@ -51,7 +53,7 @@ def counted(run: ClaimsRun) -> str:
     return f"{len(verdicts)} statements: {', '.join(parts)}"
 
 
-def in_terminal(run: ClaimsRun, width: int = 80) -> str:
+def claims_text(run: ClaimsRun, width: int = 80) -> str:
     """Return the table of statements and verdicts as plain text of a width."""
     room = width - 4 - 12 - 2
     rows = [(result.id, result.verdict, _said(result)) for result in run.results]
@@ -102,7 +104,7 @@ def plots_of(run: ClaimsRun) -> tuple[Plot, ...]:
     return (*(plot for result in run.results for plot in result.plots), *run.plots)
 
 
-def in_markdown(run: ClaimsRun, folder: str = "claims") -> str:
+def claims_markdown(run: ClaimsRun, folder: str = "claims") -> str:
     """Return the document: the table of all statements, then each with its evidence.
 
     Args:
@@ -194,7 +196,7 @@ class _Part:
     plots: tuple[tuple[str, Markup], ...]  # caption, SVG
 
 
-def page(run: ClaimsRun) -> str:
+def claims_page(run: ClaimsRun) -> str:
     """Return one self-contained HTML page that fetches nothing."""
     sections = [
         (

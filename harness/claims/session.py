@@ -7,13 +7,13 @@ from pathlib import Path
 from harness.claims.catalogue import every_claim, find
 from harness.claims.claim import Claim, Lab
 from harness.claims.record import ClaimsRun, encode_claims
-from harness.claims.report import page, tables
+from harness.claims.report import claims_page, claims_tables
 from harness.claims.run import put_all_to_the_test
 from harness.record.store import replace_file
 
 
 @dataclass(slots=True)
-class Session:
+class ClaimsSession:
     """What one command puts to the test, and where it writes.
 
     Attributes:
@@ -31,7 +31,7 @@ class Session:
     run: ClaimsRun | None = field(default=None, init=False)
 
     @classmethod
-    def plan(cls, ids: Sequence[str], lab: Lab, results: Path, json: Path | None) -> "Session":
+    def plan(cls, ids: Sequence[str], lab: Lab, results: Path, json: Path | None) -> "ClaimsSession":
         """Plan a session.
 
         Raises:
@@ -56,10 +56,10 @@ class Session:
         """
         written = [self.json]
         if run.complete and len(run.results) == len(every_claim()):
-            for name, text in tables(run).items():
+            for name, text in claims_tables(run).items():
                 replace_file(self.results / name, text.encode())
             written += [self.results / "claims.md", self.results / "claims"]
         if html is not None:
-            replace_file(html, page(run).encode())
+            replace_file(html, claims_page(run).encode())
             written.append(html)
         return tuple(written)

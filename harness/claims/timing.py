@@ -24,7 +24,7 @@ from harness.workload.step import Part, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedPair:
     """An arm against its reference."""
 
     judgement: Judgement
@@ -32,7 +32,7 @@ class Timed:
     reference_seconds: float
 
 
-def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = LAYOUT_FLOOR) -> Timed:
+def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = LAYOUT_FLOOR) -> TimedPair:
     """Time two steps as a pair that stands alone."""
     return time_sides(side(reference), side(arm), lab, name, floor)
 
@@ -43,18 +43,18 @@ def time_calls(
     lab: Lab,
     name: str,
     floor: float = LAYOUT_FLOOR,
-) -> Timed:
+) -> TimedPair:
     """Time two bare callables as a pair that stands alone."""
     return time_sides(Side((("call", reference),)), Side((("call", arm),)), lab, name, floor)
 
 
-def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> Timed:
+def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> TimedPair:
     """Time two sides as a pair that stands alone."""
     pair = Pair(reference, arm, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
     pair.prepare(lab.budget)
     pair.run()
     taken = pair.samples()[0]
-    return Timed(
+    return TimedPair(
         judge(log_ratios(taken.reference, taken.arm, taken.unit), floor=floor),
         median_seconds(taken.arm),
         median_seconds(taken.reference),
@@ -98,10 +98,10 @@ def is_better(judgement: Judgement) -> bool | None:
     )
 
 
-def in_words(judgement: Judgement) -> str:
+def judgement_words(judgement: Judgement) -> str:
     """Return a judgement of times in one line.
 
-    >>> in_words(judge([0.02] * 8))
+    >>> judgement_words(judge([0.02] * 8))
     'slower: 1.020 [1.020, 1.020]'
     """
     word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)

@@ -13,7 +13,7 @@ FEWEST_RESTARTS = 9
 CONTRARY = 2
 # In tables, a difference between two starts that is smaller than this is none: the restarts of identical
 # code scatter by 0.26 to 1.1 % (one standard deviation), so that a dozen of them resolve about this much.
-FLOOR = 0.005
+DUEL_FLOOR = 0.005
 BUDGET_S = 2.0  # seconds of timing an arm, both sides together, over all restarts
 FEW_ARMS_S = 6.0  # of timing all arms, at least: the starts alone take half a minute
 TURN_S = 4e-3  # a side's samples in a row: waking it through its pipe takes 0.1 ms, and cools the caches

@@ -13,7 +13,7 @@ from random import Random
 from typing import IO
 
 import harness
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 from harness.duel.worker import protocol
 from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
@@ -52,7 +52,7 @@ class Worker:
         is_gone: whether the process that was started has ended.
     """
 
-    side: Side
+    side: SideSource
     process: "subprocess.Popen[bytes]"
     reads: int
     writes: IO[bytes]
@@ -98,7 +98,7 @@ class Worker:
                 self._rest += found
         line, _, self._rest = self._rest.partition(b"\n")
         try:
-            message = protocol.decode(line)
+            message = protocol.decode_message(line)
         except ValueError:
             raise DuelError(
                 f"{self.side.name} ({self.side.given}) sent {line[:80]!r}, which is no line of the protocol"
@@ -179,7 +179,7 @@ def _line(path: Path, *, first: bool = False) -> str:
     return lines[0 if first else -1].strip() if lines else ""
 
 
-def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: int) -> Worker:
+def start_worker(side: SideSource, folder: Path, *, method: str, threads: int, seed: int) -> Worker:
     """Start a process in a side's interpreter and working tree, and do not wait for it.
 
     Args:

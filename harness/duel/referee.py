@@ -14,16 +14,16 @@ from typing import Protocol
 
 from harness.duel.plan import Turns, budget_for, mean_cost, plan_turns, restarts_for
 from harness.duel.process import DuelError, LostError, Worker
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 from harness.duel.starting import Starter
-from harness.duel.tally import Key, Planned, Tally
+from harness.duel.tally import ArmKey, Planned, Tally
 from harness.duel.worker.protocol import Message
 
 MOST_LOST = 3  # restarts in a row; then nothing is to be had
 MOST_DEATHS = 2  # of workers in one case; then the case is left out
 
 
-class Watcher(Protocol):
+class DuelWatcher(Protocol):
     """Who is told how far a duel is."""
 
     def planned(self, restarts: int) -> None:
@@ -34,7 +34,7 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DuelSettings:
     """How a duel is held.
 
     Attributes:
@@ -53,7 +53,7 @@ class Settings:
     core: int | None
 
 
-Pair = dict[str, Worker]
+Workers = dict[str, Worker]
 
 
 @dataclass(slots=True)
@@ -68,12 +68,12 @@ class Referee:
     """
 
     starters: dict[str, Starter]
-    settings: Settings
-    watch: Watcher
+    settings: DuelSettings
+    watch: DuelWatcher
     tally: Tally = field(default_factory=Tally)
     _rng: Random = field(init=False)
     _deaths: Counter[str] = field(default_factory=Counter)
-    _turns: dict[Key, Turns] = field(default_factory=dict)
+    _turns: dict[ArmKey, Turns] = field(default_factory=dict)
     _at: str = ""  # the case that is being run
     _wanted: int = 1  # restarts; how many is known when the cases are
 
@@ -81,7 +81,7 @@ class Referee:
         self._rng = Random(f"duel/{self.settings.seed}")
 
     @property
-    def sides(self) -> dict[str, Side]:
+    def sides(self) -> dict[str, SideSource]:
         """The sides by name."""
         return {name: starter.side for name, starter in self.starters.items()}
 
@@ -134,13 +134,13 @@ class Referee:
             ) from error
 
     @contextmanager
-    def _restarted(self) -> Iterator[Pair]:
+    def _restarted(self) -> Iterator[Workers]:
         """Start both sides at once, in random order, and wait until both are ready; end them at the end."""
         names = list(self.starters)
         self._rng.shuffle(names)
         seed = self._rng.getrandbits(32)
         with ExitStack() as stack:
-            pair: Pair = {}
+            pair: Workers = {}
             for name in names:
                 pair[name] = self.starters[name].start(seed)
                 stack.callback(self.starters[name].end, pair[name])
@@ -154,12 +154,12 @@ class Referee:
                 self.starters[name].finish(worker)
                 self.tally.hear(name, worker.printed())
 
-    def _one(self, pair: Pair) -> None:
+    def _one(self, pair: Workers) -> None:
         if not self.tally.planned:
             self._plan(pair)
         if self.settings.core is not None:
             _both(pair, "pin", core=self.settings.core)
-        sampled: dict[Key, tuple[list[float], list[float]]] = {}
+        sampled: dict[ArmKey, tuple[list[float], list[float]]] = {}
         if self._is_timed:
             for planned in self._shuffled():
                 self._time(pair, planned, sampled)
@@ -172,7 +172,7 @@ class Referee:
             self.tally.exact = exact
         self.tally.keep(sampled, self._turns)
 
-    def _plan(self, pair: Pair) -> None:
+    def _plan(self, pair: Workers) -> None:
         answers = _both(pair, "plan", asked=self.settings.asked)
         for name, answer in answers.items():
             if "error" in answer:
@@ -194,7 +194,7 @@ class Referee:
         self._rng.shuffle(order)
         return order
 
-    def _build(self, pair: Pair, planned: Planned) -> dict[str, Message]:
+    def _build(self, pair: Workers, planned: Planned) -> dict[str, Message]:
         """Build a case on both sides; arms that fail are left out from here on."""
         self._at = planned.id
         for worker in pair.values():
@@ -211,7 +211,7 @@ class Referee:
         return answers
 
     def _time(
-        self, pair: Pair, planned: Planned, sampled: dict[Key, tuple[list[float], list[float]]]
+        self, pair: Workers, planned: Planned, sampled: dict[ArmKey, tuple[list[float], list[float]]]
     ) -> None:
         if not planned.shared:
             return
@@ -230,7 +230,7 @@ class Referee:
                     del left[arm]
         self._drop(pair)
 
-    def _round(self, pair: Pair, arm: str, turns: Turns, into: tuple[list[float], list[float]]) -> None:
+    def _round(self, pair: Workers, arm: str, turns: Turns, into: tuple[list[float], list[float]]) -> None:
         """Time both sides once, in fresh random order."""
         for name in self._rng.sample(["base", "head"], 2):
             answer = pair[name].ask(
@@ -240,7 +240,7 @@ class Referee:
                 raise LostError(name, f"failed while it was timed: {answer['error']}")
             into[name == "head"].extend(answer["seconds"])
 
-    def _exact(self, pair: Pair, planned: Planned, exact: dict[tuple[str, str, str], Message]) -> None:
+    def _exact(self, pair: Workers, planned: Planned, exact: dict[tuple[str, str, str], Message]) -> None:
         if not planned.shared:
             return
         self._build(pair, planned)
@@ -255,11 +255,11 @@ class Referee:
                     exact[name, planned.id, arm] |= answer
         self._drop(pair)
 
-    def _drop(self, pair: Pair) -> None:
+    def _drop(self, pair: Workers) -> None:
         _both(pair, "drop")
         self._at = ""
 
-    def _check_origin(self, pair: Pair) -> None:
+    def _check_origin(self, pair: Workers) -> None:
         """Make sure that a revision's worker ran the revision's code, and say so where nobody can know."""
         targets = {str(planned.case["model"]) for planned in self.tally.planned}
         modules = sorted({target.partition(":")[0] for target in targets if ":" in target})
@@ -280,7 +280,7 @@ class Referee:
                     )
 
 
-def _both(pair: Pair, do: str, **fields: object) -> dict[str, Message]:
+def _both(pair: Workers, do: str, **fields: object) -> dict[str, Message]:
     """Ask both sides at once."""
     for worker in pair.values():
         worker.send(do, **fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.duel.process import LostError, Worker, start_worker
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 
 _WORDS = 3  # a killed copy may have said one thing before
 _BURIED_S = 10
@@ -16,7 +16,7 @@ class Starter(Protocol):
     """Starts and ends the workers of one side."""
 
     @property
-    def side(self) -> Side:
+    def side(self) -> SideSource:
         """Whose workers they are."""
 
     def start(self, seed: int) -> Worker:
@@ -36,7 +36,7 @@ class Starter(Protocol):
 class Spawning:
     """Every restart imports torch anew: everything that a start decides is decided again."""
 
-    side: Side
+    side: SideSource
     folder: Path
     threads: int
 
@@ -60,7 +60,7 @@ class Spawning:
 class Forking:
     """Every restart is a fork of one process that has imported torch; libraries lie where they lay before."""
 
-    side: Side
+    side: SideSource
     folder: Path
     threads: int
     _template: Worker | None = None

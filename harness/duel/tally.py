@@ -14,7 +14,7 @@ from harness.record.names import TIME
 from harness.record.schema import ArmResult, Case, Environment, Metric, Record, Run, Samples, Status
 
 SIDES = ("base", "head")
-Key = tuple[str, str]  # a case's id and an arm
+ArmKey = tuple[str, str]  # a case's id and an arm
 Pairs = tuple[list[float], list[float]]  # seconds of base and of head
 
 
@@ -54,8 +54,8 @@ class Tally:
     planned: list[Planned] = field(default_factory=list)
     environments: dict[str, Message] = field(default_factory=dict)
     exact: dict[tuple[str, str, str], Message] = field(default_factory=dict)  # by side, case and arm
-    samples: dict[Key, list[Pairs]] = field(default_factory=dict)  # one pair of lists a restart
-    turns: dict[Key, Turns] = field(default_factory=dict)
+    samples: dict[ArmKey, list[Pairs]] = field(default_factory=dict)  # one pair of lists a restart
+    turns: dict[ArmKey, Turns] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     restarts: int = 0
@@ -109,7 +109,7 @@ class Tally:
                 for arm in list(planned.shared):
                     self._refuse(side, planned, arm, "failed", reason)
 
-    def keep(self, sampled: Mapping[Key, Pairs], turns: Mapping[Key, Turns]) -> None:
+    def keep(self, sampled: Mapping[ArmKey, Pairs], turns: Mapping[ArmKey, Turns]) -> None:
         """Keep the samples of a restart that went to its end."""
         for key, pair in sampled.items():
             self.samples.setdefault(key, []).append(pair)

@@ -18,7 +18,7 @@ _PYTEST = Metric("time", "s", "lower", "noisy", "seconds a call")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArmSummary:
     """What one arm gave, without its samples: those of 10,000 cases need not be held twice."""
 
     status: Status
@@ -34,7 +34,7 @@ class Listing:
 
     name: str
     metrics: Mapping[str, Metric]
-    arms: Mapping[tuple[str, str], Entry]
+    arms: Mapping[tuple[str, str], ArmSummary]
     decides_exact: Mapping[str, str]
     decides_time: Mapping[str, str]
     told: Mapping[str, str]  # differences that are no obstacle, and are to be known
@@ -89,17 +89,17 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     )
 
 
-def _entry(arm: ArmResult) -> Entry:
+def _entry(arm: ArmResult) -> ArmSummary:
     spreads = {samples.metric: Spread.of_side(samples.arm) for samples in arm.timings}
-    return Entry(arm.status, arm.reason, arm.counts, arm.groups, spreads)
+    return ArmSummary(arm.status, arm.reason, arm.counts, arm.groups, spreads)
 
 
-def _entry_of_stats(stats: Stats) -> Entry:
+def _entry_of_stats(stats: Stats) -> ArmSummary:
     spread = Spread.of_quartiles(stats.q1, stats.median, stats.q3, stats.rounds)
-    return Entry("ok", "", {}, (), {_PYTEST.name: spread})
+    return ArmSummary("ok", "", {}, (), {_PYTEST.name: spread})
 
 
-def compare(base: Listing, head: Listing) -> Outcome:
+def compare_runs(base: Listing, head: Listing) -> Outcome:
     """Compare two sides: exact values as integers, time as a stored baseline allows."""
     exact_apart = _said(_apart(base.decides_exact, head.decides_exact))
     time_apart = "; ".join(
@@ -177,7 +177,7 @@ def _shared(base: Listing, head: Listing) -> str:
     return "; ".join(f"{overload} when the {side} began" for side, overload in sides if overload)
 
 
-def _unmeasured(key: tuple[str, str], before: Entry, after: Entry) -> Finding:
+def _unmeasured(key: tuple[str, str], before: ArmSummary, after: ArmSummary) -> Finding:
     case, arm = key
     if after.status == "failed":
         also = ", as in the base" if before.status == "failed" else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.comparison import compare, listing
+from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Finding, Outcome, State, in_order
 from harness.judge.interval import log_ratios
 from harness.judge.times import undisturbed_seconds
@@ -57,7 +57,7 @@ def _metrics(duel: Duel) -> Mapping[str, Metric]:
 def judge_duel(duel: Duel, times: Iterable[Timed]) -> Outcome:
     """Return what is to be said of a duel, one finding a row; what is the same or equal is none."""
     metrics = _metrics(duel)
-    exact = compare(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
+    exact = compare_runs(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
     causes = {(arm.case, arm.arm): arm.causes for arm in duel.arms}
     findings = [_explained(finding, causes) for finding in exact.findings]
     findings += [_timed(timed, metrics[timed.metric]) for timed in times if not _is_same(timed)]

@@ -13,14 +13,14 @@ from harness.judge.exact import exact_values, meaning_of, unit_of
 from harness.judge.times import median_seconds
 from harness.record.schema import Environment, Kind, Run, Unit
 
-ALPHA = 0.01  # the chance of one false change point or more among all series
+TREND_ALPHA = 0.01  # the chance of one false change point or more among all series
 SHIFT = 0.02  # two process starts of one code differ by 0.2 to 1.1 % (standard deviation): less is no level
 FEWEST = 5  # runs on either side; with fewer no rank test of a family reaches 1 %
 _EXACT_RUNS = 60  # up to here the exact distribution of the rank sum is quick to have
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class RunPoint:
     """One run of the history."""
 
     id: str
@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricHistory:
     """One metric of one arm of one case, over the runs that hold it."""
 
     case: str
@@ -58,11 +58,11 @@ class Series:
 class Trend:
     """All series over all runs, the oldest first."""
 
-    points: tuple[Point, ...]
-    series: tuple[Series, ...]
+    points: tuple[RunPoint, ...]
+    series: tuple[MetricHistory, ...]
 
     @property
-    def changed(self) -> tuple[Series, ...]:
+    def changed(self) -> tuple[MetricHistory, ...]:
         """The series that changed, the latest change first."""
         changed = [series for series in self.series if series.changes]
         return tuple(
@@ -87,7 +87,7 @@ def trend(runs: Sequence[Run]) -> Trend:
     """Put runs in the order in which they were started, and find where anything changed."""
     ordered = sorted(runs, key=lambda run: (run.environment.started, run.id))
     points = tuple(
-        Point(
+        RunPoint(
             run.id,
             run.environment.started,
             *_differences(ordered[place - 1].environment if place else None, run.environment),
@@ -104,10 +104,10 @@ def trend(runs: Sequence[Run]) -> Trend:
             changes = tuple(
                 change
                 for stretch in _machines(item.values, points)
-                for change in _level_changes(stretch, item.values, points, ALPHA / timed)
+                for change in _level_changes(stretch, item.values, points, TREND_ALPHA / timed)
             )
         by_run = tuple(item.values.get(place) for place in range(len(ordered)))
-        series.append(Series(case, arm, metric, item.unit, item.kind, item.meaning, by_run, changes))
+        series.append(MetricHistory(case, arm, metric, item.unit, item.kind, item.meaning, by_run, changes))
     return Trend(points, tuple(series))
 
 
@@ -157,7 +157,7 @@ def _collect(runs: Sequence[Run]) -> _History:
     return found
 
 
-def _exact_changes(values: dict[int, float], points: Sequence[Point]) -> tuple[Change, ...]:
+def _exact_changes(values: dict[int, float], points: Sequence[RunPoint]) -> tuple[Change, ...]:
     places = list(values)
     return tuple(
         Change(place, values[last], values[place], None, _between(points, last, place))
@@ -166,11 +166,11 @@ def _exact_changes(values: dict[int, float], points: Sequence[Point]) -> tuple[C
     )
 
 
-def _between(points: Sequence[Point], last: int, place: int) -> tuple[str, ...]:
+def _between(points: Sequence[RunPoint], last: int, place: int) -> tuple[str, ...]:
     return tuple(text for point in points[last + 1 : place + 1] for text in point.differs)
 
 
-def _machines(values: dict[int, float], points: Sequence[Point]) -> list[list[int]]:
+def _machines(values: dict[int, float], points: Sequence[RunPoint]) -> list[list[int]]:
     """Divide the runs of a series where the machine changed: times of two machines are no series."""
     stretches: list[list[int]] = [[]]
     last = 0
@@ -184,7 +184,7 @@ def _machines(values: dict[int, float], points: Sequence[Point]) -> list[list[in
 
 
 def _level_changes(
-    places: Sequence[int], values: dict[int, float], points: Sequence[Point], alpha: float
+    places: Sequence[int], values: dict[int, float], points: Sequence[RunPoint], alpha: float
 ) -> list[Change]:
     """Divide a stretch at its most likely change of level, and each part again.
 

@@ -13,7 +13,7 @@ from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.record.schema import Better
 
-NOISE = 0.10  # 4.2 standard deviations of the worst that identical code was seen to differ by (2.4 %)
+SESSION_NOISE = 0.10  # 4.2 standard deviations of the worst that identical code was seen to differ by (2.4 %)
 DEVIATIONS = 4.2  # one comparison in 80,000 is further out by chance, so that a family of 800 keeps 1 %
 _QUARTILES = 1.349  # the distance of a normal distribution's quartiles, in standard deviations
 
@@ -64,7 +64,7 @@ def judge_unpaired(base: Spread, head: Spread, better: Better) -> Unpaired:
     <Verdict.WORSE: 'worse'>
     """
     change = math.log(head.median / base.median)
-    limit = max(math.log1p(NOISE), DEVIATIONS * math.hypot(base.deviation, head.deviation))
+    limit = max(math.log1p(SESSION_NOISE), DEVIATIONS * math.hypot(base.deviation, head.deviation))
     ratio = head.median / base.median
     noise = math.expm1(min(limit, 700.0))
     fewest = min(base.samples, head.samples)

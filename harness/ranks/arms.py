@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RankSettings:
     """How ranks measure."""
 
     budget: float  # seconds for both sides of a pair; 0 for no timing
@@ -52,7 +52,7 @@ class _Refusal:
     text: str
 
 
-def measure_arm(crew: Crew, job: Job, arm: str, settings: Settings) -> ArmResult:
+def measure_arm_over_ranks(crew: Crew, job: Job, arm: str, settings: RankSettings) -> ArmResult:
     """Measure one arm against its reference on all ranks; the result is the same on all of them.
 
     What one rank refuses is refused by all.

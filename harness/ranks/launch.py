@@ -18,7 +18,6 @@ from harness.record.store import load_run
 
 if TYPE_CHECKING:
     from harness.measure.runner import Settings
-    from harness.ranks.session import Request
     from harness.workload.model import UnsupportedError
 
 _STARTING_S = 120.0
@@ -34,11 +33,11 @@ def measured_by_ranks(cases: tuple[Case, ...], ranks: int, settings: "Settings")
         ranks: processes.
         settings: budget, seed and threads of each rank.
     """
-    from harness.ranks.session import Request
+    from harness.ranks.session import RankRequest
 
     try:
         check_launch(cases[0].device, ranks)
-        request = Request(
+        request = RankRequest(
             cases=tuple(case for case in cases if not _lacking(case)),
             budget=settings.budget,
             device=cases[0].device,
@@ -101,7 +100,7 @@ def check_launch(device: str, ranks: int) -> None:
         raise UnsupportedError(str(error)) from error
 
 
-def launched(request: "Request", ranks: int, limit: float) -> Run:
+def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
     """Measure a request with so many ranks on this machine and return their run.
 
     Args:

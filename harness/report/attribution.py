@@ -24,12 +24,12 @@ class Branch:
     leaves: tuple["Branch", ...] = ()
 
 
-def place(path: str) -> tuple[str, int | None]:
+def block_of(path: str) -> tuple[str, int | None]:
     """Return a module's path up to its first number, and the number: which of alike blocks it is in.
 
     A number at the very front, before a name and another number, is part of the path.
 
-    >>> place("transformer.h.3.mlp.act"), place("classifier")
+    >>> block_of("transformer.h.3.mlp.act"), place("classifier")
     (('transformer.h', 3), ('classifier', None))
     """
     match = re.match(r"(?:((?:\d+\.)?\D.*?)\.)?(\d+)(?:\.|$)", path)
@@ -55,10 +55,10 @@ def contributors(shares: Sequence[Share]) -> tuple[tuple[str, int], ...]:
     for share in shares:
         # A temporary belongs to its operator, and so does what no module inside the model holds.
         what = share.operator if share.category == "temporaries" or not share.module else share.kind
-        grouped[what or share.kind, place(share.module)[0]].append(share)
+        grouped[what or share.kind, block_of(share.module)[0]].append(share)
     named = []
     for (what, prefix), members in grouped.items():
-        numbers = [number for share in members if (number := place(share.module)[1]) is not None]
+        numbers = [number for share in members if (number := block_of(share.module)[1]) is not None]
         where = f" {_ranges(numbers)}" if numbers else ""
         inside = f"{prefix or 'submodule'}{where}" if prefix or numbers else ""
         text = f"{what or 'bytes'} in {inside}" if inside else what or "bytes"
@@ -101,7 +101,7 @@ def _line(branch: Branch, indent: str, width: int) -> str:
     return f"{indent}{name:<{room}} {number}"
 
 
-def sentence(record: Record) -> str:
+def memory_sentence(record: Record) -> str:
     """Return what recording the graph holds in one sentence, or "" where the record does not tell.
 
     `no_grad saves 412 MiB: 71 % of it GELU in blocks 0 to 11`
@@ -118,7 +118,7 @@ def sentence(record: Record) -> str:
     return f"no_grad saves {quantity(total, 'B')}: {', '.join(parts)}"
 
 
-def sentences(run: Run) -> tuple[str, ...]:
+def memory_sentences(run: Run) -> tuple[str, ...]:
     """Return the sentence of every record that has one, with the setting it holds for."""
-    told = [(sentence(record), record.case) for record in run.records]
+    told = [(memory_sentence(record), record.case) for record in run.records]
     return tuple(f"{text} ({case.mode}, batch {case.batch_size})" for text, case in told if text)

@@ -20,7 +20,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7500", "#56b4e9")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "\\\\\\\\", "xxxx")
-WIDTH = 4.2  # inches: text then has its size in a phone's width too
+FIGURE_WIDTH = 4.2  # inches: text then has its size in a phone's width too
 _SETTINGS: Any = {  # matplotlib's stubs take each key as a literal of its own
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that files are the same everywhere
     "font.size": 9,
@@ -53,7 +53,7 @@ def marked_style(index: int) -> dict[str, Any]:
     return {**line_style(index), "marker": MARKERS[index % len(MARKERS)], "markersize": 4}
 
 
-def one_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+def one_panel(height: float, width: float = FIGURE_WIDTH) -> tuple[Figure, Axes]:
     """Return a figure with one pair of axes, of a size in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()

@@ -9,11 +9,11 @@ from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import Record, Run
-from harness.report.attribution import Branch, sentences, tree
+from harness.report.attribution import Branch, memory_sentences, tree
 from harness.report.html import render
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
 from harness.report.reproduce import case_command
-from harness.report.study import Section, curve_points, curve_section, fit_line, is_curve, scaling_sections
+from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
 from harness.report.tables import CaseTable, case_tables, environment_lines
 from harness.report.text import percent
 from harness.report.units import ratio
@@ -31,7 +31,7 @@ class CasePart:
     plots: tuple[tuple[str, Markup], ...]  # caption, SVG
     attribution: tuple[Branch, ...]
     peak: str
-    curve: Section | None
+    curve: TextTable | None
     again: str  # the command that measures it
 
 
@@ -48,7 +48,7 @@ def run_page(run: Run) -> str:
             "title": _title(run),
             "verdict": verdict_sentence(run),
             "complete": run.complete,
-            "sentences": sentences(run),
+            "sentences": memory_sentences(run),
             "parts": parts,
             "scaling": list(scaling_sections(run)),
             "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)

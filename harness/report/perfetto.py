@@ -11,12 +11,12 @@ from harness.record.schema import Allocated, Run
 
 _MICRO = 1e6
 
-Event = dict[str, object]
+TraceEvent = dict[str, object]
 
 
 def trace_file(run: Run) -> str:
     """Return the timelines of a run as JSON, a process an arm."""
-    events: list[Event] = []
+    events: list[TraceEvent] = []
     process = 0
     for record in run.records:
         for arm in record.arms:
@@ -27,9 +27,9 @@ def trace_file(run: Run) -> str:
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False)
 
 
-def _events(line: Allocated, name: str, process: int) -> Iterator[Event]:
+def _events(line: Allocated, name: str, process: int) -> Iterator[TraceEvent]:
     # A thread belongs to one process, and a process's first thread has its number.
-    place: Event = {"pid": process, "tid": process}
+    place: TraceEvent = {"pid": process, "tid": process}
     printable = "".join(character if character.isprintable() else " " for character in name)
     for what, text in (("process_name", printable), ("thread_name", "parts of the step")):
         yield {"ph": "M", "ts": 0, **place, "name": what, "args": {"name": text}}

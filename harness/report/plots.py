@@ -11,9 +11,9 @@ from harness.judge.contrasts import Contrast
 from harness.record.schema import Allocated
 from harness.report.drawing import (
     COLOURS,
+    FIGURE_WIDTH,
     INK,
     RULE,
-    WIDTH,
     legend_below,
     line_style,
     marked_style,
@@ -21,7 +21,7 @@ from harness.report.drawing import (
     style,
     svg_element,
 )
-from harness.report.study import Point
+from harness.report.study import CurvePoint
 from harness.report.units import axis
 
 _MOST_STEPS = 2000  # of a line; more are thinner than it
@@ -58,11 +58,11 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
         return svg_element(figure, f"ratio {shown[0].case}")
 
 
-def curve_plot(points: Sequence[Point], name: str) -> str:
+def curve_plot(points: Sequence[CurvePoint], name: str) -> str:
     """Return saved bytes, the step's peak and its time against the number of frozen blocks."""
     timed = [point for point in points if not math.isnan(point.seconds)]
     with style():
-        figure = Figure(figsize=(WIDTH, 4.2 if timed else 2.6), layout="constrained")
+        figure = Figure(figsize=(FIGURE_WIDTH, 4.2 if timed else 2.6), layout="constrained")
         above = figure.subplots(2 if timed else 1, 1, sharex=True, squeeze=False)[:, 0]
         frozen = [point.frozen for point in points]
         memory = above[0]
@@ -89,7 +89,7 @@ def curve_plot(points: Sequence[Point], name: str) -> str:
         return svg_element(figure, f"curve {name}")
 
 
-def _draw_times(axes: Axes, points: Sequence[Point]) -> None:
+def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
     reference = points[0].seconds
     axes.plot(
         [point.frozen for point in points],

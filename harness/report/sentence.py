@@ -44,7 +44,7 @@ def counts_line(outcomes: Sequence[Outcome]) -> str:
 
 def sentence(finding: Finding) -> str:
     """Return one row in one line of words."""
-    where = place(finding)
+    where = case_and_arm(finding)
     if not finding.metric:
         return f"{finding.state}: {where}{': ' if where else ''}{finding.detail}"
     change = f", {change_of(finding)}" if finding.exists_twice else ""
@@ -55,10 +55,10 @@ def sentence(finding: Finding) -> str:
     return f"{finding.state}: {where}: {finding.metric} {before}{after}{change}{meaning}{detail}"
 
 
-def place(finding: Finding) -> str:
+def case_and_arm(finding: Finding) -> str:
     """Return where a finding is: the case and its arm.
 
-    >>> place(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
+    >>> case_and_arm(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
     'grad_mode/lstm: grad'
     """
     return ": ".join(part for part in (finding.case, finding.arm) if part)

@@ -14,7 +14,7 @@ from harness.report.units import quantity, ratio_with_interval
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class TextTable:
     """One table with a title, and the lines below it."""
 
     title: str
@@ -24,7 +24,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """One place of a freezing curve."""
 
     frozen: int  # blocks
@@ -41,7 +41,7 @@ def is_curve(record: Record) -> bool:
     return sum(arm.axis is not None for arm in record.arms) > 1
 
 
-def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
+def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
     """Return the places of a freezing curve that were measured, in order."""
     judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == TIME}
     points = []
@@ -51,7 +51,7 @@ def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
         found = judged.get(arm.arm)
         compared = found is not None and not found.control
         points.append(
-            Point(
+            CurvePoint(
                 frozen=arm.axis,
                 saved=arm.counts[SAVED],
                 peak=arm.counts[PEAK],
@@ -64,7 +64,7 @@ def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
     return tuple(sorted(points, key=lambda point: point.frozen))
 
 
-def curve_section(run: Run, record: Record) -> Section:
+def curve_section(run: Run, record: Record) -> TextTable:
     """Return the table of a freezing curve, and where it bends."""
     points = curve_points(run, record)
     rows = tuple(
@@ -78,10 +78,10 @@ def curve_section(run: Run, record: Record) -> Section:
         for point in points
     )
     headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [99 % interval]")
-    return Section(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
+    return TextTable(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 
-def knee_line(points: Sequence[Point]) -> str:
+def knee_line(points: Sequence[CurvePoint]) -> str:
     """Say where the peak of the step stops falling fast, or that it falls evenly."""
     if len(points) < 2:  # noqa: PLR2004 (one point is no curve)
         return "too few places were measured to tell where to freeze"
@@ -98,7 +98,7 @@ def knee_line(points: Sequence[Point]) -> str:
     return f"no knee: the peak falls evenly, about {each} a block; {total}"
 
 
-def scaling_sections(run: Run) -> tuple[Section, ...]:
+def scaling_sections(run: Run) -> tuple[TextTable, ...]:
     """Return bytes and time against batch size, for every arm that was measured at two sizes or more."""
     series: dict[tuple[str, ...], dict[int, ArmResult]] = defaultdict(dict)
     for record in run.records:
@@ -114,7 +114,8 @@ def scaling_sections(run: Run) -> tuple[Section, ...]:
             sections[title].extend(_scaling_row(name, size, by_size[size]) for size in sorted(by_size))
     headers = ("arm", "batch", PEAK, SAVED, TIME, "time / example")
     return tuple(
-        Section(f"Against batch size: {title}", headers, tuple(rows), ()) for title, rows in sections.items()
+        TextTable(f"Against batch size: {title}", headers, tuple(rows), ())
+        for title, rows in sections.items()
     )
 
 
@@ -144,7 +145,7 @@ def fit_line(fit: Fit) -> str:
     )
 
 
-def in_terminal(section: Section) -> str:
+def text_of_table(section: TextTable) -> str:
     """Return a section as plain text."""
     table = text_table(section.headers, section.rows)
     return "\n".join([section.title, table, *section.lines, ""])

@@ -169,7 +169,7 @@ def _books(record: Record) -> list[str]:
     return ["books balance: 0 B unaccounted"] if any(arm.books for arm in record.arms) else []
 
 
-def in_terminal(table: CaseTable, width: int = 80) -> str:
+def case_text(table: CaseTable, width: int = 80) -> str:
     """Return a case as plain text; what is too wide for the terminal is split in two tables."""
     whole = text_table(table.headers, table.rows)
     parts = [table.title, whole]
@@ -196,10 +196,10 @@ def share_inside_samples(run: Run) -> float | None:
 def question_pages(run: Run) -> dict[str, str]:
     """Return the markdown page of every question of a run."""
     questions = dict.fromkeys(record.case.question for record in run.records)
-    return {question: in_markdown(run, question) for question in questions}
+    return {question: question_page(run, question) for question in questions}
 
 
-def in_markdown(run: Run, question: str) -> str:
+def question_page(run: Run, question: str) -> str:
     """Return the page of one question: the environment, and every case's table."""
     kept = [
         (record, table)

@@ -125,6 +125,6 @@ def folded(line: str, width: int) -> str:
     return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 
-def wrapped(text: str, width: int) -> str:
+def wrapped_text(text: str, width: int) -> str:
     """Return text with its sentences broken to a width; rows of tables, with their gaps, stay as they are."""
     return "\n".join(line if "  " in line else folded(line, width) for line in text.split("\n"))

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.errors import HarnessError
-from harness.judge.trend import Series, Trend
+from harness.judge.trend import MetricHistory, Trend
 from harness.report.drawing import COLOURS, RULE, line_style, style, svg_file
 from harness.report.text import visible
 from harness.report.units import axis
@@ -32,7 +32,7 @@ def draw_trend(trend: Trend, path: Path) -> None:
         _write(_drawn(trend, chosen), path)
 
 
-def _drawn(trend: Trend, chosen: Sequence[Series]) -> Figure:
+def _drawn(trend: Trend, chosen: Sequence[MetricHistory]) -> Figure:
     figure = Figure(figsize=(9, 1.9 * len(chosen) + 0.6), layout="constrained")
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)
     for axes, series in zip(panels[:, 0], chosen, strict=True):
@@ -59,7 +59,7 @@ def _write(figure: Figure, path: Path) -> None:
         raise PlotError(f"{path} cannot be drawn: {str(error).splitlines()[0]}") from error
 
 
-def _panel(axes: Axes, series: Series, trend: Trend) -> None:
+def _panel(axes: Axes, series: MetricHistory, trend: Trend) -> None:
     scale, unit = axis(max((value for value in series.values if value is not None), default=0.0), series.unit)
     held = [(number, value / scale) for number, value in enumerate(series.values) if value is not None]
     axes.plot(*zip(*held, strict=True), marker=".", linewidth=0.8, **line_style(0))

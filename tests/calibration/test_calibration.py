@@ -8,14 +8,14 @@ import psutil
 import pytest
 
 from harness.calibration.load import bursty_load
-from harness.calibration.plan import Plan, PlanError, parse_plan
+from harness.calibration.plan import CalibrationPlan, PlanError, parse_plan
 from harness.calibration.record import Calibration, read_calibration
 from harness.calibration.run import calibrate
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError
 
 
-def plan_of(**changes: object) -> Plan:
+def plan_of(**changes: object) -> CalibrationPlan:
     given = {
         "calls": "20,200",
         "planted": "0,1",
@@ -68,7 +68,7 @@ def test_a_calibration_goes_on_where_an_earlier_one_ended() -> None:
 
 def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"budget": []}')
-    with pytest.raises(UnreadableError, match=r"other.json is no calibration: .*; give another file$"):
+    with pytest.raises(UnreadableError, match=r"other.json is not a calibration: .*; give another file$"):
         read_calibration(tmp_path / "other.json")
     with pytest.raises(UnreadableError, match="cannot be read: No such file"):
         read_calibration(tmp_path / "none.json")

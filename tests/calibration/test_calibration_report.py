@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from harness.calibration.record import Calibration, Cell, Trial
-from harness.calibration.report import in_terminal, look_at, power_plot, resolved, total_line
+from harness.calibration.record import Calibration, Condition, Trial
+from harness.calibration.report import calibration_text, look_at, power_plot, resolved, total_line
 from harness.record.schema import Environment
 
 ENVIRONMENT = Environment(
@@ -26,23 +26,23 @@ EVEN = Trial("undecided", 1.0, 1.0, (-0.004, -0.003, -0.002, -0.001, 0.001, 0.00
 ALARM = Trial("worse", 1.01, 1.0, (0.01,) * 8)
 
 
-def calibration(*cells: Cell) -> Calibration:
+def calibration(*cells: Condition) -> Calibration:
     return Calibration(environment=ENVIRONMENT, budget=1.0, load=0, overhead={"0.0002": 0.0004}, cells=cells)
 
 
 def test_a_false_alarm_is_counted_with_its_bound() -> None:
-    seen = look_at(Cell(kind="copies", asked_s=2e-4, planted=0.0, trials=(*[EVEN] * 99, ALARM)))
+    seen = look_at(Condition(kind="copies", asked_s=2e-4, planted=0.0, trials=(*[EVEN] * 99, ALARM)))
     assert seen.alarms == 1
     assert seen.bound == pytest.approx(0.0466, abs=1e-4)  # Clopper-Pearson, 1 of 100, one-sided 95 %
 
 
 def test_a_comparison_would_have_found_what_lifts_its_whole_interval_above_nothing() -> None:
-    seen = look_at(Cell(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,)))
+    seen = look_at(Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,)))
     assert seen.thresholds == (pytest.approx(0.004008, abs=1e-6),)
 
 
 def test_no_slowdown_within_the_floor_would_have_been_found() -> None:
-    seen = look_at(Cell(kind="copies", asked_s=2e-4, planted=0.0, trials=(EVEN,)))
+    seen = look_at(Condition(kind="copies", asked_s=2e-4, planted=0.0, trials=(EVEN,)))
     assert seen.thresholds == (pytest.approx(0.005),)
 
 
@@ -53,29 +53,29 @@ def test_what_is_resolved_leaves_out_the_worst_twentieth() -> None:
 
 def test_no_trial_with_too_few_units_resolves_anything() -> None:
     few = msgspec.structs.replace(EVEN, values=EVEN.values[:7])
-    assert look_at(Cell(kind="object", asked_s=2e-4, planted=0.0, trials=(few,))).thresholds == (
+    assert look_at(Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(few,))).thresholds == (
         float("inf"),
     )
 
 
 def test_the_total_counts_a_a_cells_only() -> None:
-    aa = Cell(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
-    planted = Cell(kind="object", asked_s=2e-4, planted=0.01, trials=(ALARM,) * 10)
+    aa = Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
+    planted = Condition(kind="object", asked_s=2e-4, planted=0.01, trials=(ALARM,) * 10)
     assert total_line(calibration(aa, planted)).startswith(
         "0 false alarms in 10 A/A comparisons of 1 s: 0.00%"
     )
 
 
 def test_the_terminal_shows_what_was_found_of_what_was_planted() -> None:
-    aa = Cell(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
-    planted = Cell(kind="object", asked_s=2e-4, planted=0.01, trials=(ALARM,) * 3 + (EVEN,))
-    text = in_terminal(calibration(aa, planted))
+    aa = Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
+    planted = Condition(kind="object", asked_s=2e-4, planted=0.01, trials=(ALARM,) * 3 + (EVEN,))
+    text = calibration_text(calibration(aa, planted))
     assert "object   200 us    +1.00%     +1.00%  4        75.0%" in text
     assert max(map(len, text.splitlines()[2:])) <= 90
 
 
 def test_the_plot_is_the_same_file_each_time_and_says_its_units() -> None:
-    aa = Cell(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
+    aa = Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
     first, second = (power_plot(calibration(aa)) for _ in range(2))
     assert "<svg" in first
     assert first == second

@@ -5,7 +5,7 @@ import pytest
 
 from harness.claims.plots import plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
-from harness.claims.report import counted, in_markdown, in_terminal, number_text, page
+from harness.claims.report import claims_markdown, claims_page, claims_text, counted, number_text
 from harness.record.schema import Environment
 
 _PLOT = Plot(
@@ -73,7 +73,7 @@ _RUN = ClaimsRun(
 
 
 def test_the_terminal_shows_a_statement_its_verdict_and_where_it_holds() -> None:
-    assert in_terminal(_RUN, 60) == (
+    assert claims_text(_RUN, 60) == (
         "id    verdict     statement\n"
         "----  ----------  -----------------------------------\n"
         "D1    holds when  A derivative is <b>one</b>.\n"
@@ -88,11 +88,11 @@ def test_the_terminal_shows_a_statement_its_verdict_and_where_it_holds() -> None
 def test_no_line_of_the_terminals_table_is_wider_than_the_terminal() -> None:
     long = msgspec.structs.replace(_RUN.results[0], statement="word " * 60, condition="place " * 60)
     run = msgspec.structs.replace(_RUN, results=(long,))
-    assert max(map(len, in_terminal(run, 80).splitlines())) <= 80
+    assert max(map(len, claims_text(run, 80).splitlines())) <= 80
 
 
 def test_the_document_has_the_table_the_plot_and_how_to_measure_again() -> None:
-    text = in_markdown(_RUN)
+    text = claims_markdown(_RUN)
     assert "**2 statements: 1 holds when, 1 not run.**" in text
     assert "A derivative is &lt;b&gt;one&lt;/b&gt;." in text
     assert "![What is seen.](claims/D1.svg)" in text
@@ -103,7 +103,7 @@ def test_the_document_has_the_table_the_plot_and_how_to_measure_again() -> None:
 
 
 def test_the_page_fetches_nothing_and_interprets_nothing() -> None:
-    text = page(_RUN)
+    text = claims_page(_RUN)
     assert "&lt;b&gt;one" in text
     assert "<b>one" not in text
     assert text.count("<svg") == 1
@@ -113,8 +113,8 @@ def test_the_page_fetches_nothing_and_interprets_nothing() -> None:
 
 def test_an_interrupted_session_says_so() -> None:
     run = msgspec.structs.replace(_RUN, complete=False)
-    assert "interrupted" in in_markdown(run)
-    assert "interrupted" in page(run)
+    assert "interrupted" in claims_markdown(run)
+    assert "interrupted" in claims_page(run)
 
 
 def test_counts_name_only_the_verdicts_there_are() -> None:

@@ -69,7 +69,7 @@ def main() -> None:  # noqa: C901 (a case a line)
     models = told.get("models", ["model"])
     at = ""
     for line in os.fdopen(reads, "rb"):
-        asked = protocol.decode(line)
+        asked = protocol.decode_message(line)
         do = asked["do"]
         if do == "build":
             at = asked["case"]["model"]

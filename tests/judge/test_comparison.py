@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import runs
 
-from harness.judge.comparison import NOT_PAIRED, compare, listing
+from harness.judge.comparison import NOT_PAIRED, compare_runs, listing
 from harness.judge.finding import Outcome, State
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.record.pytest_benchmark import Benchmark, BenchmarkFile, Stats
@@ -16,7 +16,7 @@ STEADY = [1e-3 + 1e-6 * place for place in range(12)]
 
 
 def compared(base: Run | BenchmarkFile, head: Run | BenchmarkFile) -> Outcome:
-    return compare(listing(base, "base"), listing(head, "head"))
+    return compare_runs(listing(base, "base"), listing(head, "head"))
 
 
 def states(outcome: Outcome) -> list[State]:

@@ -14,7 +14,7 @@ from harness.measure.probes import METRICS
 from harness.measure.runner import Settings, measure_arm
 from harness.record.check import check_run
 from harness.record.schema import ArmResult, Case, Record, Run
-from harness.report.tables import case_tables, in_terminal
+from harness.report.tables import case_tables, case_text
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
@@ -64,7 +64,7 @@ def test_the_run_is_one_that_is_read_and_shown(measured: ArmResult) -> None:
     record = Record(case=CASE, asks="?", reference="plain", columns=("peak",), arms=(measured,))
     run = Run(id="x", environment=environment("cpu"), metrics=METRICS, records=(record,))
     check_run(run)
-    shown = in_terminal(case_tables(run)[0])
+    shown = case_text(case_tables(run)[0])
 
     assert ". device time " in shown
     assert ". device time, cold cache" in shown

@@ -29,7 +29,7 @@ from harness.record.schema import (
 from harness.report.page import run_page, verdict_sentence
 from harness.report.plots import curve_plot, ratio_plot
 from harness.report.reproduce import case_command
-from harness.report.study import Point, curve_section, fit_line, knee_line, scaling_sections
+from harness.report.study import CurvePoint, curve_section, fit_line, knee_line, scaling_sections
 
 _EVIL = "<script>alert(1)</script>"
 
@@ -262,13 +262,13 @@ def test_the_table_of_a_curve_and_of_batch_sizes(run: Run) -> None:
 
 
 def test_a_straight_curve_has_no_knee_and_says_what_a_block_saves() -> None:
-    points = [Point(k, 100, 4096 - 1024 * k, 1e-3, None, None, None) for k in range(4)]
+    points = [CurvePoint(k, 100, 4096 - 1024 * k, 1e-3, None, None, None) for k in range(4)]
     assert (
         knee_line(points) == "no knee: the peak falls evenly, about 1 KiB a block; all 3 save 3 KiB of 4 KiB"
     )
-    assert "nothing of the peak" in knee_line([Point(k, 1, 5, 1e-3, None, None, None) for k in range(3)])
+    assert "nothing of the peak" in knee_line([CurvePoint(k, 1, 5, 1e-3, None, None, None) for k in range(3)])
     assert "too few" in knee_line(points[:1])
-    untimed = [Point(k, 100, 4096 - k, float("nan"), None, None, None) for k in range(3)]
+    untimed = [CurvePoint(k, 100, 4096 - k, float("nan"), None, None, None) for k in range(3)]
     assert "ms a step" not in curve_plot(untimed, "c")
 
 

@@ -14,7 +14,7 @@ from harness.record.schema import (
     Run,
     Samples,
 )
-from harness.report.tables import case_tables, environment_lines, in_markdown, in_terminal
+from harness.report.tables import case_tables, case_text, environment_lines, question_page
 from harness.report.text import markdown_table
 
 ENVIRONMENT = Environment(
@@ -87,7 +87,7 @@ def run_of(*arms: ArmResult, columns: tuple[str, ...] = ("peak", "nodes"), **cas
 
 
 def terminal(run: Run, width: int = 100) -> str:
-    return in_terminal(case_tables(run)[0], width)
+    return case_text(case_tables(run)[0], width)
 
 
 def test_the_environment_is_two_lines() -> None:
@@ -142,7 +142,7 @@ def test_the_tables_of_a_training_step_fit_in_80_columns() -> None:
     )
     table = case_tables(run_of(GRAD, arm))[0]
 
-    assert max(map(len, in_terminal(table).splitlines()[1:10])) <= 80
+    assert max(map(len, case_text(table).splitlines()[1:10])) <= 80
 
 
 def test_a_question_without_exact_columns_has_no_second_table() -> None:
@@ -275,7 +275,7 @@ def test_a_page_of_a_question_in_markdown() -> None:
     other = ArmResult(arm="no_grad", status="failed", reason="ValueError: a | b <script> `c`")
 
     assert (
-        in_markdown(run_of(GRAD, other, variant="adamw"), "grad_mode")
+        question_page(run_of(GRAD, other, variant="adamw"), "grad_mode")
         == """\
 # What does recording the graph cost a forward pass?
 
@@ -299,11 +299,11 @@ Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the 
 
 def test_a_page_holds_its_own_question_alone() -> None:
     run = run_of(GRAD)
-    page = in_markdown(run, "grad_mode")
+    page = question_page(run, "grad_mode")
 
     assert page.count("\n## ") == 1
     with pytest.raises(IndexError):
-        in_markdown(run, "freezing")
+        question_page(run, "freezing")
 
 
 def test_a_table_in_markdown_shows_text_as_it_is() -> None:

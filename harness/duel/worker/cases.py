@@ -20,7 +20,7 @@ from harness.workload.questions import load_question
 from harness.workload.sources import SOURCES, build, resolve
 from harness.workload.step import Step
 
-WARM_S = 0.02  # an arm is called for this long, and at least twice, before anything is timed
+WARM_CALLS_S = 0.02  # an arm is called for this long, and at least twice, before anything is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Built:
     def _warm(self, step: Step) -> float:
         costs: list[float] = []
         begin = time.perf_counter()
-        while len(costs) < 2 or time.perf_counter() - begin < WARM_S:  # noqa: PLR2004 (the first call is cold)
+        while len(costs) < 2 or time.perf_counter() - begin < WARM_CALLS_S:  # noqa: PLR2004 (the first call is cold)
             start = self.clock()
             step()
             costs.append(self.clock() - start)

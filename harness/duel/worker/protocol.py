@@ -18,16 +18,16 @@ VERSION = 3
 Message = dict[str, Any]
 
 
-def encode(message: Mapping[str, Any]) -> bytes:
+def encode_message(message: Mapping[str, Any]) -> bytes:
     r"""Return a message as its line.
 
-    >>> encode({"do": "bye"})
+    >>> encode_message({"do": "bye"})
     b'{"do": "bye"}\n'
     """
     return json.dumps(message).encode() + b"\n"
 
 
-def decode(line: bytes) -> Message:
+def decode_message(line: bytes) -> Message:
     """Return the message of a line.
 
     Raises:
@@ -41,5 +41,5 @@ def decode(line: bytes) -> Message:
 
 def say(pipe: IO[bytes], message: Mapping[str, Any]) -> None:
     """Write a message and push it out."""
-    pipe.write(encode(message))
+    pipe.write(encode_message(message))
     pipe.flush()

@@ -104,7 +104,7 @@ class _Worker:
 
     def _requests(self) -> Iterator[Message]:
         while line := self._reads.readline():
-            asked = protocol.decode(line)
+            asked = protocol.decode_message(line)
             if asked["do"] == "bye":
                 return
             yield asked

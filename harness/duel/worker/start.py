@@ -65,9 +65,9 @@ def obstacle() -> str:
     except ModuleNotFoundError as error:
         if error.name == "torch":
             return f"it has no torch (Python {found}); install torch there, or name another interpreter"
-        return f"its torch cannot be imported: {first_line(error)}"
+        return f"its torch cannot be imported: {error_line(error)}"
     except Exception as error:  # noqa: BLE001 (whatever a broken installation raises)
-        return f"its torch cannot be imported: {first_line(error)}"
+        return f"its torch cannot be imported: {error_line(error)}"
     version = str(getattr(torch, "__version__", "0"))
     if (
         tuple(int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:2] if part.isdigit())
@@ -77,7 +77,7 @@ def obstacle() -> str:
     return ""
 
 
-def first_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return what an error says, in one line."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"

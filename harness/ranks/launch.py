@@ -18,6 +18,7 @@ from harness.record.store import load_run
 
 if TYPE_CHECKING:
     from harness.measure.runner import Settings
+    from harness.ranks.session import RankRequest
     from harness.workload.model import UnsupportedError
 
 _STARTING_S = 120.0

@@ -1,4 +1,4 @@
-"""Time against stored time: not paired, so that what it can see is stated, and nothing is claimed below it.
+"""Time against stored time: not paired, so that what it can see is stated, and nothing is said below it.
 
 Two sessions differ by where memory lay, what the machine did and how the process started. More samples inside
 a session remove none of that, so that the noise is a floor, and not one that falls with samples.

@@ -11,13 +11,17 @@ from harness.record.names import PEAK, TIME
 from harness.record.schema import Record, Run
 from harness.report.attribution import Branch, memory_sentences, tree
 from harness.report.html import render
-from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
+from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot, witness_plot
 from harness.report.reproduce import case_command
 from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
-from harness.report.tables import CaseTable, case_tables, environment_lines
+from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, environment_lines
 from harness.report.text import percent
 from harness.report.units import ratio
+from harness.report.witness import WITNESS_HEADERS
 
+_WITNESS_CAPTION = (
+    "Resident bytes of a process of its own, sampled by memory_profiler (a witness), and the exact bytes"
+)
 _MOST_LINES = 6  # of a timeline, told apart by dash and colour
 
 
@@ -28,6 +32,8 @@ class CasePart:
     anchor: str
     asks: str
     table: CaseTable
+    exact: tuple[tuple[str, ...], ...]  # every exact metric: its name, and the value of each arm
+    arms: tuple[str, ...]
     plots: tuple[tuple[str, Markup], ...]  # caption, SVG
     attribution: tuple[Branch, ...]
     peak: str
@@ -56,6 +62,8 @@ def run_page(run: Run) -> str:
             "environment": environment_lines(run.environment),
             "command": run.command,
             "run": run.id,
+            "witness_headers": WITNESS_HEADERS,
+            "group_headers": GROUP_HEADERS,
         },
     )
 
@@ -138,6 +146,9 @@ def _case_part(
     lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
     if lines:
         plots.append(("Allocated bytes over one step", timeline_plot(lines[:_MOST_LINES], record.case.id)))
+    watched = [arm for arm in record.arms if arm.timeline]
+    if watched:
+        plots.append((_WITNESS_CAPTION, witness_plot(watched[:_MOST_LINES], record.case.id)))
     curve = None
     if is_curve(record):
         points = curve_points(run, record)
@@ -149,6 +160,8 @@ def _case_part(
         anchor=anchor,
         asks=record.asks,
         table=table,
+        exact=all_exact(record, {metric.name: metric for metric in run.metrics}),
+        arms=tuple(arm.arm for arm in record.arms),
         plots=tuple((caption, Markup(svg)) for caption, svg in plots if svg),  # noqa: S704 (made here)
         attribution=tree(attribution) if attribution else (),
         peak=(

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.judge.contrasts import Contrast
-from harness.record.schema import Allocated
+from harness.record.names import PEAK
+from harness.record.schema import Allocated, ArmResult
 from harness.report.drawing import (
     COLOURS,
     FIGURE_WIDTH,
@@ -129,6 +130,54 @@ def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
         axes.set_ylabel(f"{unit} above the step's start")
         legend_below(figure, axes)
         return svg_element(figure, f"timeline {name}")
+
+
+def witness_plot(arms: Sequence[ArmResult], name: str) -> str:
+    """Return resident bytes over one step as they were sampled, and the exact bytes of the same arms.
+
+    Both are above the start of their step: they were taken in two processes, so that neither the moments
+    nor the starts are the same. The exact curve is shown where it was measured, else the exact peak.
+    """
+    with style():
+        figure, axes = one_panel(3.0)
+        highest = [resident for arm in arms for _, resident in arm.timeline]
+        exact = [arm.counts.get(PEAK, 0) for arm in arms]
+        scale, unit = axis(max((*highest, *exact, 0)), "B")
+        for index, arm in enumerate(arms):
+            seconds, resident = zip(*arm.timeline, strict=True)
+            axes.plot(
+                [1e3 * at for at in seconds],
+                [level / scale for level in resident],
+                label=f"{arm.arm}, sampled",
+                marker=".",
+                markersize=3,
+                linewidth=0.8,
+                color=COLOURS[index % len(COLOURS)],
+            )
+            if arm.allocated is not None:
+                times, levels = _thinned(arm.allocated)
+                axes.step(
+                    [1e3 * time for time in times],
+                    [level / scale for level in levels],
+                    where="post",
+                    label=f"{arm.arm}, exact",
+                    linewidth=1.2,
+                    linestyle="--",
+                    color=COLOURS[index % len(COLOURS)],
+                )
+            elif PEAK in arm.counts:
+                axes.axhline(
+                    arm.counts[PEAK] / scale,
+                    label=f"{arm.arm}, exact peak",
+                    linewidth=1.2,
+                    linestyle="--",
+                    color=COLOURS[index % len(COLOURS)],
+                )
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set_xlabel("ms")
+        axes.set_ylabel(f"{unit} above the step's start")
+        legend_below(figure, axes)
+        return svg_element(figure, f"witness {name}")
 
 
 def _thinned(line: Allocated) -> tuple[list[float], list[int]]:

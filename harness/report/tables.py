@@ -8,7 +8,8 @@ from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.ranks import rank_lines
 from harness.report.text import markdown, markdown_table, tables_in_width, text_table, width_of
-from harness.report.units import quantity, ratio_with_interval
+from harness.report.units import quantity, ratio_with_interval, whole
+from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class CaseTable:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]  # rows of the parameter groups, where there are any
+    witnessed: tuple[tuple[str, ...], ...] = ()  # rows of sampled resident memory, where it was sampled
 
 
-_GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
+GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
 _TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
 
 
@@ -55,7 +57,7 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
     case = record.case
     setting = (case.model, case.variant, case.mode, case.dtype, case.memory_format)
     title = ", ".join(part for part in (*setting, f"batch {case.batch_size}") if part)
-    columns = tuple(name for name in record.columns if any(name in arm.counts for arm in record.arms))
+    columns = columns_of(record, metrics)
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         rows.extend(
@@ -76,7 +78,32 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
     )
     timed = next((metric.name for metric in metrics.values() if metric.kind == "noisy"), "-")
     headers = ("arm", timed, "ratio [99 % interval]", "verdict", *columns)
-    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups)
+    witnessed = tuple(row for arm in record.arms for row in witness_rows(arm))
+    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups, witnessed)
+
+
+def columns_of(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    """Return the exact metrics that a record's table shows.
+
+    First come those that its question lists, in that order, then those that say of themselves that they
+    belong in every table; a metric that no arm has is left out.
+    """
+    everywhere = (metric.name for metric in metrics.values() if metric.kind == "exact" and metric.everywhere)
+    names = dict.fromkeys((*record.columns, *everywhere))
+    return tuple(name for name in names if any(name in arm.counts for arm in record.arms))
+
+
+def all_exact(record: Record, metrics: Mapping[str, Metric]) -> tuple[tuple[str, ...], ...]:
+    """Return every exact metric of a record, its name and each arm's value, but those that are 0 in all."""
+    return tuple(
+        (metric.name, *(_exact_cell(arm, metric) for arm in record.arms))
+        for metric in metrics.values()
+        if metric.kind == "exact" and any(arm.counts.get(metric.name) for arm in record.arms)
+    )
+
+
+def _exact_cell(arm: ArmResult, metric: Metric) -> str:
+    return whole(arm.counts.get(metric.name), metric.unit)
 
 
 _MOST_GROUPS = 4  # an arm with more has one for each parameter, which is said by its name
@@ -127,6 +154,7 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
         lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))
+        lines.extend(line for line in [witness_line(arm)] if line)
         lines.extend(
             f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
             f" in {block.module or 'the model itself'}, unaccounted for"
@@ -219,6 +247,8 @@ def question_page(run: Run, question: str) -> str:
         lines += [f"## {markdown(table.title)}", "", markdown_table(table.headers, table.rows), ""]
         lines += [f"- {markdown(line)}" for line in table.lines]
         if table.groups:
-            lines += ["", markdown_table(_GROUP_HEADERS, table.groups)]
+            lines += ["", markdown_table(GROUP_HEADERS, table.groups)]
+        if table.witnessed:
+            lines += ["", markdown_table(WITNESS_HEADERS, table.witnessed)]
         lines.append("")
     return "\n".join(lines)

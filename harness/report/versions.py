@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.errors import HarnessError
 from harness.judge.contrasts import Contrast, contrasts
 from harness.record.schema import ArmResult, Metric, Record, Run
-from harness.report.tables import environment_lines
+from harness.report.tables import columns_of, environment_lines
 from harness.report.text import markdown, markdown_table
 from harness.report.units import ratio, whole
 
@@ -67,7 +67,7 @@ def _case_rows(
     judged: dict[str, Sequence[Contrast]],
 ) -> list[tuple[str, ...]]:
     arms = dict.fromkeys(arm.arm for record in records.values() for arm in record.arms)
-    columns = next(iter(records.values())).columns
+    columns = dict.fromkeys(name for record in records.values() for name in columns_of(record, metrics))
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         results = {version: records[version].arm(arm) if version in records else None for version in versions}

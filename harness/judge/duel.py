@@ -93,7 +93,7 @@ def _named(cause: Cause) -> str:
     """
     module = cause.module or "the model itself"
     kind = f" ({cause.kind})" if cause.kind else ""
-    unit = " B" if cause.unit == "B" else ""
+    unit = "" if cause.unit == "1" else f" {cause.unit}"
     return f"{module}{kind} {cause.operator} {cause.head - cause.base:+,}{unit}"
 
 

@@ -29,7 +29,7 @@ def block_of(path: str) -> tuple[str, int | None]:
 
     A number at the very front, before a name and another number, is part of the path.
 
-    >>> block_of("transformer.h.3.mlp.act"), place("classifier")
+    >>> block_of("transformer.h.3.mlp.act"), block_of("classifier")
     (('transformer.h', 3), ('classifier', None))
     """
     match = re.match(r"(?:((?:\d+\.)?\D.*?)\.)?(\d+)(?:\.|$)", path)

@@ -85,17 +85,19 @@ def held(
     around = Repository.around(Path.cwd())
     commit = around.commit("HEAD")[:12] if around else ""
 
-    def kept(duel: Duel, share: float) -> tuple[Environment, list[DuelTrial]]:
+    def place_and_trials(duel: Duel, share: float) -> tuple[Environment, list[DuelTrial]]:
         where = msgspec.structs.replace(duel.base.run.environment, commit=commit)
         return where, list(trials_of(Judged.of(duel), share))
 
     with repository(planted):
         for number in range(max(suites, singles)):  # in turns, so that an interrupted run has both
             if number < suites:
-                yield kept(hold_duel("base", "base", CASES, Unwatched(), seed=seed + number), 0.0)
+                yield place_and_trials(hold_duel("base", "base", CASES, Unwatched(), seed=seed + number), 0.0)
             if number < singles:
                 target = CASES[number % len(CASES)]
-                yield kept(hold_duel("base", "head", (target,), Unwatched(), seed=seed + number), planted)
+                yield place_and_trials(
+                    hold_duel("base", "head", (target,), Unwatched(), seed=seed + number), planted
+                )
 
 
 def main(  # noqa: PLR0917 (typer makes an option of every argument)
@@ -118,13 +120,13 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         if not suites + singles:
             raise HarnessError("--suites and --singles are 0; nothing is left to hold")
         command = shlex.join(["python", "-m", "bench.duels", *sys.argv[1:]])
-        kept = json.resolve()
+        target = json.resolve()
         trials: list[DuelTrial] = []
         with progress("duels", suites + singles) as step:
             for environment, more in held(suites, singles, planted, seed):
                 trials += more
-                found = DuelTrials(environment=environment, command=command, trials=tuple(trials))
-                replace_file(kept, msgspec.json.encode(found))  # what was held is kept, whatever comes
+                record = DuelTrials(environment=environment, command=command, trials=tuple(trials))
+                replace_file(target, msgspec.json.encode(record))  # what was held is kept, whatever comes
                 step()
         typer.echo(f"wrote {json}", err=True)
     replace_file(markdown, (table := trials_markdown(load_trials(from_json or json))).encode())

@@ -45,21 +45,21 @@ class DuelTrials(msgspec.Struct, frozen=True, kw_only=True):
     trials: tuple[DuelTrial, ...]
 
 
-def trials_of(found: Judged, planted: float) -> Iterable[DuelTrial]:
+def trials_of(duel: Judged, planted: float) -> Iterable[DuelTrial]:
     """Yield what a duel says of each case."""
-    by_arm = {(timed.case, timed.arm): timed for timed in found.times}
-    for arm in found.duel.arms:
+    by_arm = {(timed.case, timed.arm): timed for timed in duel.times}
+    for arm in duel.duel.arms:
         if arm.samples is None:
             continue
         timed = by_arm[arm.case, arm.arm]
         yield DuelTrial(
             case=arm.case.split("/")[1].rpartition(":")[2],
             planted=planted,
-            cases=len(found.times),
+            cases=len(duel.times),
             values=tuple(log_ratios(arm.samples.reference, arm.samples.arm, arm.samples.unit)),
             verdict=timed.judgement.verdict.value,
             call_s=timed.base,
-            duel_s=found.duel.seconds,
+            duel_s=duel.duel.seconds,
         )
 
 
@@ -67,7 +67,7 @@ def load_trials(path: Path) -> DuelTrials:
     """Read a file of trials.
 
     Raises:
-        HarnessError: it cannot be read, or is none.
+        HarnessError: it cannot be read, or holds no trials.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=DuelTrials)

@@ -30,12 +30,12 @@ def document(path: Path) -> Document:
     return one_table("the trials of duels", name, lambda: trials_markdown(trials))
 
 
-def trials_markdown(found: DuelTrials) -> str:
+def trials_markdown(trials: DuelTrials) -> str:
     """Return both tables and where they come from."""
-    equal = [trial for trial in found.trials if not trial.planted]
-    planted = [trial for trial in found.trials if trial.planted]
+    equal = [trial for trial in trials.trials if not trial.planted]
+    planted = [trial for trial in trials.trials if trial.planted]
     where = "  \n".join(
-        [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
+        [*map(markdown, environment_lines(trials.environment)), f"Measured by `{trials.command}`."]
     )
     parts = ["# What a duel finds, and what it does not invent", where]
     if equal:

@@ -98,13 +98,13 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
 ) -> None:
     """Compare the harness with other tools on the same work: what they resolve, and what they read."""
     if from_json is None:
-        found = measured(seconds, repeats, readings, only or [], time=time, memory=memory)
-        replace_file(json, msgspec.json.encode(found))
+        comparison = measured(seconds, repeats, readings, only or [], time=time, memory=memory)
+        replace_file(json, msgspec.json.encode(comparison))
         typer.echo(f"wrote {json}", err=True)
-    found = load_comparison(from_json or json)
-    replace_file(markdown, peers_markdown(found).encode())
-    typer.echo(peers_text(found))
-    typer.echo(f"measured by {found.command}; wrote {markdown}", err=True)
+    comparison = load_comparison(from_json or json)
+    replace_file(markdown, peers_markdown(comparison).encode())
+    typer.echo(peers_text(comparison))
+    typer.echo(f"measured by {comparison.command}; wrote {markdown}", err=True)
 
 
 if __name__ == "__main__":

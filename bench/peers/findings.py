@@ -18,7 +18,7 @@ def share_percent(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Return an error in percent, with its sign unless there is none.
+    """Return an error in percent, with its sign unless it is 0.
 
     >>> signed(0.165), signed(-1.0), signed(0.0)
     ('+16.5 %', '-100 %', '0 %')
@@ -31,7 +31,7 @@ def timing_findings(figures: Sequence[TimingFigures]) -> list[str]:
     peers = [figure for figure in figures if not figure.is_harness and len(figure.row.trials) > 1]
     lines = []
     for own in figures:
-        # What one object on both sides resolves is no answer for two copies.
+        # What one object on both sides resolves does not answer for two copies.
         others = [peer for peer in peers if own.row.sides == OBJECT or peer.row.sides != OBJECT]
         if own.is_harness and others and len(own.row.trials) > 1:
             lines.append(_against(own, sorted(others, key=lambda peer: peer.resolution.smallest)))

@@ -67,7 +67,7 @@ class PeerComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadableComparisonError(HarnessError, ValueError):
-    """A file that is no comparison of tools, and why."""
+    """A file that is not a comparison of tools, and why."""
 
 
 def load_comparison(path: Path) -> PeerComparison:
@@ -77,15 +77,15 @@ def load_comparison(path: Path) -> PeerComparison:
         UnreadableComparisonError: missing, not such a file, or of a newer format.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=PeerComparison)
+        comparison = msgspec.json.decode(path.read_bytes(), type=PeerComparison)
     except OSError as error:
         raise UnreadableComparisonError(f"{path} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UnreadableComparisonError(
             f"{path} is not what `python -m bench.peers --json` writes: {error}"
         ) from error
-    if found.schema != PEERS_SCHEMA:
+    if comparison.schema != PEERS_SCHEMA:
         raise UnreadableComparisonError(
-            f"{path} has format {found.schema}; format {PEERS_SCHEMA} is read here"
+            f"{path} has format {comparison.schema}; format {PEERS_SCHEMA} is read here"
         )
-    return found
+    return comparison

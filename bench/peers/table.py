@@ -49,62 +49,65 @@ def document(path: Path) -> Document:
     return one_table("a comparison of tools", path.stem, lambda: peers_markdown(comparison))
 
 
-def peers_markdown(found: PeerComparison) -> str:
+def peers_markdown(comparison: PeerComparison) -> str:
     """Return the page."""
     lines = ["# The same work under other tools", ""]
-    lines += [f"{markdown(line)}  " for line in environment_lines(found.environment)]
-    lines += [f"Measured by `{found.command}`.", ""]
-    if found.timing:
-        timing = timing_figures(found.timing)
+    lines += [f"{markdown(line)}  " for line in environment_lines(comparison.environment)]
+    lines += [f"Measured by `{comparison.command}`.", ""]
+    if comparison.timing:
+        timing = timing_figures(comparison.timing)
         lines += [
             "## Time",
             "",
-            f"{markdown(found.work)}, batch {found.batch_size}; {found.seconds:g} s of timing, both sides.",
+            (
+                f"{markdown(comparison.work)}, batch {comparison.batch_size};"
+                f" {comparison.seconds:g} s of timing, both sides."
+            ),
             "",
         ]
-        cells = [list(_timing_cells(row, timing).values()) for row in found.timing]
+        cells = [list(_timing_cells(row, timing).values()) for row in comparison.timing]
         lines += [markdown_table(TIMING_HEADERS, cells)]
         lines += ["", *(line.format(needed=deviations_needed()) for line in _EXPLAINED), ""]
         lines += [f"- {markdown(line)}" for line in timing_findings(timing)]
         lines += ["", "When each tool says that two sides differ:", ""]
-        lines += [f"- {markdown(line)}" for line in _rules(found.timing)]
-        lines += [*(f"- {markdown(line)}" for line in _reasons(found.timing)), ""]
-    if found.memory:
-        memory = memory_figures(found.memory)
+        lines += [f"- {markdown(line)}" for line in _rules(comparison.timing)]
+        lines += [*(f"- {markdown(line)}" for line in _reasons(comparison.timing)), ""]
+    if comparison.memory:
+        memory = memory_figures(comparison.memory)
         lines += [
             "## Memory",
             "",
-            f"{markdown(found.work)}: peak bytes of one call.",
+            f"{markdown(comparison.work)}: peak bytes of one call.",
             "",
         ]
-        cells = [list(_memory_cells(row, memory).values()) for row in found.memory]
+        cells = [list(_memory_cells(row, memory).values()) for row in comparison.memory]
         lines += [markdown_table(MEMORY_HEADERS, cells)]
         lines += ["", *_MEMORY_EXPLAINED, ""]
         lines += [f"- {markdown(line)}" for line in memory_findings(memory)]
         lines += ["", "What each tool states:", ""]
-        lines += [f"- {markdown(line)}" for line in _formulas(found.memory)]
-        lines += [*(f"- {markdown(line)}" for line in _reasons(found.memory)), ""]
+        lines += [f"- {markdown(line)}" for line in _formulas(comparison.memory)]
+        lines += [*(f"- {markdown(line)}" for line in _reasons(comparison.memory)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def peers_text(found: PeerComparison) -> str:
+def peers_text(comparison: PeerComparison) -> str:
     """Return the narrower tables, and what they say, as plain text."""
-    timing, memory = timing_figures(found.timing), memory_figures(found.memory)
+    timing, memory = timing_figures(comparison.timing), memory_figures(comparison.memory)
     parts = []
-    if found.timing:
-        cells = [_timing_cells(row, timing) for row in found.timing]
+    if comparison.timing:
+        cells = [_timing_cells(row, timing) for row in comparison.timing]
         parts += [
             _plain(_TIMING_IN_TERMINAL, cells),
             "",
-            *_filled([*timing_findings(timing), *_reasons(found.timing)]),
+            *_filled([*timing_findings(timing), *_reasons(comparison.timing)]),
         ]
-    if found.memory:
-        more = [_memory_cells(row, memory) for row in found.memory]
+    if comparison.memory:
+        more = [_memory_cells(row, memory) for row in comparison.memory]
         parts += [
             "",
             _plain(_MEMORY_IN_TERMINAL, more),
             "",
-            *_filled([*memory_findings(memory), *_reasons(found.memory)]),
+            *_filled([*memory_findings(memory), *_reasons(comparison.memory)]),
         ]
     return "\n".join(parts).strip("\n")
 
@@ -124,16 +127,18 @@ def _timing_cells(row: TimingRow, figures: Sequence[TimingFigures]) -> dict[str,
         return dict(
             zip(TIMING_HEADERS, (f"{row.tool}, {row.statistic}", row.sides, *"0---------"), strict=True)
         )
-    seen = figure.resolution
+    resolved = figure.resolution
     cells = (
         figure.name,
         row.sides,
         f"{len(row.trials):,}",
         quantity(figure.timed_s, "s"),
         quantity(figure.all_in_s, "s"),
-        _or_dash(seen.spread),
-        _or_dash(seen.smallest),
-        "-" if math.isnan(seen.low) else f"{share_percent(seen.low)} to {share_percent(seen.high)}",
+        _or_dash(resolved.spread),
+        _or_dash(resolved.smallest),
+        "-"
+        if math.isnan(resolved.low)
+        else f"{share_percent(resolved.low)} to {share_percent(resolved.high)}",
         "-" if math.isnan(figure.times_object) else f"{figure.times_object:,.3g}",
         "-" if math.isnan(figure.times_copies) else f"{figure.times_copies:,.3g}",
         str(figure.alarms),

@@ -19,11 +19,11 @@ def _outcome(
     reference: Callable[[], object], arm: Callable[[], object], seconds: float, seed: int
 ) -> StatisticOutcome:
     # `compare` times its A/A control on top of its budget; here the control counts.
-    found = compare(reference, arm, budget=seconds / (1 + CONTROL_SHARE), seed=seed)
-    if found.ratio is None or found.samples is None:
-        raise PeerError(found.reason)
-    alarm = found.verdict in (Verdict.BETTER, Verdict.WORSE)
-    return StatisticOutcome(math.log(found.ratio), alarm, found.samples.measured_s)
+    comparison = compare(reference, arm, budget=seconds / (1 + CONTROL_SHARE), seed=seed)
+    if comparison.ratio is None or comparison.samples is None:
+        raise PeerError(comparison.reason)
+    alarm = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return StatisticOutcome(math.log(comparison.ratio), alarm, comparison.samples.measured_s)
 
 
 def _one_object(seconds: float, seed: int) -> tuple[StatisticOutcome, ...]:

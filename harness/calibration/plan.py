@@ -88,7 +88,7 @@ def parse_plan(
         device: as torch names it.
 
     Raises:
-        PlanError: something is no number, out of range, or unknown.
+        PlanError: something is not a number, out of range, or unknown.
         WorkloadError: there is no such device here.
     """
     check_device(device)

@@ -65,28 +65,28 @@ def resolved(thresholds: Sequence[float]) -> float:
     return sorted(thresholds)[math.ceil(POWER * len(thresholds)) - 1]
 
 
-def table_rows(found: Calibration) -> list[tuple[str, ...]]:
+def table_rows(calibration: Calibration) -> list[tuple[str, ...]]:
     """Return the rows of the A/A cells, under `HEADERS`."""
     rows: list[tuple[str, ...]] = []
-    for cell in _aa(found):
-        seen = look_at(cell)
+    for cell in _aa(calibration):
+        figures = look_at(cell)
         rows.append(
             (
                 cell.kind,
                 quantity(cell.call_s, "s"),
                 f"{len(cell.trials):,}",
-                str(seen.alarms),
-                f"{seen.bound:.2%}",
-                f"{seen.bias:+.3%}",
-                f"{seen.spread:.3%}",
-                f"{resolved(seen.thresholds):.2%}",
-                f"{found.overhead[str(cell.asked_s)]:.3%}",
+                str(figures.alarms),
+                f"{figures.bound:.2%}",
+                f"{figures.bias:+.3%}",
+                f"{figures.spread:.3%}",
+                f"{resolved(figures.thresholds):.2%}",
+                f"{calibration.overhead[str(cell.asked_s)]:.3%}",
             )
         )
     return rows
 
 
-def planted_rows(found: Calibration) -> list[tuple[str, ...]]:
+def planted_rows(calibration: Calibration) -> list[tuple[str, ...]]:
     """Return the rows of the cells with a planted slowdown, under `PLANTED_HEADERS`."""
     return [
         (
@@ -97,30 +97,30 @@ def planted_rows(found: Calibration) -> list[tuple[str, ...]]:
             f"{len(cell.trials):,}",
             f"{_share_found(cell):.1%}",
         )
-        for cell in found.cells
+        for cell in calibration.cells
         if cell.planted
     ]
 
 
-def _aa(found: Calibration) -> list[Condition]:
-    return [cell for cell in found.cells if cell.planted == 0]
+def _aa(calibration: Calibration) -> list[Condition]:
+    return [cell for cell in calibration.cells if cell.planted == 0]
 
 
 def _share_found(cell: Condition) -> float:
     return sum(trial.verdict == Verdict.WORSE.value for trial in cell.trials) / len(cell.trials)
 
 
-def total_line(found: Calibration) -> str:
+def total_line(calibration: Calibration) -> str:
     """Return the false alarms of all A/A comparisons in one line."""
-    trials = [trial for cell in _aa(found) for trial in cell.trials]
+    trials = [trial for cell in _aa(calibration) for trial in cell.trials]
     alarms = sum(trial.verdict in _ALARMS for trial in trials)
     if not trials:
         return "no A/A comparison was made"
     bound = rate_bound(alarms, len(trials))
     return (
-        f"{alarms} false alarms in {len(trials):,} A/A comparisons of {found.budget:g} s:"
+        f"{alarms} false alarms in {len(trials):,} A/A comparisons of {calibration.budget:g} s:"
         f" {alarms / len(trials):.2%}, at most {bound:.2%} (upper 95 % bound);"
-        f" {found.load} bursty processes beside it"
+        f" {calibration.load} bursty processes beside it"
     )
 
 
@@ -139,50 +139,54 @@ def document(path: Path) -> Document:
     )
 
 
-def calibration_markdown(found: Calibration) -> str:
+def calibration_markdown(calibration: Calibration) -> str:
     """Return the page of a calibration."""
     return "\n".join(
         [
             "# What this instrument resolves",
             "",
-            *(f"{markdown(line)}  " for line in environment_lines(found.environment)),
-            *([f"Measured by `{found.command}`."] if found.command else []),
+            *(f"{markdown(line)}  " for line in environment_lines(calibration.environment)),
+            *([f"Measured by `{calibration.command}`."] if calibration.command else []),
             "",
-            total_line(found),
+            total_line(calibration),
             "",
-            markdown_table(HEADERS, table_rows(found)),
+            markdown_table(HEADERS, table_rows(calibration)),
             "",
             "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are the",
             f"ratio's, `resolved` is the slowdown that {POWER:.0%} of the comparisons would have found;",
             "`object` are two bare callables on one object, `copies` two models built alike and moved to",
             "fresh memory while they are timed.",
             "",
-            *([markdown_table(PLANTED_HEADERS, planted_rows(found)), ""] if planted_rows(found) else []),
+            *(
+                [markdown_table(PLANTED_HEADERS, planted_rows(calibration)), ""]
+                if planted_rows(calibration)
+                else []
+            ),
         ]
     )
 
 
-def calibration_text(found: Calibration) -> str:
+def calibration_text(calibration: Calibration) -> str:
     """Return the tables as plain text."""
     parts = [
-        total_line(found),
+        total_line(calibration),
         "",
-        text_table(HEADERS, table_rows(found)),
+        text_table(HEADERS, table_rows(calibration)),
     ]
-    if planted_rows(found):
+    if planted_rows(calibration):
         parts += [
             "",
-            text_table(PLANTED_HEADERS, planted_rows(found)),
+            text_table(PLANTED_HEADERS, planted_rows(calibration)),
         ]
     return "\n".join(parts)
 
 
-def power_plot(found: Calibration) -> str:
+def power_plot(calibration: Calibration) -> str:
     """Return an SVG: the share of comparisons that find a slowdown, against the slowdown."""
     with style():
         figure, axes = one_panel(4.2, width=7)
         axes.axhline(POWER, color=RULE, linewidth=1)
-        for index, cell in enumerate(_aa(found)):
+        for index, cell in enumerate(_aa(calibration)):
             thresholds = look_at(cell).thresholds
             axes.step(
                 [100 * max(value, 1e-4) for value in thresholds],
@@ -191,7 +195,7 @@ def power_plot(found: Calibration) -> str:
                 label=f"{cell.kind}, {quantity(cell.call_s, 's')}",
                 **line_style(index),
             )
-        planted = [cell for cell in found.cells if cell.planted]
+        planted = [cell for cell in calibration.cells if cell.planted]
         if planted:
             axes.plot(
                 [100 * cell.planted for cell in planted],
@@ -205,6 +209,8 @@ def power_plot(found: Calibration) -> str:
         axes.set_xscale("log")
         axes.set_xlabel("slowdown of the arm (%)")
         axes.set_ylabel("share of comparisons that find it")
-        axes.set_title(f"{found.budget:g} s a comparison, {found.load} bursty processes beside it")
+        axes.set_title(
+            f"{calibration.budget:g} s a comparison, {calibration.load} bursty processes beside it"
+        )
         axes.legend(fontsize="small")
         return svg_file(figure)

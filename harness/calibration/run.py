@@ -58,9 +58,9 @@ def calibrate(
         for seconds in dict.fromkeys(cell.call_s for cell in plan.cells)
     }
     overhead = {str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()}
-    found: dict[tuple[SidesKind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    results: dict[tuple[SidesKind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
     for cell in earlier.cells if earlier else ():
-        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
+        results.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
 
     def so_far() -> Calibration:
         return Calibration(
@@ -71,17 +71,17 @@ def calibrate(
             overhead=(earlier.overhead if earlier else {}) | overhead,
             cells=tuple(
                 Condition(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
-                for (kind, seconds, planted), trials in found.items()
+                for (kind, seconds, planted), trials in results.items()
                 if trials
             ),
         )
 
     # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
     counts: dict[tuple[SidesKind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
-    kept = time.monotonic()
+    last_kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
-            trials = found[kind, seconds, planted]
+            trials = results[kind, seconds, planted]
             if len(trials) < wanted:
                 rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
                 count = 0
@@ -94,9 +94,9 @@ def calibrate(
                 sides = _sides(kind, works[seconds], extra, count)
                 trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
-            if keep is not None and time.monotonic() - kept > KEEP_S:
+            if keep is not None and time.monotonic() - last_kept > KEEP_S:
                 keep(so_far())
-                kept = time.monotonic()
+                last_kept = time.monotonic()
     return so_far()
 
 

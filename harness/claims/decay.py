@@ -114,9 +114,9 @@ def groups_decay_the_weight(lab: Lab, world: World = World()) -> Evidence:
     problem = Regression(lab.seed)
     expected = problem.closed_path(lambda w: DECAY * w)
     groups = [{"params": [problem.weights], "weight_decay": DECAY}, {"params": [problem.bias]}]
-    found = problem.path(world.sgd(groups, lr=RATE))
-    errors = {1: relative_error(found[0], expected[0]), STEPS: relative_error(found, expected)}
-    bias_error = relative_error(found[:, -1], expected[:, -1])
+    path = problem.path(world.sgd(groups, lr=RATE))
+    errors = {1: relative_error(path[0], expected[0]), STEPS: relative_error(path, expected)}
+    bias_error = relative_error(path[:, -1], expected[:, -1])
     return Evidence(
         (
             *(
@@ -198,7 +198,7 @@ def _decoupled(lab: Lab) -> float:
 
 @claim(
     "W3",
-    "`wd = 0` is no decay.",
+    "`wd = 0` turns decay off.",
     "100 steps in float64 with weight_decay=0 against the penalty-free closed form for SGD, "
     "and against the same "
     "optimizer without decay for Adam (AdamW's default is not 0, so that leaving the "
@@ -248,9 +248,14 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
         step = one_part(
             model.__call__, model.module, *(t for t in model.inputs if isinstance(t, torch.Tensor))
         )
-        seen = Observation(step)
+        observation = Observation(step)
         costs.append(
-            (seen.forward.peak_bytes(), seen.books.saved, seen.graph.nodes, len(seen.forward.operators))
+            (
+                observation.forward.peak_bytes(),
+                observation.books.saved,
+                observation.graph.nodes,
+                len(observation.forward.operators),
+            )
         )
         steps.append(step)
     longer = replace(lab, budget=3 * lab.budget)  # sameness takes longer to see than a difference

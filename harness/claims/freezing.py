@@ -271,7 +271,7 @@ def _model_parameters(model: Model, arm: str) -> list[nn.Parameter]:
 def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
     """Freeze by position; compare time and bytes of a training step."""
     question = _question(world)
-    found, numbers, panels = [], [], []
+    rows, numbers, panels = [], [], []
     for name in lab.timed:
         record = measure_case(question, case_of(question, name, "train"), _POSITIONS, lab)
         reference, *arms = record.arms
@@ -285,7 +285,7 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
         ]
         for arm, judgement in zip(arms, judgements, strict=True):
             shown = _SHOWN.get(arm.arm, arm.arm)
-            found.append(
+            rows.append(
                 (
                     f"{shown}: time",
                     name,
@@ -297,15 +297,13 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
             for metric in ("peak", "saved"):
                 before, after = reference.counts[metric], arm.counts[metric]
                 says = f"{name}, {shown}: {metric} {before:,} B, then {after:,} B"
-                found.append((f"{shown}: {metric} bytes", name, after < before, says))
+                rows.append((f"{shown}: {metric} bytes", name, after < before, says))
                 numbers.append(Number(name=f"{name}, {shown}: {metric}", value=after, unit="B"))
         panels += _panels(name, record, judgements)
     caption = (
         "A training step by what is frozen, as a share of the step with everything trainable (dashed line)."
     )
-    return Evidence(
-        by_place(found), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),)
-    )
+    return Evidence(by_place(rows), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),))
 
 
 def _panels(name: str, record: Record, judgements: tuple[Judgement, ...]) -> list[Panel]:

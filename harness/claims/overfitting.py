@@ -64,7 +64,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
     gap = ratio_over_seeds(free.test[-1], free.train[-1])
     change = ratio_over_seeds(decayed.test[-1], free.test[-1])
     shrunk = ratio_over_seeds(decayed.norm[-1], decayed.norm[0])
-    kept = ratio_over_seeds(free.norm[-1], free.norm[0])
+    norm_ratio = ratio_over_seeds(free.norm[-1], free.norm[0])
     checks = (
         Check(
             says=f"wd = 0: test loss / training loss at the end {words(gap)}, at least 10",
@@ -78,7 +78,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
         number("wd = 0: test / training loss", gap, "ratio"),
         number("test loss, wd = 3 / wd = 0", change, "ratio"),
         number("wd = 3: ||w|| end / start", shrunk, "ratio"),
-        number("wd = 0: ||w|| end / start", kept, "ratio"),
+        number("wd = 0: ||w|| end / start", norm_ratio, "ratio"),
         *(
             number(f"wd = {decay:g}: {name} loss at the end", estimate(getattr(history, name)[-1]))
             for decay, history in histories.items()
@@ -190,6 +190,6 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
 
 
 def _no_worse(change: Estimate) -> bool | None:
-    if change.high <= 1.01:  # noqa: PLR2004 (1 % is none)
+    if change.high <= 1.01:  # noqa: PLR2004 (1 % counts as equal)
         return True
     return False if change.low > 1 else None

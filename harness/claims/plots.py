@@ -76,9 +76,9 @@ def _share_heights(every: Sequence[Axes], panels: Sequence[Panel]) -> None:
         kinds.setdefault((panel.y_label, panel.y_scale, panel.ticks), []).append(axes)
     for (_, _, ticks), alike in kinds.items():
         limits = [axes.get_ylim() for axes in alike]
-        for place, axes in enumerate(alike):
+        for number, axes in enumerate(alike):
             if ticks:
-                axes.tick_params(labelleft=place == 0)
+                axes.tick_params(labelleft=number == 0)
             else:
                 axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
@@ -207,11 +207,11 @@ def _overlap(one: BboxBase, other: BboxBase) -> float:
     return 0.0 if both is None else float(both.width * both.height)
 
 
-def _draw_bars(axes: Axes, series: Series, index: int, place: int, count: int) -> None:
+def _draw_bars(axes: Axes, series: Series, index: int, number: int, count: int) -> None:
     thick = 0.8 / count
-    places = [row + (place - (count - 1) / 2) * thick for row in series.y]
+    heights = [row + (number - (count - 1) / 2) * thick for row in series.y]
     axes.barh(
-        places,
+        heights,
         series.x,
         height=thick * 0.9,
         label=series.name,
@@ -221,5 +221,5 @@ def _draw_bars(axes: Axes, series: Series, index: int, place: int, count: int) -
         linewidth=0,
     )
     if series.low and series.high:
-        for height, low, high in zip(places, series.low, series.high, strict=True):
+        for height, low, high in zip(heights, series.low, series.high, strict=True):
             axes.plot([low, high], [height, height], color=INK, linewidth=1.2)

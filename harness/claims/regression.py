@@ -177,16 +177,16 @@ def sweep(
     return torch.stack(train, 1), torch.stack(test, 1)
 
 
-def _part(task: RegressionTask, kept: torch.Tensor, left_out: torch.Tensor) -> RegressionTask:
+def _part(task: RegressionTask, examples: torch.Tensor, held_out: torch.Tensor) -> RegressionTask:
     """Return the task of learning from some training examples and being tested on others."""
-    return RegressionTask(task.x[:, kept], task.y[:, kept], task.x[:, left_out], task.y[:, left_out])
+    return RegressionTask(task.x[:, examples], task.y[:, examples], task.x[:, held_out], task.y[:, held_out])
 
 
 def validate_by_split(task: RegressionTask, strengths: Sequence[float], fit: FitModel) -> torch.Tensor:
     """Return the mean square [seed, strength] on the last fifth of the training data, fitted on the rest."""
     examples = torch.arange(task.x.shape[1])
-    kept = len(examples) - len(examples) // FOLDS
-    return sweep(_part(task, examples[:kept], examples[kept:]), strengths, fit)[1]
+    count = len(examples) - len(examples) // FOLDS
+    return sweep(_part(task, examples[:count], examples[count:]), strengths, fit)[1]
 
 
 def validate_by_folds(task: RegressionTask, strengths: Sequence[float], fit: FitModel) -> torch.Tensor:

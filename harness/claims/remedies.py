@@ -128,13 +128,13 @@ def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
 def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the test error where training was stopped, and the epochs until then, of every seed."""
     task = friedman_data(arena.seeds, arena.seed, TRAIN + HELD_OUT if extra else TRAIN)
-    kept = task.x.shape[1] - HELD_OUT
-    part = replace(task, x=task.x[:, :kept], y=task.y[:, :kept])
-    held_out = replace(task, test_x=task.x[:, kept:], test_y=task.y[:, kept:])
+    count = task.x.shape[1] - HELD_OUT
+    part = replace(task, x=task.x[:, :count], y=task.y[:, :count])
+    held_out = replace(task, test_x=task.x[:, count:], test_y=task.y[:, count:])
     network = Network.build(arena.seeds, arena.seed)
     history = train_network(network, part, arena.seed, epochs=arena.epochs, held_out=held_out, every=1)
-    place = world.stop(history.train)
-    return history.test.gather(0, place.unsqueeze(0)).squeeze(0), place + 1
+    epoch = world.stop(history.train)
+    return history.test.gather(0, epoch.unsqueeze(0)).squeeze(0), epoch + 1
 
 
 @claim(

@@ -77,8 +77,8 @@ def put_all_to_the_test(
         complete=False,
         command=f"harness claims --seed {lab.seed} --seeds {lab.seeds} --budget {lab.budget:g}",
     )
-    for place, claim in enumerate(claims):
-        tell(place, claim)
+    for number, claim in enumerate(claims):
+        tell(number, claim)
         run = msgspec.structs.replace(run, results=(*run.results, put_to_the_test(claim, lab)))
         keep(run)
     run = msgspec.structs.replace(run, plots=_overviews(run.results), complete=True)

@@ -11,7 +11,7 @@ from harness.judge.interval import median_interval
 from harness.judge.rates import rate_interval
 
 CONFIDENCE = 0.99
-SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none
+SMALLEST_GAIN = 0.01  # a change of test error within 1 % counts as equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def band(values: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...], tu
     return low, middle, high
 
 
-def number(name: str, found: Estimate, unit: str = "") -> Number:
+def number(name: str, estimated: Estimate, unit: str = "") -> Number:
     """Return an estimate as a number with its interval."""
-    return Number(name=name, value=found.value, low=found.low, high=found.high, unit=unit)
+    return Number(name=name, value=estimated.value, low=estimated.low, high=estimated.high, unit=unit)
 
 
-def words(found: Estimate) -> str:
+def words(estimated: Estimate) -> str:
     """Return an estimate with its interval, as in "0.50 [0.45, 0.55]"."""
-    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+    return f"{estimated.value:.3g} [{estimated.low:.3g}, {estimated.high:.3g}]"

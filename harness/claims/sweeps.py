@@ -66,7 +66,7 @@ def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
     train = torch.stack([2 * history.train[-1] for history in trained], 1)
     test = torch.stack([2 * history.test[-1] for history in trained], 1)
     real = diabetes_data(lab.seeds, lab.seed)
-    found = {
+    results = {
         "the book's regression, SGD": (STRENGTHS, train, test, "weight decay"),
         "diabetes, ridge": (
             RIDGE_STRENGTHS,
@@ -75,7 +75,7 @@ def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
         ),
     }
     checks, numbers, panels = [], [], []
-    for name, (strengths, training, testing, label) in found.items():
+    for name, (strengths, training, testing, label) in results.items():
         more_checks, more_numbers = _shape(name, strengths, training, testing)
         checks += more_checks
         numbers += more_numbers
@@ -98,9 +98,7 @@ def _shape(
         ratio_over_seeds(others[:, best], others[:, 0]),
         ratio_over_seeds(others[:, best], others[:, -1]),
     )
-    steps = [
-        ratio_over_seeds(training[:, place], training[:, place + 1]) for place in range(len(strengths) - 1)
-    ]
+    steps = [ratio_over_seeds(training[:, at], training[:, at + 1]) for at in range(len(strengths) - 1)]
     # A fall is a median ratio above 1 by more than rounding, seen with confidence.
     fallen = sum(step.low > 1 + 1e-9 for step in steps)
     checks = [
@@ -206,7 +204,7 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
                 )
             )
             ordered = tuple(excess.sort().values.tolist())
-            shares = tuple(100 * (place + 1) / len(ordered) for place in range(len(ordered)))
+            shares = tuple(100 * (rank + 1) / len(ordered) for rank in range(len(ordered)))
             series.append(Series(name=way, x=ordered, y=shares))
         both = ratio_over_seeds(excesses["5 folds"], excesses["one split"])
         numbers.append(number(f"{name}: test error, 5 folds / one split", both, "ratio"))

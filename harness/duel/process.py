@@ -92,16 +92,17 @@ class Worker:
                 if not selector.select(max(0.0, ends - time.monotonic())):
                     self.kill()
                     raise LostError(self.side.name, f"did not answer within {within:g} s")
-                found = os.read(self.reads, 1 << 16)
-                if not found:
+                chunk = os.read(self.reads, 1 << 16)
+                if not chunk:
                     raise self._lost()
-                self._rest += found
+                self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
         try:
             message = protocol.decode_message(line)
         except ValueError:
             raise DuelError(
-                f"{self.side.name} ({self.side.given}) sent {line[:80]!r}, which is no line of the protocol"
+                f"{self.side.name} ({self.side.given}) sent {line[:80]!r}, which is not a line of"
+                " the protocol"
             ) from None
         if "ended" in message:  # the copy that served is gone, and the process that made it lives on
             self.pid = self.process.pid
@@ -227,5 +228,7 @@ def start_worker(side: SideSource, folder: Path, *, method: str, threads: int, s
 
 def _environment(folder: Path) -> Mapping[str, str]:
     # `python -m harness` and virtual environments leave nothing here that would bend the other side.
-    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "VIRTUAL_ENV"}}
-    return {**kept, "TMPDIR": str(folder)}
+    variables = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "VIRTUAL_ENV"}
+    }
+    return {**variables, "TMPDIR": str(folder)}

@@ -183,10 +183,10 @@ class Referee:
         }
         self.tally.plan(answers)
         contrasts = sum(len(planned.shared) for planned in self.tally.planned)
-        asked = self.settings
-        self.tally.budget = budget_for(contrasts) if asked.budget is None else asked.budget
+        settings = self.settings
+        self.tally.budget = budget_for(contrasts) if settings.budget is None else settings.budget
         if self._is_timed:
-            self._wanted = asked.restarts or restarts_for(contrasts)
+            self._wanted = settings.restarts or restarts_for(contrasts)
         self.watch.planned(self._wanted)
 
     def _shuffled(self) -> list[Planned]:
@@ -221,13 +221,13 @@ class Referee:
                 cost = mean_cost(built["base"]["seconds"], built["head"]["seconds"], arm)
                 self._turns[planned.id, arm] = plan_turns(cost, self.tally.budget / self._wanted)
             sampled[planned.id, arm] = ([], [])
-        left = {arm: self._turns[planned.id, arm].turns for arm in planned.shared}
-        while left:
-            for arm in self._rng.sample(list(left), len(left)):
+        remaining = {arm: self._turns[planned.id, arm].turns for arm in planned.shared}
+        while remaining:
+            for arm in self._rng.sample(list(remaining), len(remaining)):
                 self._round(pair, arm, self._turns[planned.id, arm], sampled[planned.id, arm])
-                left[arm] -= 1
-                if not left[arm]:
-                    del left[arm]
+                remaining[arm] -= 1
+                if not remaining[arm]:
+                    del remaining[arm]
         self._drop(pair)
 
     def _round(self, pair: Workers, arm: str, turns: Turns, into: tuple[list[float], list[float]]) -> None:
@@ -265,15 +265,15 @@ class Referee:
         modules = sorted({target.partition(":")[0] for target in targets if ":" in target})
         for name, worker in pair.items():
             side = worker.side
-            found = worker.ask("strays", root=side.root, modules=modules)
-            if found.get("strays"):
+            answer = worker.ask("strays", root=side.root, modules=modules)
+            if answer.get("strays"):
                 raise DuelError(
-                    f"{name} ({side.given}) imported {found['strays'][0]} from {side.root}, which is the"
+                    f"{name} ({side.given}) imported {answer['strays'][0]} from {side.root}, which is the"
                     " working tree and not that revision; what lies at a revision's root or in its src/"
                     " is found before anything installed"
                 )
             inside = os.path.join(side.tree, "")  # noqa: PTH118 (a prefix)
-            for module, path in found.get("origins", {}).items():
+            for module, path in answer.get("origins", {}).items():
                 if side.root and not path.startswith(inside):
                     self.tally.note(
                         f"{name} imported {module} from {path}, outside the working tree of {side.given}"

@@ -151,8 +151,8 @@ def _interpreter_at(given: str, here: Path) -> Path | None:
 
 
 def _interpreter_named(given: str) -> Path | None:
-    found = shutil.which(given)
-    return Path(found).absolute() if found else None
+    path = shutil.which(given)
+    return Path(path).absolute() if path else None
 
 
 def _neither(given: str, here: Path, repository: Repository | None) -> str:
@@ -160,7 +160,7 @@ def _neither(given: str, here: Path, repository: Repository | None) -> str:
         return f"there is no interpreter at {given}; give the path of one, as in .venv/bin/python"
     if repository is None:
         return (
-            f"{given!r} is no interpreter, and {here} is in no git repository of which it could be a"
+            f"{given!r} is not an interpreter, and {here} is not in a git repository of which it could be a"
             " revision; give the path of an interpreter, as in .venv/bin/python"
         )
     return (

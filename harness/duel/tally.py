@@ -75,8 +75,8 @@ class Tally:
             answer = answers[side]
             self._metrics |= {metric["name"]: msgspec.convert(metric, Metric) for metric in answer["metrics"]}
             self._targets |= {(side, target): reason for target, reason in answer["refused"].items()}
-            for found in answer["cases"]:
-                cases.setdefault(Case(**found["case"]).id, {})[side] = found
+            for entry in answer["cases"]:
+                cases.setdefault(Case(**entry["case"]).id, {})[side] = entry
         for target, reason in answers["base"]["refused"].items():
             if target in answers["head"]["refused"]:
                 other = answers["head"]["refused"][target]
@@ -85,7 +85,7 @@ class Tally:
                 )
         for name, by_side in cases.items():
             first = next(iter(by_side.values()))
-            arms = {side: found["arms"] for side, found in by_side.items()}
+            arms = {side: entry["arms"] for side, entry in by_side.items()}
             self.planned.append(Planned(name, first["case"], first["asks"], first["columns"], arms))
 
     def refuse(self, side: str, planned: Planned, answer: Message) -> None:

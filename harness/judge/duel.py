@@ -34,9 +34,11 @@ def judge_times(duel: Duel) -> tuple[Timed, ...]:
     better = {metrics[samples.metric].better for _, samples in timed}
     judged: dict[int, Judgement] = {}
     for side in better:  # of one kind unless a metric other than time is ever paired
-        places = [place for place, (_, samples) in enumerate(timed) if metrics[samples.metric].better == side]
-        found = judge_family([values[place] for place in places], better=side, floor=duel.floor)
-        judged |= dict(zip(places, found, strict=True))
+        indices = [
+            index for index, (_, samples) in enumerate(timed) if metrics[samples.metric].better == side
+        ]
+        judgements = judge_family([values[index] for index in indices], better=side, floor=duel.floor)
+        judged |= dict(zip(indices, judgements, strict=True))
     return tuple(
         Timed(
             case=arm.case,
@@ -44,9 +46,9 @@ def judge_times(duel: Duel) -> tuple[Timed, ...]:
             metric=samples.metric,
             base=undisturbed_seconds(samples.reference),
             head=undisturbed_seconds(samples.arm),
-            judgement=judged[place],
+            judgement=judged[index],
         )
-        for place, (arm, samples) in enumerate(timed)
+        for index, (arm, samples) in enumerate(timed)
     )
 
 
@@ -55,7 +57,7 @@ def _metrics(duel: Duel) -> Mapping[str, Metric]:
 
 
 def judge_duel(duel: Duel, times: Iterable[Timed]) -> Outcome:
-    """Return what is to be said of a duel, one finding a row; what is the same or equal is none."""
+    """Return what is to be said of a duel, one finding a row; what is the same or equal is left out."""
     metrics = _metrics(duel)
     exact = compare_runs(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
     causes = {(arm.case, arm.arm): arm.causes for arm in duel.arms}

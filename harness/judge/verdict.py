@@ -73,7 +73,7 @@ def judge_family(
     Args:
         contrasts: log ratios, [contrast][unit].
         better: "lower" or "higher", whichever the metric calls good.
-        floor: the largest relative change that is none.
+        floor: the largest relative change that counts as equal.
         alpha: the chance of one false alarm or more in the family.
 
     Raises:
@@ -86,15 +86,15 @@ def judge_family(
         raise ValueError(f"floor is {floor}; it is finite and at least 0")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; it lies between 0 and 1")
-    p_values = {place: sign_test(values) for place, values in enumerate(contrasts) if not _fault(values)}
+    p_values = {number: sign_test(values) for number, values in enumerate(contrasts) if not _fault(values)}
     adjusted = dict(zip(p_values, holm(tuple(p_values.values())), strict=True))
     rise = Verdict.WORSE if better == "lower" else Verdict.BETTER
     rules = _Rules(rise=rise, limit=math.log1p(floor), alpha=alpha)
     return tuple(
-        rules.weigh(values, p=p_values[place], p_adjusted=adjusted[place], family=len(p_values))
-        if place in p_values
+        rules.weigh(values, p=p_values[number], p_adjusted=adjusted[number], family=len(p_values))
+        if number in p_values
         else invalid(_fault(values), units=len(values))
-        for place, values in enumerate(contrasts)
+        for number, values in enumerate(contrasts)
     )
 
 

@@ -95,7 +95,7 @@ def measure_over_ranks(
 
     with spoken_once(place, watch):
         if not 1 <= time_limit < math.inf:
-            raise RanksError(f"a time limit of {time_limit} s is none; give 1 second or more")
+            raise RanksError(f"a time limit of {time_limit} s cannot be kept; give 1 second or more")
         run = RankSession(place, ask, time_limit, watch).measure()
         watch.print(environment_text(run, watch.width))
         if html is not None and place.rank == 0:

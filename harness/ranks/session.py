@@ -125,10 +125,10 @@ class RankSession:
         at("comparing what was asked")
         check_alike(crew.gathered(_as_told(request)), "was asked for")
         self.run = self._begun(crew, request)
-        for asked in request.cases:
-            at(f"finding {asked.model}")
-            entry = agreed(crew, partial(_entry, asked.model, request.loss))
-            case = replace(asked, model=entry.name, batch_size=asked.batch_size or entry.batch_size)
+        for wanted in request.cases:
+            at(f"finding {wanted.model}")
+            entry = agreed(crew, partial(_entry, wanted.model, request.loss))
+            case = replace(wanted, model=entry.name, batch_size=wanted.batch_size or entry.batch_size)
             at(f"looking at {case.model}")
             model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
             check_alike(crew.gathered(model), f"built {case.model} with")
@@ -168,7 +168,7 @@ class RankSession:
         if self.run is None or self._record is None:
             return
         self._record = record = self._record.with_arm(result)
-        others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
+        others = tuple(each for each in self.run.records if each.case.id != record.case.id)
         self.run = msgspec.structs.replace(self.run, records=(*others, record))
         if self.place.rank == 0:
             self.watch.kept(self.run)

@@ -19,10 +19,10 @@ def main() -> None:
     from harness.ranks.session import RankRequest, RankSession, spoken_once
     from harness.report.watch import TerminalWatch
 
-    asked, written, limit = sys.argv[1:]
+    request_file, written, limit = sys.argv[1:]
     place = place_of(os.environ, "harness.ranks.worker")
     watch = TerminalWatch(Path(written) if place.rank == 0 else None, out=Console(quiet=True))
-    request = msgspec.json.decode(Path(asked).read_bytes(), type=RankRequest)
+    request = msgspec.json.decode(Path(request_file).read_bytes(), type=RankRequest)
     with spoken_once(place, watch):
         RankSession(place, lambda: request, float(limit), watch).measure()
 

@@ -20,12 +20,12 @@ def check_run(run: Run) -> None:
         if metric.name in metrics:
             raise ImplausibleError(f"metric {metric.name!r} is declared twice")
         metrics[metric.name] = metric
-    seen = set()
+    cases = set()
     for record in run.records:
         name = record.case.id
-        if name in seen:
+        if name in cases:
             raise ImplausibleError(f"case {name!r} is there twice; keep one record a case")
-        seen.add(name)
+        cases.add(name)
         arms = set()
         for arm in record.arms:
             where = f"case {name!r}, arm {arm.arm!r}"

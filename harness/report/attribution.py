@@ -78,8 +78,8 @@ def tree(attribution: Attribution) -> tuple[Branch, ...]:
         leaves = [Branch(text, part, part / attribution.peak) for text, part in named[:_TOP]]
         rest = named[_TOP:]
         if rest:
-            left = sum(part for _, part in rest)
-            leaves.append(Branch(f"{len(rest)} more", left, left / attribution.peak))
+            others = sum(part for _, part in rest)
+            leaves.append(Branch(f"{len(rest)} more", others, others / attribution.peak))
         branches.append(Branch(name, size, size / attribution.peak, tuple(leaves)))
     return tuple(sorted(branches, key=lambda branch: -branch.bytes))
 

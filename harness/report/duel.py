@@ -147,8 +147,8 @@ def time_row(timed: Timed) -> tuple[str, ...]:
 def duel_markdown(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
     """Return a duel for a job summary: what changed first, all times folded."""
     rows = [(timed.case, *time_row(timed)) for timed in times]
-    left = len(rows) - _MARKDOWN_ROWS
-    more = f"\n\n{left:,} of {len(rows):,} rows are left out for length." if left > 0 else ""
+    hidden = len(rows) - _MARKDOWN_ROWS
+    more = f"\n\n{hidden:,} of {len(rows):,} rows are left out for length." if hidden > 0 else ""
     table = markdown_table(("case", *_HEADERS), rows[:_MARKDOWN_ROWS]) if rows else "nothing was timed"
     sides = "".join(f"- {markdown(line)}\n" for line in (*side_lines(duel), how(duel)))
     folded = f"\n<details><summary>All times</summary>\n\n{table}{more}\n\n</details>\n"

@@ -17,8 +17,8 @@ def record_text(run: Run, record: Record, width: int = 80) -> str:
     """Return one record as text: its table, the sentence, and where its memory is."""
     table = next(
         table
-        for kept, table in zip(run.records, case_tables(run), strict=True)
-        if kept.case.id == record.case.id
+        for each, table in zip(run.records, case_tables(run), strict=True)
+        if each.case.id == record.case.id
     )
     parts = [record.asks, case_text(table, width)]
     if is_curve(record):

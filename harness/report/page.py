@@ -75,10 +75,10 @@ def _title(run: Run) -> str:
 
 def verdict_sentence(run: Run) -> str:
     """Return what the run found, in one sentence: what saves most, or the counts where it has many cases."""
-    judged = [found for each in contrasts(run).values() for found in each if not found.control]
+    judged = [contrast for each in contrasts(run).values() for contrast in each if not contrast.control]
     models = {record.case.model for record in run.records}
-    if len(models) == 1 and (found := _best(run)):
-        return found
+    if len(models) == 1 and (best := _best(run)):
+        return best
     counted = [
         f"{number} {verdict.value}"
         for verdict in Verdict

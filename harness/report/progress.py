@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressBar:
-    """One line of what is done and what remains; nothing where standard error is no terminal.
+    """One line of what is done and what remains; nothing where standard error is not a terminal.
 
     It is drawn when it moves, never by a thread beside the measurement, and is gone at the end.
     """

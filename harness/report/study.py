@@ -43,22 +43,24 @@ def is_curve(record: Record) -> bool:
 
 def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
     """Return the places of a freezing curve that were measured, in order."""
-    judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == TIME}
+    judged = {
+        contrast.arm: contrast for contrast in contrasts(run)[record.case.id] if contrast.metric == TIME
+    }
     points = []
     for arm in record.arms:
         if arm.axis is None or arm.status != "ok":
             continue
-        found = judged.get(arm.arm)
-        compared = found is not None and not found.control
+        contrast = judged.get(arm.arm)
+        compared = contrast is not None and not contrast.control
         points.append(
             CurvePoint(
                 frozen=arm.axis,
                 saved=arm.counts[SAVED],
                 peak=arm.counts[PEAK],
                 seconds=median(arm, TIME),
-                ratio=found.judgement.ratio if found and compared else None,
-                low=found.judgement.low if found and compared else None,
-                high=found.judgement.high if found and compared else None,
+                ratio=contrast.judgement.ratio if contrast and compared else None,
+                low=contrast.judgement.low if contrast and compared else None,
+                high=contrast.judgement.high if contrast and compared else None,
             )
         )
     return tuple(sorted(points, key=lambda point: point.frozen))
@@ -83,15 +85,16 @@ def curve_section(run: Run, record: Record) -> TextTable:
 
 def knee_line(points: Sequence[CurvePoint]) -> str:
     """Say where the peak of the step stops falling fast, or that it falls evenly."""
-    if len(points) < 2:  # noqa: PLR2004 (one point is no curve)
+    if len(points) < 2:  # noqa: PLR2004 (one point is not a curve)
         return "too few places were measured to tell where to freeze"
     first, last = points[0], points[-1]
     bend = knee([point.frozen for point in points], [point.peak for point in points])
     total = f"all {last.frozen} save {quantity(first.peak - last.peak, 'B')} of {quantity(first.peak, 'B')}"
     if bend is not None:
-        found = points[bend]
-        saves = quantity(first.peak - found.peak, "B")
-        return f"knee at {found.frozen}: freezing the first {found.frozen} saves {saves} of the peak; {total}"
+        knee_point = points[bend]
+        saves = quantity(first.peak - knee_point.peak, "B")
+        frozen = knee_point.frozen
+        return f"knee at {frozen}: freezing the first {frozen} saves {saves} of the peak; {total}"
     if last.peak >= first.peak:
         return "no knee: freezing saves nothing of the peak"
     each = quantity((first.peak - last.peak) / last.frozen, "B")

@@ -78,15 +78,15 @@ def _fitting_table(headers: Sequence[str], rows: Sequence[tuple[str, ...]], room
         return ""
     lines = [f"| {' | '.join(headers)} |", f"|{'---|' * len(headers)}"]
     used = sum(len(line.encode()) + 1 for line in lines)
-    for kept, row in enumerate(rows):
+    for number, row in enumerate(rows):
         line = f"| {' | '.join(row)} |"
         used += len(line.encode()) + 1
         if used > room:
-            left = len(rows) - kept
+            hidden = len(rows) - number
             return (
                 "\n"
                 + "\n".join(lines)
-                + f"\n\n{left:,} of {len(rows):,} changed rows are left out for length.\n"
+                + f"\n\n{hidden:,} of {len(rows):,} changed rows are left out for length.\n"
             )
         lines.append(line)
     return "\n" + "\n".join(lines) + "\n"
@@ -136,12 +136,12 @@ def _fold(title: str, lines: Sequence[str], room: int) -> str:
     used = len((before + after).encode()) + 100
     if used > room:
         return ""
-    kept: list[str] = []
+    items: list[str] = []
     for line in lines:
         item = f"- {line}\n"
         used += len(item.encode())
         if used > room:
-            kept.append(f"- {len(lines) - len(kept):,} of {len(lines):,} lines are left out for length\n")
+            items.append(f"- {len(lines) - len(items):,} of {len(lines):,} lines are left out for length\n")
             break
-        kept.append(item)
-    return before + "".join(kept) + after
+        items.append(item)
+    return before + "".join(items) + after

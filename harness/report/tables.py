@@ -142,10 +142,10 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
-            seen = contrast.judgement
+            judgement = contrast.judgement
             lines.append(
                 f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
-                f"over {seen.units} {unit}s: {_control_says(seen)}"
+                f"over {judgement.units} {unit}s: {_control_says(judgement)}"
             )
     lines.extend(_books(record))
     for arm in record.arms:
@@ -172,18 +172,20 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
 
 
 def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
-    seen = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
-    if len(seen) == 1:
-        value = quantity(arm.counts[seen[0].name], seen[0].unit)
-        return [f"{arm.arm}, {seen[0].meaning} (a witness, not exact): {value}"]
-    values = ", ".join(f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in seen)
-    return [f"{arm.arm}, witnesses, not exact: {values}"] if seen else []
+    witnesses = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
+    if len(witnesses) == 1:
+        value = quantity(arm.counts[witnesses[0].name], witnesses[0].unit)
+        return [f"{arm.arm}, {witnesses[0].meaning} (a witness, not exact): {value}"]
+    values = ", ".join(
+        f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in witnesses
+    )
+    return [f"{arm.arm}, witnesses, not exact: {values}"] if witnesses else []
 
 
-def _control_says(seen: Judgement) -> str:
-    if seen.low is None:
+def _control_says(judgement: Judgement) -> str:
+    if judgement.low is None:
         return "too few for an interval"
-    if seen.verdict in (Verdict.BETTER, Verdict.WORSE):
+    if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
         return "it sees a difference where there is none, so distrust smaller ones here"
     return "no difference seen, and smaller ones than this interval are not resolved"
 
@@ -229,12 +231,12 @@ def question_pages(run: Run) -> dict[str, str]:
 
 def question_page(run: Run, question: str) -> str:
     """Return the page of one question: the environment, and every case's table."""
-    kept = [
+    sections = [
         (record, table)
         for record, table in zip(run.records, case_tables(run), strict=True)
         if record.case.question == question
     ]
-    lines = [f"# {markdown(kept[0][0].asks)}", ""]
+    lines = [f"# {markdown(sections[0][0].asks)}", ""]
     lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
     lines += [
         (
@@ -243,7 +245,7 @@ def question_page(run: Run, question: str) -> str:
         ),
         "",
     ]
-    for _, table in kept:
+    for _, table in sections:
         lines += [f"## {markdown(table.title)}", "", markdown_table(table.headers, table.rows), ""]
         lines += [f"- {markdown(line)}" for line in table.lines]
         if table.groups:

@@ -17,7 +17,7 @@ def version_pages(runs: Sequence[Run]) -> dict[str, str]:
     as each version's own ratio of the arm to its reference, never as seconds across versions.
 
     Raises:
-        HarnessError: two runs are of the same torch version, or there is none.
+        HarnessError: two runs are of the same torch version, or no run was given.
     """
     by_version = {
         run.environment.torch: run for run in sorted(runs, key=lambda run: _key(run.environment.torch))

@@ -113,7 +113,7 @@ def test_addresses_that_differ_by_chance_are_told_of(tmp_path: Path) -> None:
 
 
 def test_what_is_no_line_of_the_protocol_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(DuelError, match="sent b'hello!', which is no line of the protocol"):
+    with pytest.raises(DuelError, match="sent b'hello!', which is not a line of the protocol"):
         held(fake(tmp_path, "base"), fake(tmp_path, "head", raw="hello!\n"))
 
 

@@ -35,46 +35,46 @@ class Asked:
     mode: str = ""  # "train" or "eval"; "" for each question's own
 
 
-def plan_cases(asked: Asked) -> tuple[list[Message], dict[str, str]]:
+def plan_cases(selection: Asked) -> tuple[list[Message], dict[str, str]]:
     """Return the cases of all targets with their arms, and of each target that has none, why."""
     planned: list[Message] = []
     refused: dict[str, str] = {}
-    for target in dict.fromkeys(asked.targets or MODELS):
+    for target in dict.fromkeys(selection.targets or MODELS):
         try:
-            planned += _cases_of(target, asked)
+            planned += _cases_of(target, selection)
         except HarnessError as error:
             refused[target] = str(error)
     return planned, refused
 
 
-def _cases_of(target: str, asked: Asked) -> list[Message]:
+def _cases_of(target: str, selection: Asked) -> list[Message]:
     if _is_factory(target) and (step := as_call(made_by(target), target)) is not None:
-        case = Case(question=CALL.name, model=target, device=asked.device, dtype="own", mode="")
+        case = Case(question=CALL.name, model=target, device=selection.device, dtype="own", mode="")
         del step
         return [_planned(case, CALL.asks, CALL.arms, CALL.columns)]
     entry = resolve(target)
-    found = []
-    for name in asked.questions:
+    cases = []
+    for name in selection.questions:
         question = load_question(name)
         cells = question.cells(entry, False)  # noqa: FBT003 (the protocol's flag)
-        if asked.mode:
-            cells = tuple(cell for cell in question.cells(entry, True) if cell.mode == asked.mode)  # noqa: FBT003
+        if selection.mode:
+            cells = tuple(cell for cell in question.cells(entry, True) if cell.mode == selection.mode)  # noqa: FBT003
         for cell in cells:
             case = Case(
                 question=name,
                 model=target,
-                device=asked.device,
-                dtype=asked.dtype,
-                batch_size=asked.batch_size or entry.batch_size,
+                device=selection.device,
+                dtype=selection.dtype,
+                batch_size=selection.batch_size or entry.batch_size,
                 mode=cell.mode,
                 variant=cell.variant,
             )
-            found.append(_planned(case, question.asks, question.arms(entry), question.columns))
-    if not found:
+            cases.append(_planned(case, question.asks, question.arms(entry), question.columns))
+    if not cases:
         raise WorkloadError(
-            f"no question of {', '.join(asked.questions)} is put to {target} in {asked.mode} mode"
+            f"no question of {', '.join(selection.questions)} is put to {target} in {selection.mode} mode"
         )
-    return found
+    return cases
 
 
 def _planned(case: Case, asks: str, arms: Sequence[str], columns: Sequence[str]) -> Message:

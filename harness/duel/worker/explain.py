@@ -13,20 +13,20 @@ from harness.record.names import PEAK, SAVED
 OPERATORS = "operators"
 
 
-def explanation(seen: Observation) -> Message:
+def explanation(observation: Observation) -> Message:
     """Return, by metric, rows of module, class, operator and value."""
-    step = seen.step
+    step = observation.step
     module = step.model.module
     classes = {path: type(child).__name__ for path, child in module.named_modules(remove_duplicate=False)}
-    followed = trace([part.call for part in step.parts], follow=module, device=seen.device)
+    followed = trace([part.call for part in step.parts], follow=module, device=observation.device)
     counted = Counter(
         (path, classes.get(path, ""), span.name.rpartition("::")[2])
         for path, span in _placed(followed.operators, followed.modules)
     )
     return {
         "parts": {
-            SAVED: _rows(saved_shares(seen.graph, module)),
-            PEAK: _rows(attribute_peak(step, seen.device).shares),
+            SAVED: _rows(saved_shares(observation.graph, module)),
+            PEAK: _rows(attribute_peak(step, observation.device).shares),
             OPERATORS: [[*key, count] for key, count in counted.items()],
         }
     }

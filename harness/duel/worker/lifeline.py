@@ -14,7 +14,7 @@ def die_with(parent: int) -> None:
     On Linux the kernel kills it. Elsewhere it ends when it next reads its pipe, which is closed then.
 
     Args:
-        parent: its process id; where there is none of that id any more, this process ends at once.
+        parent: its process id; where that process has ended, this one ends at once.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -31,7 +31,7 @@ def decode_message(line: bytes) -> Message:
     """Return the message of a line.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a JSON object.
     """
     message = json.loads(line)
     if not isinstance(message, dict):

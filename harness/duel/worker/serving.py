@@ -75,15 +75,15 @@ class _Worker:
         self._built: Built | None = None
         self._held: list[torch.Tensor] = []
         self._answers: dict[str, Callable[[Message], Message]] = {
-            "describe": lambda asked: {"environment": described(asked["device"])},
+            "describe": lambda request: {"environment": described(request["device"])},
             "plan": self._plan,
             "build": self._build,
             "time": self._time,
             "exact": self._exact,
-            "explain": lambda asked: explanation(Observation(self._step(asked))),
-            "strays": lambda asked: {
-                "strays": imported_from(asked["root"], os.getcwd()),  # noqa: PTH109 (compared with strings)
-                "origins": origins(asked["modules"]),
+            "explain": lambda request: explanation(Observation(self._step(request))),
+            "strays": lambda request: {
+                "strays": imported_from(request["root"], os.getcwd()),  # noqa: PTH109 (compared with strings)
+                "origins": origins(request["modules"]),
             },
             "pin": self._pin,
             "drop": self._drop,
@@ -99,54 +99,54 @@ class _Worker:
         }
         protocol.say(self._writes, {"hello": hello})
         with suppress(BrokenPipeError):  # the referee is gone
-            for asked in self._requests():
-                protocol.say(self._writes, self._answer(asked))
+            for request in self._requests():
+                protocol.say(self._writes, self._answer(request))
 
     def _requests(self) -> Iterator[Message]:
         while line := self._reads.readline():
-            asked = protocol.decode_message(line)
-            if asked["do"] == "bye":
+            request = protocol.decode_message(line)
+            if request["do"] == "bye":
                 return
-            yield asked
+            yield request
 
-    def _answer(self, asked: Message) -> Message:
+    def _answer(self, request: Message) -> Message:
         try:
-            return self._answers[asked["do"]](asked)
+            return self._answers[request["do"]](request)
         except HarnessError as error:
             return {"error": str(error)}
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the side's code raises, told to the referee)
             return {"error": first_line(error)}
 
-    def _plan(self, asked: Message) -> Message:
-        planned, refused = plan_cases(Asked(**asked["asked"]))
+    def _plan(self, request: Message) -> Message:
+        planned, refused = plan_cases(Asked(**request["asked"]))
         return {"cases": planned, "refused": refused, "metrics": [asdict(metric) for metric in METRICS]}
 
-    def _build(self, asked: Message) -> Message:
-        self._drop(asked)
-        self._held = scatter(Random(asked["layout"]))
-        self._built = build_case(Case(**asked["case"]), asked["arms"], asked["seed"])
+    def _build(self, request: Message) -> Message:
+        self._drop(request)
+        self._held = scatter(Random(request["layout"]))
+        self._built = build_case(Case(**request["case"]), request["arms"], request["seed"])
         return self._built.warm()
 
-    def _time(self, asked: Message) -> Message:
+    def _time(self, request: Message) -> Message:
         if self._built is None:
             raise HarnessError("nothing is built")
         return {
             "seconds": self._built.time(
-                asked["arm"], calls=asked["calls"], samples=asked["samples"], refill=asked["refill"]
+                request["arm"], calls=request["calls"], samples=request["samples"], refill=request["refill"]
             )
         }
 
-    def _exact(self, asked: Message) -> Message:
-        seen = Observation(self._step(asked))
+    def _exact(self, request: Message) -> Message:
+        observation = Observation(self._step(request))
         counts: dict[str, int] = {}
         for probe in PROBES:
-            counts |= probe.read(seen)
+            counts |= probe.read(observation)
         return {"counts": counts}
 
-    def _step(self, asked: Message) -> Any:
+    def _step(self, request: Message) -> Any:
         if self._built is None:
             raise HarnessError("nothing is built")
-        return self._built.steps[asked["arm"]]
+        return self._built.steps[request["arm"]]
 
     def _pin(self, asked: Message) -> Message:
         os.sched_setaffinity(0, {asked["core"]})

@@ -57,14 +57,16 @@ def moved_down(seed: int) -> mmap.mmap:
 
 def obstacle() -> str:
     """Return why no worker can run in this interpreter; "" where one can."""
-    found = ".".join(str(part) for part in sys.version_info[:3])
+    version_here = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info < OLDEST_PYTHON:
-        return f"it is Python {found}; Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer is needed"
+        return f"it is Python {version_here}; Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer is needed"
     try:
         import torch
     except ModuleNotFoundError as error:
         if error.name == "torch":
-            return f"it has no torch (Python {found}); install torch there, or name another interpreter"
+            return (
+                f"it has no torch (Python {version_here}); install torch there, or name another interpreter"
+            )
         return f"its torch cannot be imported: {error_line(error)}"
     except Exception as error:  # noqa: BLE001 (whatever a broken installation raises)
         return f"its torch cannot be imported: {error_line(error)}"

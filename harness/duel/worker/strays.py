@@ -35,9 +35,9 @@ def origins(modules: Sequence[str]) -> dict[str, str]:
 
 
 def _files() -> dict[str, str]:
-    found = {}
+    files = {}
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if isinstance(path, str):
-            found[name] = os.path.realpath(path)
-    return found
+            files[name] = os.path.realpath(path)
+    return files

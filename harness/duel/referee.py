@@ -38,7 +38,7 @@ class DuelSettings:
     """How a duel is held.
 
     Attributes:
-        asked: the cases, in the words of `Asked`.
+        selection: the cases, in the words of `CaseSelection`.
         restarts: of both sides; 0 for as many as the number of contrasts needs.
         budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone,
             None for what the number of contrasts allows.
@@ -46,7 +46,7 @@ class DuelSettings:
         core: that both sides are pinned to; None for none.
     """
 
-    asked: Message
+    selection: Message
     restarts: int
     budget: float | None
     seed: int
@@ -173,13 +173,13 @@ class Referee:
         self.tally.keep(sampled, self._turns)
 
     def _plan(self, pair: Workers) -> None:
-        answers = _both(pair, "plan", asked=self.settings.asked)
+        answers = _both(pair, "plan", selection=self.settings.selection)
         for name, answer in answers.items():
             if "error" in answer:
                 raise DuelError(f"{name}: {answer['error']}")
         self.tally.environments = {
             name: answer["environment"]
-            for name, answer in _both(pair, "describe", device=self.settings.asked["device"]).items()
+            for name, answer in _both(pair, "describe", device=self.settings.selection["device"]).items()
         }
         self.tally.plan(answers)
         contrasts = sum(len(planned.shared) for planned in self.tally.planned)

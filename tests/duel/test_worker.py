@@ -92,7 +92,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
 def test_a_worker_needs_torch_and_nothing_else(worker: Worker) -> None:
     worker.meet()
     asked = {"targets": ["mlp-relu", "loud:evaluation", "no:thing"], "questions": ["grad_mode", "freezing"]}
-    plan = worker.ask("plan", asked=asked)
+    plan = worker.ask("plan", selection=asked)
     assert [(found["case"]["question"], found["arms"][0]) for found in plan["cases"]] == [
         ("grad_mode", "grad"),
         ("freezing", "all trainable"),

@@ -24,8 +24,8 @@ WARM_CALLS_S = 0.02  # an arm is called for this long, and at least twice, befor
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What cases are asked for, as on the command line."""
+class CaseSelection:
+    """Which cases are to run, as the command line says it."""
 
     targets: Sequence[str]  # none for all built-in models
     questions: Sequence[str]
@@ -35,7 +35,7 @@ class Asked:
     mode: str = ""  # "train" or "eval"; "" for each question's own
 
 
-def plan_cases(selection: Asked) -> tuple[list[Message], dict[str, str]]:
+def plan_cases(selection: CaseSelection) -> tuple[list[Message], dict[str, str]]:
     """Return the cases of all targets with their arms, and of each target that has none, why."""
     planned: list[Message] = []
     refused: dict[str, str] = {}
@@ -47,7 +47,7 @@ def plan_cases(selection: Asked) -> tuple[list[Message], dict[str, str]]:
     return planned, refused
 
 
-def _cases_of(target: str, selection: Asked) -> list[Message]:
+def _cases_of(target: str, selection: CaseSelection) -> list[Message]:
     if _is_factory(target) and (step := as_call(made_by(target), target)) is not None:
         case = Case(question=CALL.name, model=target, device=selection.device, dtype="own", mode="")
         del step

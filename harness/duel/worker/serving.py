@@ -12,7 +12,7 @@ from typing import IO, Any
 import torch
 
 from harness.duel.worker import protocol
-from harness.duel.worker.cases import Asked, Built, build_case, plan_cases
+from harness.duel.worker.cases import Built, CaseSelection, build_case, plan_cases
 from harness.duel.worker.explain import explanation
 from harness.duel.worker.lifeline import die_with
 from harness.duel.worker.protocol import Message
@@ -118,7 +118,7 @@ class _Worker:
             return {"error": first_line(error)}
 
     def _plan(self, request: Message) -> Message:
-        planned, refused = plan_cases(Asked(**request["asked"]))
+        planned, refused = plan_cases(CaseSelection(**request["selection"]))
         return {"cases": planned, "refused": refused, "metrics": [asdict(metric) for metric in METRICS]}
 
     def _build(self, request: Message) -> Message:

@@ -11,7 +11,7 @@ from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.perceptron import PILOT, Network, friedman_data, train_network
 from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import History, MakeOptimizer, book_data, train_by_sgd
-from harness.claims.seeds import Estimate, all_hold, band, estimate, is_lower, number, ratio_over_seeds, words
+from harness.claims.seeds import Estimate, all_hold, band, estimate, is_lower, number, seed_ratio, words
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
 from harness.workload.questions import decay_groups
 
@@ -61,10 +61,10 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
         decay: train_by_sgd(task, decay, lab.seed, world.sgd, epochs=_EPOCHS) for decay in (0.0, 3.0)
     }
     free, decayed = histories[0.0], histories[3.0]
-    gap = ratio_over_seeds(free.test[-1], free.train[-1])
-    change = ratio_over_seeds(decayed.test[-1], free.test[-1])
-    shrunk = ratio_over_seeds(decayed.norm[-1], decayed.norm[0])
-    norm_ratio = ratio_over_seeds(free.norm[-1], free.norm[0])
+    gap = seed_ratio(free.test[-1], free.train[-1])
+    change = seed_ratio(decayed.test[-1], free.test[-1])
+    shrunk = seed_ratio(decayed.norm[-1], decayed.norm[0])
+    norm_ratio = seed_ratio(free.norm[-1], free.norm[0])
     checks = (
         Check(
             says=f"wd = 0: test loss / training loss at the end {words(gap)}, at least 10",
@@ -144,8 +144,8 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
         strengths[policy] = min(tried, key=tried.__getitem__)
         errors[policy] = error(policy, strengths[policy], lab.seeds, lab.seed)
     works, against = (
-        ratio_over_seeds(errors["everything"], errors["none"]),
-        ratio_over_seeds(errors["everything"], errors["weights only"]),
+        seed_ratio(errors["everything"], errors["none"]),
+        seed_ratio(errors["everything"], errors["weights only"]),
     )
     question = decay_groups.QUESTION
     arms = ("one group", "weights and biases")
@@ -170,7 +170,7 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
             number("test error, everything / weights only", against, "ratio"),
             number(
                 "test error, weights only / none",
-                ratio_over_seeds(errors["weights only"], errors["none"]),
+                seed_ratio(errors["weights only"], errors["none"]),
                 "ratio",
             ),
             Number(

@@ -21,10 +21,10 @@ from harness.claims.perceptron import (
 )
 from harness.claims.record import Check, Number
 from harness.claims.regression import RegressionTask
-from harness.claims.seeds import Estimate, is_lower, number, ratio_over_seeds, words
+from harness.claims.seeds import Estimate, is_lower, number, seed_ratio, words
 
 HELD_OUT = 10  # examples that early stopping takes from the 40
-ENSEMBLE_MEMBERS = 5
+_MEMBERS = 5
 MORE = 4  # times as many examples
 _METHOD = (
     "A perceptron (10-48-48-1, AdamW) on 40 examples of Friedman's first problem with noise "
@@ -115,7 +115,7 @@ def _tuned(lab: Lab, strengths: Sequence[float], attempt: Try) -> tuple[float, E
     arena, pilot = _arenas(lab)
     tried = {strength: float(attempt(pilot, strength).median()) for strength in strengths}
     best = min(tried, key=tried.__getitem__)
-    return best, ratio_over_seeds(attempt(arena, best), arena.error())
+    return best, seed_ratio(attempt(arena, best), arena.error())
 
 
 def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
@@ -154,7 +154,7 @@ def early_stopping(lab: Lab, world: World = World()) -> Evidence:
         ("held-out examples taken from the 40", False),
     ):
         stopped, epochs = _train_and_stop(arena, world, extra=extra)
-        gain = ratio_over_seeds(stopped, nothing)
+        gain = seed_ratio(stopped, nothing)
         says = f"{where}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
         checks.append(Check(where=where, says=says, holds=is_lower(gain)))
         numbers.append(number(GAIN if extra else f"{where}: {GAIN}", gain, "ratio"))
@@ -222,13 +222,13 @@ def penalties(lab: Lab, world: World = World()) -> Evidence:
 @claim(
     "O5",
     "Ensembles are a remedy for overfitting.",
-    _METHOD + f" The predictions of {ENSEMBLE_MEMBERS} networks are averaged.",
+    _METHOD + f" The predictions of {_MEMBERS} networks are averaged.",
 )
 def ensembles(lab: Lab, world: World = World()) -> Evidence:
     """Average networks that differ in their initial weights and in the order of their examples."""
     arena, _ = _arenas(lab)
     task, predictions = arena.task, []
-    for member in range(ENSEMBLE_MEMBERS):
+    for member in range(_MEMBERS):
         network = Network.build(arena.seeds, arena.seed + 100 * member)
         train_network(network, task, arena.seed + 100 * member, epochs=arena.epochs)
         with torch.no_grad():
@@ -237,10 +237,7 @@ def ensembles(lab: Lab, world: World = World()) -> Evidence:
     # Doing nothing is the first member: the same weights, in the same order.
     alone = (predictions[0] - task.test_y).square().mean(1)
     return _evidence(
-        lab,
-        "ensemble",
-        ratio_over_seeds(errors, alone),
-        Number(name="members", value=ENSEMBLE_MEMBERS, unit="1"),
+        lab, "ensemble", seed_ratio(errors, alone), Number(name="members", value=_MEMBERS, unit="1")
     )
 
 
@@ -268,7 +265,7 @@ def more_data(lab: Lab, world: World = World()) -> Evidence:
     network = Network.build(arena.seeds, arena.seed)
     epochs = max(1, arena.epochs * TRAIN // examples)
     errors = train_network(network, task, arena.seed, epochs=epochs).test[-1]
-    gain = ratio_over_seeds(errors, arena.error())
+    gain = seed_ratio(errors, arena.error())
     return _evidence(lab, "more data", gain, Number(name="training examples", value=examples, unit="1"))
 
 

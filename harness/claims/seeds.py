@@ -32,7 +32,7 @@ def estimate(values: torch.Tensor | Sequence[float]) -> Estimate:
     return Estimate(float(numbers.median()), low, high, len(numbers))
 
 
-def ratio_over_seeds(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
+def seed_ratio(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
     """Return the median over seeds of arm / reference, paired by seed."""
     logs = estimate(arm.double().log() - reference.double().log())
     return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(min(logs.high, 700.0)), logs.seeds)

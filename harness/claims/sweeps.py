@@ -20,7 +20,7 @@ from harness.claims.regression import (
     validate_by_folds,
     validate_by_split,
 )
-from harness.claims.seeds import all_hold, band, is_lower, number, ratio_over_seeds, share_at_least, words
+from harness.claims.seeds import all_hold, band, is_lower, number, seed_ratio, share_at_least, words
 
 STRENGTHS = (0.0, *(10.0**exponent for exponent in (-1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5)))
 RIDGE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-4, 11))
@@ -95,10 +95,10 @@ def _shape(
     best = int(testing[:half].median(0).values.argmin())
     others = testing[half:]
     falls, rises = (
-        ratio_over_seeds(others[:, best], others[:, 0]),
-        ratio_over_seeds(others[:, best], others[:, -1]),
+        seed_ratio(others[:, best], others[:, 0]),
+        seed_ratio(others[:, best], others[:, -1]),
     )
-    steps = [ratio_over_seeds(training[:, at], training[:, at + 1]) for at in range(len(strengths) - 1)]
+    steps = [seed_ratio(training[:, at], training[:, at + 1]) for at in range(len(strengths) - 1)]
     # A fall is a median ratio above 1 by more than rounding, seen with confidence.
     fallen = sum(step.low > 1 + 1e-9 for step in steps)
     checks = [
@@ -191,7 +191,7 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
             numbers.append(
                 number(
                     f"{name}, {way}: test error / best",
-                    ratio_over_seeds(excess, torch.ones_like(excess)),
+                    seed_ratio(excess, torch.ones_like(excess)),
                     "ratio",
                 )
             )
@@ -206,7 +206,7 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
             ordered = tuple(excess.sort().values.tolist())
             shares = tuple(100 * (rank + 1) / len(ordered) for rank in range(len(ordered)))
             series.append(Series(name=way, x=ordered, y=shares))
-        both = ratio_over_seeds(excesses["5 folds"], excesses["one split"])
+        both = seed_ratio(excesses["5 folds"], excesses["one split"])
         numbers.append(number(f"{name}: test error, 5 folds / one split", both, "ratio"))
         panels.append(
             Panel(

@@ -186,8 +186,8 @@ class _Rules:
     def units_to_decide(self, units: int, centre: float, interval: Interval, family: int) -> int:
         """Return an estimate of the units, all together, with which this contrast would be decided."""
         # An interval's width shrinks as 1 / sqrt(units). The strain says how many times too wide it is for
-        # the verdict that the median suggests. For better or worse, the end that is nearer to 0 has to pass 0;
-        # for the same, both ends have to come inside the floor.
+        # the verdict that the median suggests. For better or worse, the end that is nearer to 0 has to pass
+        # 0; for the same, both ends have to come inside the floor.
         level = self.alpha
         if abs(centre) > self.limit:
             level /= family  # Holm's first step, the strictest: with as many units no step stands in the way

@@ -6,7 +6,7 @@ from torch.optim import SGD
 
 from harness.claims.perceptron import Network, friedman_data, train_network
 from harness.claims.regression import RegressionTask, book_data, lasso, ridge, soft_threshold, train_by_sgd
-from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, ratio_over_seeds
+from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, seed_ratio
 
 
 def test_a_seed_trains_as_it_does_alone() -> None:
@@ -91,7 +91,7 @@ def test_a_gain_within_one_percent_is_none() -> None:
 
 
 def test_a_ratio_of_equal_errors_is_one_and_no_gain() -> None:
-    same = ratio_over_seeds(torch.ones(16), torch.ones(16))
+    same = seed_ratio(torch.ones(16), torch.ones(16))
     assert (same.value, is_lower(same)) == (1.0, False)
 
 

@@ -2,13 +2,13 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from typer.testing import CliRunner
 
-from harness.cli import app
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError
 from harness.stored import READERS, document_of, reader_of, report_stored
@@ -32,9 +32,11 @@ FOLDERS = {
 WITHOUT_RECORD = {"torch/decay_groups.md", "torch/freezing.md", "torch/grad_mode.md"}
 
 
-def report(*arguments: object) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["report", *map(str, arguments)])
-    return done.exit_code, done.output
+def reported(path: Path, tables: Path | None = None, **forms: Path) -> str:
+    """Return what the report of a stored file prints."""
+    lines: list[str] = []
+    assert report_stored([path], forms, tables, lines.append)
+    return "\n".join(lines)
 
 
 def is_drawn_alike(svg: str) -> bool:
@@ -44,23 +46,28 @@ def is_drawn_alike(svg: str) -> bool:
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_tables_are_made_again_from_their_record_byte_for_byte(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    status, said = report(RECORDS / f"{name}.json", "--tables", tmp_path)
-
-    assert status == 0, said
-    made = sorted(tmp_path.rglob("*.*"))
-    assert [str(path) for path in made] == sorted(said.splitlines())
-    for path in made:
-        committed = (TABLES / FOLDERS[name] / path.name).read_text(encoding="utf-8")
-        if path.suffix == ".md" or is_drawn_alike(committed):
-            assert path.read_text(encoding="utf-8") == committed
+    for table, text in document_of(RECORDS / f"{name}.json").tables().items():
+        committed = (TABLES / FOLDERS[name] / table).read_bytes().decode()
+        if table.endswith(".md") or is_drawn_alike(committed):
+            assert text == committed
 
 
-def test_every_committed_table_has_a_record_or_is_named_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: Path) -> None:
+    duels = sorted(RECORDS.glob("duel-*.json"))
+    command = [sys.executable, "-m", "harness", "report", *map(str, duels), "--tables", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603 (this package)
+
+    assert done.stdout.splitlines() == [
+        str(tmp_path / f"{path.stem.removeprefix('duel-')}.md") for path in duels
+    ]
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (TABLES / "duel" / path.name).read_bytes()
+
+
+def test_every_committed_table_has_a_record_or_is_named_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     made = {
         (Path(folder) / name).as_posix()
@@ -71,7 +78,6 @@ def test_every_committed_table_has_a_record_or_is_named_here(
 
     assert committed - made == WITHOUT_RECORD
     assert made <= committed
-    assert tmp_path.exists()
 
 
 @pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
@@ -88,17 +94,17 @@ def test_a_kind_is_told_by_fields_that_no_other_kind_has() -> None:
 
 
 def test_a_baseline_is_shown_as_a_table() -> None:
-    status, said = report(*(ROOT / "results" / "baselines").glob("*.json"))
+    (path,) = (ROOT / "results" / "baselines").glob("*.json")
+    said = reported(path)
 
-    assert status == 0
     assert said.startswith("# Exact values of torch2.13.0-cpu-1t-float32-cpu-AVX2\n")
     assert re.search(r"^\| control/.*\| +peak \| +[\d,]+ \|$", said, re.MULTILINE)
 
 
 def test_a_duel_becomes_a_page(tmp_path: Path) -> None:
-    status, _ = report(RECORDS / "duel-torch20-torch213.json", "--html", tmp_path / "duel.html")
+    said = reported(RECORDS / "duel-torch20-torch213.json", html=tmp_path / "duel.html")
 
-    assert status == 0
+    assert said == str(tmp_path / "duel.html")
     assert "Time of head against base" in (tmp_path / "duel.html").read_text(encoding="utf-8")
 
 
@@ -136,10 +142,10 @@ def test_away_from_the_repository_a_file_of_its_own_says_where_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = shutil.copy(RECORDS / "peers.json", tmp_path)
-    monkeypatch.setattr("sys.path", [item for item in __import__("sys").path if item not in ("", str(ROOT))])
+    monkeypatch.setattr(sys, "path", [item for item in sys.path if item not in ("", str(ROOT))])
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in __import__("sys").modules if name.partition(".")[0] == "bench"]:
-        monkeypatch.delitem(__import__("sys").modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "bench"]:
+        monkeypatch.delitem(sys.modules, name)
 
     with pytest.raises(HarnessError, match="run this in the root of the repository of autograd-harness"):
         document_of(Path(path))

@@ -17,6 +17,7 @@ from harness.measure.clock import clock_for
 from harness.measure.pairing import Pair, Side
 from harness.measure.runner import Settings, measure_arm, side
 from harness.record.schema import ArmResult, Case, Record
+from harness.report.units import ratio_with_interval
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.sources import resolve
@@ -107,9 +108,7 @@ def judgement_words(judgement: Judgement) -> str:
     word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)
     if judgement.ratio is None:
         return word
-    if judgement.low is None or judgement.high is None:
-        return f"{word}: {judgement.ratio:.3f}"
-    return f"{word}: {judgement.ratio:.3f} [{judgement.low:.3f}, {judgement.high:.3f}]"
+    return f"{word}: {ratio_with_interval(judgement.ratio, judgement.low, judgement.high)}"
 
 
 def ratio_number(name: str, judgement: Judgement) -> Number:

@@ -21,6 +21,7 @@ DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "\\\\\\\\", "xxxx")
 FIGURE_WIDTH = 4.2  # inches: text then has its size in a phone's width too
+_GROWS = 4 / 3
 _SETTINGS: Any = {  # matplotlib's stubs take each key as a literal of its own
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that files are the same everywhere
     "font.size": 9,
@@ -82,7 +83,14 @@ def svg_element(figure: Figure, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     # The figure's own white ground would stay white in a dark page.
     text = re.sub(r'(<g id="(?:patch_1|patch_2)">\s*<path [^>]*?style="fill: )#ffffff', r"\1none", text)
-    text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
+    # As wide as there is room, up to a third above its own size.
+    text = re.sub(
+        r' width="([\d.]+)pt"',
+        lambda own: f' style="max-width: {_GROWS * float(own[1]):.0f}pt"',
+        text,
+        count=1,
+    )
+    text = re.sub(r' height="[\d.]+pt"', "", text, count=1)
     label = f'<svg role="img" aria-label="{name.partition(" ")[0]}" '
     return text.replace(INK, "currentColor").replace("<svg ", label, 1)
 

@@ -10,7 +10,7 @@ from harness.record.duel import Duel, DuelSide
 from harness.report.exports import outcome_json
 from harness.report.sentence import change_of, counts_line, sentence, verdict_line
 from harness.report.summary import COMMENT_LIMIT, summary
-from harness.report.text import folded, markdown, markdown_table, percent, text_table, visible, width_of
+from harness.report.text import folded, many, markdown, markdown_table, percent, text_table, visible, width_of
 from harness.report.units import quantity, ratio_with_interval, whole
 
 _MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it
@@ -117,7 +117,7 @@ def how(duel: Duel) -> str:
     threads = duel.head.run.environment.threads
     return (
         f"{held} of {duel.restarts} restarts of both sides ({duel.start}), {pinned}, "
-        f"{threads} {'thread' if threads == 1 else 'threads'}, floor {100 * duel.floor:g} %, "
+        f"{many(threads, 'thread')}, floor {100 * duel.floor:g} %, "
         f"{duel.head.run.environment.device}, {duel.seconds:.0f} s"
     )
 

@@ -7,7 +7,7 @@ from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.ranks import rank_lines
-from harness.report.text import markdown, markdown_table, tables_in_width, text_table, width_of
+from harness.report.text import many, markdown, markdown_table, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio_with_interval, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
@@ -30,7 +30,7 @@ _TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
 
 def environment_lines(environment: Environment) -> tuple[str, ...]:
     """Return the environment in two lines."""
-    threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
+    threads = many(environment.threads, "thread")
     packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
     world = environment.world
     ranks = f"; {world.ranks} ranks ({world.backend}) on {', '.join(world.nodes)}" if world else ""
@@ -145,7 +145,7 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
             judgement = contrast.judgement
             lines.append(
                 f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
-                f"over {judgement.units} {unit}s: {_control_says(judgement)}"
+                f"over {many(judgement.units, unit)}: {_control_says(judgement)}"
             )
     lines.extend(_books(record))
     for arm in record.arms:
@@ -167,7 +167,7 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     ]
     if undecided:
         needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
-        lines.append(f"undecided: up to about {needed:,} {unit}s would decide; raise the budget")
+        lines.append(f"undecided: up to about {many(needed, unit)} would decide; raise the budget")
     return tuple(lines)
 
 

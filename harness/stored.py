@@ -45,10 +45,10 @@ READERS = (
 
 
 def reader_of(path: Path) -> Reader | None:
-    """Return who reads a stored file; None where it is none of these kinds.
+    """Return who reads a stored file; None where it is of another kind, or not a JSON object.
 
     Raises:
-        UnreadableError: it cannot be read, or is not a JSON object.
+        UnreadableError: it cannot be read.
     """
     if path.is_dir():
         return RUN  # the folder that a killed session left
@@ -56,8 +56,8 @@ def reader_of(path: Path) -> Reader | None:
         fields = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw]).keys()
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    except NOT_READ as error:
-        raise UnreadableError(f"{path} is not a stored file: {error}") from error
+    except NOT_READ:
+        return None
     return next((reader for reader in READERS if reader.fields <= fields), None)
 
 

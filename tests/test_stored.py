@@ -130,12 +130,19 @@ def test_a_file_of_an_unknown_kind_is_refused_with_the_kinds_that_are_known(tmp_
         document_of(path)
 
 
-def test_what_is_not_json_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_json_is_left_to_the_report_of_runs_which_says_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "text.json"
     path.write_text("[1,")
 
-    with pytest.raises(UnreadableError, match="is not a stored file"):
-        reader_of(path)
+    assert reader_of(path) is None
+    assert not report_stored([path], {}, None, print)
+    with pytest.raises(UnreadableError, match="is not a stored file that is known here"):
+        document_of(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="cannot be read: No such file"):
+        reader_of(tmp_path / "missing.json")
 
 
 def test_away_from_the_repository_a_file_of_its_own_says_where_it_is_read(

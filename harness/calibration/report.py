@@ -23,7 +23,7 @@ PLANTED_HEADERS = ("sides", "a call", "planted", "read", "pairs", "found")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EqualSidesFigures:
     """What the A/A comparisons of one kind and one length of call say."""
 
     alarms: int
@@ -33,7 +33,7 @@ class Found:
     thresholds: tuple[float, ...]  # by comparison, the smallest slowdown that it would have found
 
 
-def look_at(cell: Condition) -> Found:
+def look_at(cell: Condition) -> EqualSidesFigures:
     """Reduce the trials of an A/A cell.
 
     A slowdown of s adds ln(1 + s) to every log-ratio, so that each A/A comparison tells the smallest
@@ -41,7 +41,7 @@ def look_at(cell: Condition) -> Found:
     """
     medians = [statistics.median(trial.values) for trial in cell.trials]
     alarms = sum(trial.verdict in _ALARMS for trial in cell.trials)
-    return Found(
+    return EqualSidesFigures(
         alarms=alarms,
         bound=rate_bound(alarms, len(cell.trials)),
         bias=statistics.fmean(medians),

@@ -148,8 +148,8 @@ class _Worker:
             raise HarnessError("nothing is built")
         return self._built.steps[request["arm"]]
 
-    def _pin(self, asked: Message) -> Message:
-        os.sched_setaffinity(0, {asked["core"]})
+    def _pin(self, request: Message) -> Message:
+        os.sched_setaffinity(0, {request["core"]})
         return {}
 
     def _drop(self, _asked: Message) -> Message:

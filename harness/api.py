@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import ALPHA, DRAWN_FLOOR, FLOOR, Judgement, Verdict, invalid, judge
+from harness.judge.times import median_seconds
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, Verdict, invalid, judge
 from harness.measure.clock import Clock, clock_for
 from harness.measure.pairing import Pair, Side, TimingError
 from harness.record.schema import Samples
@@ -155,8 +156,8 @@ def _comparison(
         low=judged.low,
         high=judged.high,
         reason=judged.reason,
-        reference_s=samples.reference_median if samples else math.nan,
-        arm_s=samples.arm_median if samples else math.nan,
+        reference_s=median_seconds(samples.reference) if samples else math.nan,
+        arm_s=median_seconds(samples.arm) if samples else math.nan,
         calls=samples.calls if samples else 0,
         rounds=sum(map(len, samples.arm)) if samples else 0,
         unit=samples.unit if samples else "round",
@@ -183,7 +184,7 @@ def time_pair(reference: object, arm: object, budget: float, rng: Random, clock:
 def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
     """Judge one pair that stands alone; the floor is by default that of its unit."""
     if floor is None:
-        floor = DRAWN_FLOOR if samples.unit == "draw" else FLOOR
+        floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
     return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
 
 

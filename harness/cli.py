@@ -228,8 +228,8 @@ def report(
     from harness.gating import report_files
     from harness.record.store import replace_file
     from harness.report.written import WRITERS
+    from harness.stored import report_stored
 
-    loaded, outcomes = report_files(runs, baseline, config)
     asked = {
         "markdown": markdown,
         "html": html,
@@ -238,6 +238,9 @@ def report(
         "bencher": bencher,
         "smaller_is_better": smaller_is_better,
     }
+    if report_stored(runs, asked, tables, typer.echo):
+        return
+    loaded, outcomes = report_files(runs, baseline, config)
     for name, path in asked.items():
         if path is not None:
             replace_file(path, WRITERS[name](loaded, outcomes).encode())
@@ -306,10 +309,10 @@ def calibrate(
     import torch
 
     from harness.calibration.plan import parse_plan
+    from harness.calibration.record import Calibration, read_calibration
+    from harness.calibration.report import calibration_markdown, calibration_text, power_plot
     from harness.calibration.run import calibrate as run_calibration
-    from harness.record.calibration import Calibration, read_calibration
     from harness.record.store import replace_file
-    from harness.report.calibration import in_markdown, in_terminal, power_plot
     from harness.report.progress import progress
 
     plan = parse_plan(
@@ -331,13 +334,13 @@ def calibrate(
         if json:
             replace_file(json, msgspec.json.encode(found))
 
-    with progress("comparisons", plan.trials) as step:
-        found = run_calibration(plan, step, earlier, keep)
-    keep(found)
-    typer.echo(in_terminal(found))
     command = shlex.join(["harness", *sys.argv[1:]])
+    with progress("comparisons", plan.trials) as step:
+        found = run_calibration(plan, step, earlier, keep, command)
+    keep(found)
+    typer.echo(calibration_text(found))
     if markdown:
-        replace_file(markdown, in_markdown(found, command).encode())
+        replace_file(markdown, calibration_markdown(found).encode())
     if plot:
         replace_file(plot, power_plot(found).encode())
 
@@ -482,10 +485,10 @@ def claims(
 ) -> None:
     """Put statements about gradients, freezing and weight decay to the test."""
     from harness.claims.claim import Lab
-    from harness.claims.session import Session
-    from harness.report.claims import in_terminal
+    from harness.claims.report import claims_text
+    from harness.claims.session import ClaimsSession
 
-    session = Session.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
+    session = ClaimsSession.plan(ids or (), Lab(budget=budget, seeds=seeds, seed=seed), results, json)
     try:
         run = session.measure(
             lambda place, claim: typer.echo(
@@ -494,10 +497,10 @@ def claims(
         )
     except KeyboardInterrupt:
         if session.run is not None:
-            typer.echo(in_terminal(session.run, shutil.get_terminal_size().columns))
+            typer.echo(claims_text(session.run, shutil.get_terminal_size().columns))
             typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
         raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
-    typer.echo(in_terminal(run, shutil.get_terminal_size().columns))
+    typer.echo(claims_text(run, shutil.get_terminal_size().columns))
     for path in session.publish(run, html):
         typer.echo(f"written: {path}", err=True)
 

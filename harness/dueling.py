@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from harness.duel.plan import FLOOR
+from harness.duel.plan import DUEL_FLOOR
 from harness.duel.process import DuelError
-from harness.duel.referee import Referee, Settings, Watcher, elapsed, free_core
-from harness.duel.sides import Repository, Side, find_side, said_of_tree
+from harness.duel.referee import DuelSettings, DuelWatcher, Referee, elapsed, free_core
+from harness.duel.sides import Repository, SideSource, find_side, said_of_tree
 from harness.duel.starting import Forking, Spawning, Starter
 from harness.duel.tally import Tally
 from harness.duel.workspace import workspace
@@ -33,7 +33,7 @@ def hold_duel(
     base: str,
     head: str,
     targets: Sequence[str],
-    watch: Watcher,
+    watch: DuelWatcher,
     *,
     questions: Sequence[str] = ("grad_mode",),
     device: str = "cpu",
@@ -42,7 +42,7 @@ def hold_duel(
     mode: str = "",
     restarts: int = 0,
     budget: float | None = None,
-    floor: float = FLOOR,
+    floor: float = DUEL_FLOOR,
     threads: int = 1,
     pin: bool = True,
     start: Start = "spawn",
@@ -95,7 +95,7 @@ def hold_duel(
         starters: dict[str, Starter] = {side.name: kind(side, place.folder, threads) for side in sides}
         for starter in starters.values():
             stack.callback(starter.close)
-        tally = Referee(starters, Settings(asked, restarts, budget, seed, core), watch).hold()
+        tally = Referee(starters, DuelSettings(asked, restarts, budget, seed, core), watch).hold()
     command = command or shlex.join(["harness", *sys.argv[1:]])
     described = {side.name: _described(side, tally, floor, command) for side in sides}
     return Duel(
@@ -121,7 +121,7 @@ def _check(**numbers: float) -> None:
             raise DuelError(f"{name.replace('_', ' ')} is {value:g}; it is 0 or more")
 
 
-def _described(side: Side, tally: Tally, floor: float, command: str) -> DuelSide:
+def _described(side: SideSource, tally: Tally, floor: float, command: str) -> DuelSide:
     here = Path.cwd()
     python = side.python.relative_to(here) if side.python.is_relative_to(here) else side.python
     return DuelSide(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Outcome, in_order
 from harness.judge.gate import gate, inspect, replacements, unmet
 from harness.judge.limits import Limits, check_limits, read_limits
@@ -57,7 +57,7 @@ def compare_files(base: Path, head: Path) -> Outcome:
     collected = gc.isenabled()
     gc.disable()
     try:
-        return compare(*(listing(load_either(path), str(path)) for path in (base, head)))
+        return compare_runs(*(listing(load_either(path), str(path)) for path in (base, head)))
     finally:
         if collected:
             gc.enable()

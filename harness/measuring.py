@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.amounts import parse_bytes
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.device import prepare
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
@@ -166,7 +166,7 @@ def start_study(
         environment=where,
         metrics=METRICS,
         command=command,
-        floor=DRAWN_FLOOR,
+        floor=LAYOUT_FLOOR,
         complete=False,
     )
     return Study(_entry(target, inputs), plan, watch, run, began)

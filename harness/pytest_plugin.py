@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
 
@@ -167,7 +167,7 @@ class Session:
             environment=where,
             metrics=METRICS,
             command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            floor=DRAWN_FLOOR,
+            floor=LAYOUT_FLOOR,
             complete=False,
         )
         try:
@@ -361,14 +361,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
-    from harness.report.tables import case_tables, environment_lines, in_terminal, share_inside_samples
+    from harness.report.tables import case_tables, case_text, environment_lines, share_inside_samples
 
     terminalreporter.section("autograd-harness")
     for line in environment_lines(kept.run.environment):
         terminalreporter.line(line)
     for table in case_tables(kept.run):
         terminalreporter.line("")
-        terminalreporter.line(in_terminal(table))
+        terminalreporter.line(case_text(table))
     share = share_inside_samples(kept.run)
     if share is not None:
         terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")

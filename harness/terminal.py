@@ -16,8 +16,9 @@ from harness.measure.history import check_history
 from harness.measure.torch_compat import check_device
 from harness.measuring import QUESTIONS, Mode, start_study
 from harness.record.store import replace_file
-from harness.report.measurement import closing_text, environment_text, took_line, wrapped
+from harness.report.measurement import closing_text, environment_text, took_line
 from harness.report.perfetto import trace_file
+from harness.report.text import wrapped_text
 from harness.report.watch import TerminalWatch
 
 
@@ -90,7 +91,7 @@ def measure_in_terminal(
     if trace is not None:
         replace_file(trace, trace_file(run).encode())
     took = took_line(msgspec.structs.replace(run, wall_s=time.perf_counter() - began))
-    watch.print(wrapped(took, watch.width))
+    watch.print(wrapped_text(took, watch.width))
 
 
 def _set_threads(threads: int) -> None:

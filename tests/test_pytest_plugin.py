@@ -19,7 +19,7 @@ from harness.measure.probes import METRICS
 from harness.measure.runner import Settings, measure_arm
 from harness.record.schema import ArmResult, Case, Record, Run
 from harness.record.store import load_run
-from harness.report.tables import in_markdown
+from harness.report.tables import question_page
 from harness.workload.models import MODELS
 from harness.workload.questions import decay_groups, load_question
 from harness.workload.sources import build
@@ -42,7 +42,7 @@ def loaded() -> None:
     case = Case(question="freezing", model="linear", mode="train")
     result = measure_arm(load_question("freezing"), case, "all trainable", Settings(budget=0.01))
     record = Record(case=case, asks="?", reference="all trainable", arms=(result,))
-    in_markdown(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
+    question_page(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
 
 
 @pytest.fixture(autouse=True)

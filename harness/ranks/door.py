@@ -59,7 +59,7 @@ def measure_over_ranks(
         unasked: by name, what was given of the options that have no meaning here.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
-    from harness.ranks.session import Request, Session, spoken_once
+    from harness.ranks.session import RankRequest, RankSession, spoken_once
     from harness.workload.questions.ranks import QUESTION, variant_of
 
     words = ["harness", *sys.argv[1:]]
@@ -68,7 +68,7 @@ def measure_over_ranks(
     if place.rank != 0:
         watch.json, watch.out = None, Console(quiet=True)
 
-    def ask() -> Request:
+    def ask() -> RankRequest:
         for option, value in unasked.items():
             if value:
                 raise RanksError(f"{option} has no meaning with --wrap; leave it out")
@@ -83,7 +83,7 @@ def measure_over_ranks(
             variant=variant_of(wrap, place.ranks),
             memory_format=memory_format,
         )
-        return Request(
+        return RankRequest(
             cases=_cases(case, batch_size),
             budget=budget,
             device=device,
@@ -95,8 +95,8 @@ def measure_over_ranks(
 
     with spoken_once(place, watch):
         if not 1 <= time_limit < math.inf:
-            raise RanksError(f"a time limit of {time_limit} s is none; give 1 second or more")
-        run = Session(place, ask, time_limit, watch).measure()
+            raise RanksError(f"a time limit of {time_limit} s cannot be kept; give 1 second or more")
+        run = RankSession(place, ask, time_limit, watch).measure()
         watch.print(environment_text(run, watch.width))
         if html is not None and place.rank == 0:
             from harness.report.page import run_page

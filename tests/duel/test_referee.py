@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sides import ROOT, Quiet, fake, is_running, script, wait_for
 
-from harness.duel import protocol
 from harness.duel.process import DuelError
+from harness.duel.worker import protocol
 from harness.dueling import Judged, hold_duel
 from harness.judge.finding import State
 from harness.judge.verdict import Verdict
@@ -101,16 +101,19 @@ def test_another_version_of_the_protocol_is_refused(tmp_path: Path) -> None:
 
 
 def test_addresses_that_differ_by_chance_are_told_of(tmp_path: Path) -> None:
-    told = "the system does not let both sides have the same addresses, so that short calls scatter more"
+    told = (
+        "the system does not let ASLR be turned off, so that both sides lie at other addresses and"
+        " short calls scatter more"
+    )
 
     same = held(fake(tmp_path, "base"), fake(tmp_path, "head"), 2, 0)
     assert told not in same.duel.notes
-    other = held(fake(tmp_path, "base"), fake(tmp_path, "chance", alike=False), 2, 0)
+    other = held(fake(tmp_path, "base"), fake(tmp_path, "chance", aslr_off=False), 2, 0)
     assert told in other.duel.notes
 
 
 def test_what_is_no_line_of_the_protocol_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(DuelError, match="sent b'hello!', which is no line of the protocol"):
+    with pytest.raises(DuelError, match="sent b'hello!', which is not a line of the protocol"):
         held(fake(tmp_path, "base"), fake(tmp_path, "head", raw="hello!\n"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from sides import ROOT, Quiet, fake, is_running, repository, script, wait_for
 
 from harness.duel.process import DuelError, Worker, start_worker
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 from harness.dueling import Judged, hold_duel
 from harness.judge.finding import State
 
@@ -83,7 +83,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
         "        return net(torch.ones(2, 8))\n"
         "    return evaluate\n"
     )
-    side = Side(name="base", given="x", python=Path(refusing(folder, **blocked)), tree=folder)
+    side = SideSource(name="base", given="x", python=Path(refusing(folder, **blocked)), tree=folder)
     found = start_worker(side, folder, method="spawn", threads=1, seed=1)
     yield found  # type: ignore[misc]
     found.close()
@@ -92,7 +92,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
 def test_a_worker_needs_torch_and_nothing_else(worker: Worker) -> None:
     worker.meet()
     asked = {"targets": ["mlp-relu", "loud:evaluation", "no:thing"], "questions": ["grad_mode", "freezing"]}
-    plan = worker.ask("plan", asked=asked)
+    plan = worker.ask("plan", selection=asked)
     assert [(found["case"]["question"], found["arms"][0]) for found in plan["cases"]] == [
         ("grad_mode", "grad"),
         ("freezing", "all trainable"),

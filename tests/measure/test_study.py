@@ -11,7 +11,7 @@ from harness.amounts import parse_bytes, parse_sizes
 from harness.errors import HarnessError
 from harness.measuring import Measurement
 from harness.record.codec import decode_run, encode
-from harness.report.attribution import sentence
+from harness.report.attribution import memory_sentence
 from harness.workload.model import Model, WorkloadError
 
 
@@ -73,7 +73,7 @@ def test_the_sentence_holds_the_numbers_that_the_json_holds(measured: Measuremen
     # Each block keeps the result of its Linear for GELU, and that of GELU for the Linear that follows.
     assert record.arms[0].counts["saved"] == 8 * (4 * 16 * 4)
     assert (
-        sentence(record) == "no_grad saves 2 KiB: 50 % of it GELU in blocks 0 to 3,"
+        memory_sentence(record) == "no_grad saves 2 KiB: 50 % of it GELU in blocks 0 to 3,"
         " 38 % Linear in blocks 1 to 3, 12 % Linear in head"
     )
 

@@ -10,7 +10,7 @@ import pytest
 import runs
 import xmlschema
 
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Outcome
 from harness.judge.gate import gate, replacements
 from harness.judge.limits import Limits
@@ -32,7 +32,7 @@ def gated() -> Outcome:
 
 def compared() -> Outcome:
     base, head = runs.regressed()
-    return compare(listing(base, "base.json"), listing(head, "head.json"))
+    return compare_runs(listing(base, "base.json"), listing(head, "head.json"))
 
 
 def history() -> list[runs.Run]:

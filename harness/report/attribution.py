@@ -127,7 +127,9 @@ def memory_sentence(record: Record) -> str:
         return text
     named = contributors(reference.saved)
     told = [f"{percent(named[0][1] / total)} is {named[0][0]}"]
-    told += [f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING]
+    told += [
+        f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
+    ]
     return f"{text}: of what is saved, {', '.join(told)}"
 
 

@@ -48,7 +48,8 @@ class Comparison:
     Attributes:
         verdict: better, worse, same, undecided or invalid, of the arm seen from the reference.
         ratio: median of the units, arm / reference; None when invalid.
-        low: of the interval of that median, 99 % unless another `alpha` was given; None when invalid or with too few units.
+        low: of the interval of that median, 99 % unless `alpha` is another;
+            None when invalid or with too few units.
         high: likewise.
         reason: why it is undecided or invalid; else "".
         reference_s: median seconds of a call.

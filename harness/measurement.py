@@ -62,7 +62,7 @@ class Measurement:
 
 @dataclass(slots=True)
 class Collecting:
-    """A watcher that keeps what is said, and on request shows how far it is, in a line that it writes over."""
+    """A watcher that keeps what is said; it can show how far it is, in a line that it writes over."""
 
     shows_progress: bool = False
     notes: list[str] = field(default_factory=list)

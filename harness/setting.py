@@ -234,7 +234,7 @@ class Setting:
         metavar="SECONDS",
         read=parse_number,
     )
-    loss: str | Callable[[Any], Any] = _option(
+    loss: str | Callable[[Any], Any] = _option(  # noqa: RUF009 (a field like the others)
         "", "loss: mean_square, sum, cross_entropy, own, or package.module:function", "measure duel"
     )
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)

@@ -13,6 +13,7 @@ from harness.duel.process import DuelError, Worker, start_worker
 from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.sides import SideSource
 from harness.judge.finding import State
+from harness.setting import Setting
 
 PYTHON = shlex.quote(sys.executable)
 # Everything that the harness depends on beside torch and what torch brings with it.

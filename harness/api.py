@@ -18,7 +18,7 @@ from harness.record.schema import Samples
 from harness.setting import PAIR_BUDGET_S, QUESTIONS, Setting, parse_bytes
 
 if TYPE_CHECKING:
-    from harness.measure.session import Target
+    from harness.session import Target
     from harness.workload.model import Model
     from harness.workload.step import Step
 
@@ -224,7 +224,7 @@ def measure_model(
     Raises:
         HarnessError: the model cannot be had, built or run; in one sentence.
     """
-    from harness.measure.session import Inquiry, start_study
+    from harness.session import Inquiry, start_study
 
     setting = Setting(
         device=device,

@@ -133,7 +133,7 @@ def check_memory_format(name: str) -> None:
         )
 
 
-class Named(Protocol):
+class ModelDefaults(Protocol):
     """What a case takes from a model where the setting leaves it to the model."""
 
     @property
@@ -285,7 +285,9 @@ class Setting:
         """Seconds of timing for an arm and its reference."""
         return PAIR_BUDGET_S if self.budget is None else self.budget
 
-    def case(self, question: str, model: Named, mode: str, *, variant: str = "", batch_size: int = 0) -> Case:
+    def case(
+        self, question: str, model: ModelDefaults, mode: str, *, variant: str = "", batch_size: int = 0
+    ) -> Case:
         """Return the case of a question that is put to a model in this setting.
 
         Args:

@@ -28,7 +28,13 @@ MAY_IMPORT = {
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
-DOORS_WITHOUT_TORCH = ("harness", "harness.commands", "harness.setting", "harness.pytest_plugin", "harness.errors")
+DOORS_WITHOUT_TORCH = (
+    "harness",
+    "harness.commands",
+    "harness.setting",
+    "harness.pytest_plugin",
+    "harness.errors",
+)
 
 
 def sources(*parts: str) -> dict[str, str]:

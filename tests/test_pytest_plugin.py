@@ -24,6 +24,8 @@ from harness.workload.models import MODELS
 from harness.workload.questions import decay_groups, load_question
 from harness.workload.sources import build
 
+pytestmark = pytest.mark.process
+
 pytest_plugins = ["pytester"]
 
 BENCH = """

@@ -13,6 +13,8 @@ from harness.errors import HarnessError
 from harness.record.codec import UnreadableError
 from harness.stored import READERS, document_of, reader_of, report_stored
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "results" / "records"
 TABLES = ROOT / "results" / "tables"

@@ -13,6 +13,16 @@ from harness.record.store import replace_file
 STANDARD_OUTPUT = Path("-")
 
 
+def check_output(path: Path, inputs: Sequence[Path]) -> None:
+    """Check that a command does not write over what it reads.
+
+    Raises:
+        HarnessError: the file is one of the inputs.
+    """
+    if path in inputs:
+        raise HarnessError(f"--json {path} would write over what is read; name another file")
+
+
 def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
     """Write JSON to a file, or to standard output for "-".
 
@@ -24,8 +34,7 @@ def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
     Raises:
         HarnessError: the file is one of the inputs.
     """
-    if path in inputs:
-        raise HarnessError(f"--json {path} would write over what is read; name another file, or - to print")
+    check_output(path, inputs)
     data = content.encode() if isinstance(content, str) else content
     data = data if isinstance(data, bytes) else msgspec.json.encode(data)
     if path == STANDARD_OUTPUT:

@@ -100,7 +100,7 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
     try:
         setting = setting_of(words)
 
-        from harness.measure.session import Inquiry, start_study
+        from harness.session import Inquiry, start_study
 
         if memory_history is not None:
             from harness.measure.history import check_history

@@ -74,7 +74,7 @@ def with_setting(door: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 def _parameters(door: str) -> list[inspect.Parameter]:
-    """Return a parameter of each setting; values are words, which the setting reads in every command alike."""
+    """Return a parameter of each setting; its value is a word, which the setting reads alike everywhere."""
     made = []
     for field, option, meta in options_of(door):
         default = meta["default"]

@@ -28,7 +28,7 @@ def report(
     ] = None,
 ) -> None:
     """Write what runs say for people and for other tools; markdown is printed where no file is named."""
-    from harness.commands.files import write_json
+    from harness.commands.files import check_output
     from harness.record.store import replace_file
     from harness.report.outcomes import report_files
     from harness.report.written import WRITERS
@@ -42,18 +42,16 @@ def report(
         "bencher": bencher,
         "smaller_is_better": smaller_is_better,
     }
+    if json is not None:
+        check_output(json, runs)
     if report_stored(runs, files, tables, typer.echo):
         return
     loaded, outcomes = report_files(runs, baseline, config)
     for name, path in files.items():
         if path is None:
             continue
-        text = WRITERS[name](loaded, outcomes)
-        if name == "json":
-            write_json(path, text, inputs=runs)
-        else:
-            replace_file(path, text.encode())
-            typer.echo(path)
+        replace_file(path, WRITERS[name](loaded, outcomes).encode())
+        typer.echo(path)
     if tables is not None:
         from harness.report.tables import question_pages
 

@@ -16,6 +16,8 @@ from bench.peers.work import forward, peak_by_hand
 from harness.measure.observe import ledger
 from harness.workload.model import Model
 
+pytestmark = pytest.mark.process
+
 
 def peer(
     tool: str, compare: Callable[[float, int], tuple[StatisticOutcome, ...]], trials: int = 3

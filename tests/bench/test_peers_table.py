@@ -21,6 +21,8 @@ from bench.peers.record import (
 )
 from bench.peers.table import peers_markdown, peers_text
 
+pytestmark = pytest.mark.process
+
 
 def timed(tool: str, sides: str, spread: float, *, all_in: float = 2.0, alarms: int = 0) -> TimingRow:
     """Four comparisons whose log-ratios have that standard deviation."""

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from harness import Ledger, Model, ledger
 from harness.commands import app
 
+pytestmark = pytest.mark.process
+
 
 def _explained(books: Ledger) -> bool:
     """Return whether books balance, or say who keeps what without a graph too."""

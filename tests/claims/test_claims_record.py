@@ -16,6 +16,8 @@ from harness.claims.record import (
 from harness.record.codec import UnreadableError
 from harness.record.schema import Environment
 
+pytestmark = pytest.mark.process
+
 ENVIRONMENT = Environment(
     harness="0.1.0",
     torch="2.13.0",

@@ -8,6 +8,8 @@ from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, 
 from harness.claims.report import claims_markdown, claims_page, claims_text, counted, number_text
 from harness.record.schema import Environment
 
+pytestmark = pytest.mark.process
+
 _PLOT = Plot(
     name="D1",
     caption="What is seen.",

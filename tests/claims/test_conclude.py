@@ -5,6 +5,8 @@ import pytest
 from harness.claims.claim import Lab, LabError, by_place, conclude
 from harness.claims.record import Check
 
+pytestmark = pytest.mark.process
+
 
 def _checks(*rows: tuple[str, bool | None]) -> list[Check]:
     return [Check(says="seen", where=where, holds=holds) for where, holds in rows]

@@ -8,6 +8,8 @@ from harness.claims.perceptron import Network, friedman_data, train_network
 from harness.claims.regression import RegressionTask, book_data, lasso, ridge, soft_threshold, train_by_sgd
 from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, seed_ratio
 
+pytestmark = pytest.mark.process
+
 
 def test_a_seed_trains_as_it_does_alone() -> None:
     task = book_data(3, 0)

@@ -15,6 +15,8 @@ from harness.claims.run import put_to_the_test
 from harness.claims.session import ClaimsSession
 from harness.commands import app
 
+pytestmark = pytest.mark.process
+
 LAB = Lab(budget=0.05, seeds=8, models=("mlp-relu",), timed=("mlp-relu",))
 
 

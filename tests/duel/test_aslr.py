@@ -10,6 +10,8 @@ import pytest
 
 from harness.duel.worker import aslr
 
+pytestmark = pytest.mark.process
+
 PROGRAM = """
 import importlib.util, json, mmap, sys
 spec = importlib.util.spec_from_file_location("start", sys.argv[1])

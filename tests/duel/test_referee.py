@@ -19,6 +19,8 @@ from harness.judge.verdict import Verdict
 from harness.report.sentence import sentence
 from harness.setting import Setting
 
+pytestmark = pytest.mark.process
+
 
 def held(base: str, head: str, restarts: int = 0, budget: float = 0.1, *targets: str) -> Judged:
     return Judged.of(

@@ -11,6 +11,8 @@ from sides import repository, run
 from harness.duel.sides import Repository, SideError, find_side, said_of_tree
 from harness.duel.workspace import remove_stale, workspace
 
+pytestmark = pytest.mark.process
+
 PYTHON = Path(sys.executable)
 
 

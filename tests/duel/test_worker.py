@@ -15,6 +15,8 @@ from harness.duel.sides import SideSource
 from harness.judge.finding import State
 from harness.setting import Setting
 
+pytestmark = pytest.mark.process
+
 PYTHON = shlex.quote(sys.executable)
 # Everything that the harness depends on beside torch and what torch brings with it.
 OTHERS = (

@@ -24,6 +24,8 @@ from harness.judge.verdict import (
     judge_family,
 )
 
+pytestmark = pytest.mark.process
+
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
 
 SLOWER = [0.01, 0.02, 0.03, 0.02, 0.02, 0.02, 0.02, 0.02]

@@ -14,6 +14,8 @@ from harness.report.attribution import memory_sentence
 from harness.setting import parse_bytes, parse_sizes
 from harness.workload.model import Model, WorkloadError
 
+pytestmark = pytest.mark.process
+
 
 class _Net(nn.Module):
     def __init__(self) -> None:

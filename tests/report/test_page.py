@@ -31,6 +31,8 @@ from harness.report.plots import curve_plot, ratio_plot
 from harness.report.reproduce import case_command
 from harness.report.study import CurvePoint, curve_section, fit_line, knee_line, scaling_sections
 
+pytestmark = pytest.mark.process
+
 _EVIL = "<script>alert(1)</script>"
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from harness.errors import HarnessError
 from harness.record.schema import Case
 from harness.workload.huggingface import PRESETS
 from harness.workload.model import Model, WorkloadError
@@ -129,7 +130,7 @@ def test_autocast_keeps_the_parameters_and_lowers_the_output() -> None:
     ],
 )
 def test_what_cannot_be_built_is_refused_with_what_could_be(asked: Case, message: str) -> None:
-    with pytest.raises(WorkloadError, match=f"^({message})"):
+    with pytest.raises(HarnessError, match=f"^({message})"):
         build(asked)
 
 

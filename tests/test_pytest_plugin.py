@@ -166,7 +166,7 @@ REFUSED = [
     (("--harness-models=linear,all",), "no model 'all'; there are "),
     (("--harness-device=tpu",), "no device 'tpu'; there are cpu and cuda"),
     (("--harness-batch-size=0",), "a batch size of 0 holds no example; give 1 or more"),
-    (("--harness-batch-size=many",), "invalid int value: 'many'"),
+    (("--harness-batch-size=many",), "'many' are no batch sizes; write 8, or 1,2,4,8"),
     (("--harness-budget=-1",), "a budget of -1 s cannot be spent; give 0 or more seconds"),
     (("--harness-budget=nan",), "a budget of nan s cannot be spent; give 0 or more seconds"),
     (("--harness-dtype=float8",), "no dtype 'float8'; there are float32, float64,"),
@@ -191,7 +191,7 @@ def test_bad_usage_is_one_line_and_exit_status_4_before_anything_is_measured(
     [
         ("models", "mlp", "no model 'mlp'; there are linear,"),
         ("device", "tpu", "no device 'tpu'; there are cpu and cuda"),
-        ("budget", "long", "ini key harness_budget is 'long', which is no float"),
+        ("budget", "long", "'long' is not a number; write 0.5, or 2"),
         ("batch_size", "0", "a batch size of 0 holds no example; give 1 or more"),
     ],
 )

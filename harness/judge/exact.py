@@ -29,7 +29,7 @@ def exact_values(arm: Counted, metrics: Mapping[str, Metric]) -> dict[str, int]:
 
 
 def unit_of(name: str, metrics: Mapping[str, Metric]) -> Unit:
-    """Return the unit of an exact value; what is no metric is a count."""
+    """Return the unit of an exact value; what is not a metric is a count."""
     return metrics[name].unit if name in metrics else "1"
 
 

@@ -30,7 +30,7 @@ class State(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-_ORDER = {state: place for place, state in enumerate(State)}
+_ORDER = {state: number for number, state in enumerate(State)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,9 +175,11 @@ def _gone(
             judge.find(State.GONE, case=case, arm=name, detail="the baseline has this arm, the run does not")
 
 
-def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], seen: Mapping[str, int]) -> None:
-    for name in dict.fromkeys((*known, *seen)):
-        base, head = known.get(name), seen.get(name)
+def _values(
+    judge: _Judge, key: tuple[str, str], known: Mapping[str, int], measured: Mapping[str, int]
+) -> None:
+    for name in dict.fromkeys((*known, *measured)):
+        base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
         if base is None:
             judge.find_value(State.NEW, key, name, None, head, detail="the baseline has no row of this value")
@@ -210,8 +212,8 @@ def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:
 def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
     if arm.books is None:
         return
-    left, known = arm.books.unaccounted, judge.limits.unaccounted(*key)
-    if left == known:
+    rest, known = arm.books.unaccounted, judge.limits.unaccounted(*key)
+    if rest == known:
         return
     held = "".join(
         f"; {block.bytes:,} B by {block.operator or 'no operator'} in {block.module or 'the model itself'}"
@@ -222,7 +224,7 @@ def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
         State.UNBALANCED,
         case=key[0],
         arm=key[1],
-        detail=f"the books do not balance: {left:+,} B unaccounted{accepted}{held}",
+        detail=f"the books do not balance: {rest:+,} B unaccounted{accepted}{held}",
     )
 
 
@@ -264,5 +266,5 @@ def replacements(
     for key, values in measured.items():
         before = baselines.get(key.name)
         old = before.values if before is not None and before.key == key else {}
-        kept = {name: row for name, row in old.items() if not prune or name in failed}
-        yield Baseline(key=key, values=kept | values, packages=packages[key])
+        unchanged = {name: row for name, row in old.items() if not prune or name in failed}
+        yield Baseline(key=key, values=unchanged | values, packages=packages[key])

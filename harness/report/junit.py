@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from harness.judge.finding import Finding, Outcome, State
-from harness.report.sentence import many, sentence, verdict_line
+from harness.report.sentence import sentence, verdict_line
+from harness.report.text import many
 
 # What XML 1.0 cannot hold, in whatever encoding.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

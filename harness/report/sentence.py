@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from harness.judge.finding import Finding, Outcome, State
-from harness.record.schema import Unit
-from harness.report.units import quantity
+from harness.report.text import many, percent
+from harness.report.units import difference, whole
 
 _PLURAL = {State.NO_BASELINE: "without a baseline", State.UNBALANCED: "with open books"}
 
@@ -30,15 +30,6 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     return f"FAIL: {counted}{where}"
 
 
-def many(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> many(1, "case"), many(1200, "case")
-    ('1 case', '1,200 cases')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def counts_line(outcomes: Sequence[Outcome]) -> str:
     """Return how many rows there are of each state, those that pass included."""
     total: dict[State, int] = {}
@@ -53,35 +44,24 @@ def counts_line(outcomes: Sequence[Outcome]) -> str:
 
 def sentence(finding: Finding) -> str:
     """Return one row in one line of words."""
-    where = place(finding)
+    where = case_and_arm(finding)
     if not finding.metric:
         return f"{finding.state}: {where}{': ' if where else ''}{finding.detail}"
     change = f", {change_of(finding)}" if finding.exists_twice else ""
     meaning = f" ({finding.meaning})" if finding.meaning else ""
     detail = f"; {finding.detail}" if finding.detail else ""
-    before = f"{value_of(finding.base, finding.unit)} -> " if finding.base is not None else ""
-    after = value_of(finding.head, finding.unit) if finding.head is not None else "gone"
+    before = f"{whole(finding.base, finding.unit)} -> " if finding.base is not None else ""
+    after = whole(finding.head, finding.unit) if finding.head is not None else "gone"
     return f"{finding.state}: {where}: {finding.metric} {before}{after}{change}{meaning}{detail}"
 
 
-def place(finding: Finding) -> str:
+def case_and_arm(finding: Finding) -> str:
     """Return where a finding is: the case and its arm.
 
-    >>> place(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
+    >>> case_and_arm(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
     'grad_mode/lstm: grad'
     """
     return ": ".join(part for part in (finding.case, finding.arm) if part)
-
-
-def value_of(value: float | None, unit: Unit) -> str:
-    """Return a value; bytes and counts as whole integers, for a difference of 4 B has to be seen.
-
-    >>> value_of(393216, "B"), value_of(7.25e-05, "s"), value_of(None, "B")
-    ('393,216 B', '72.5 us', '-')
-    """
-    if value is None:
-        return "-"
-    return f"{int(value):,} B" if unit == "B" else quantity(value, unit)
 
 
 def change_of(finding: Finding) -> str:
@@ -93,8 +73,7 @@ def change_of(finding: Finding) -> str:
     if finding.base is None or finding.head is None:
         return ""
     by = finding.head - finding.base
-    share = f"{by / finding.base:+.1%}".replace("%", " %") if finding.base > 0 else "from 0"
+    share = percent(by / finding.base, "+.1%") if finding.base > 0 else "from 0"
     if finding.unit == "s":
         return share
-    unit = " B" if finding.unit == "B" else ""
-    return f"{int(by):+,}{unit} ({share})"
+    return f"{difference(by, finding.unit)} ({share})"

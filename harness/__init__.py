@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import Comparison as Comparison
     from harness.api import compare as compare
-    from harness.measure.observe import Ledger as Ledger
-    from harness.measure.observe import ledger as ledger
+    from harness.measure.ledger import Ledger as Ledger
+    from harness.measure.ledger import ledger as ledger
     from harness.measuring import Measurement as Measurement
     from harness.measuring import measure_model as measure_model
     from harness.workload.model import Model as Model
@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "Comparison": "harness.api",
     "compare": "harness.api",
-    "Ledger": "harness.measure.observe",
-    "ledger": "harness.measure.observe",
+    "Ledger": "harness.measure.ledger",
+    "ledger": "harness.measure.ledger",
     "Model": "harness.workload.model",
     "Measurement": "harness.measuring",
     "measure_model": "harness.measuring",

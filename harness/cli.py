@@ -7,9 +7,10 @@ regression, 2 bad usage or unreadable input, 3 undecided under --strict.
 import enum
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 app = typer.Typer(
     name="harness",
@@ -134,7 +135,9 @@ def duel(
         list[str] | None, typer.Option(help="that is put to models; may be given again; grad_mode by default")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, ..., or autocast; by default the model's own")
+    ] = "",
     batch_size: Annotated[int, typer.Option(help="examples a batch; 0 for each model's own")] = 0,
     mode: Annotated[
         bool | None, typer.Option("--train/--eval", help="mode of the models; by default each question's own")
@@ -342,7 +345,20 @@ def calibrate(
         replace_file(plot, power_plot(found).encode())
 
 
-@app.command()
+class _PatternsAfterTrain(TyperCommand):
+    """A command whose flag `--train` may be followed by a pattern of parameters, as in `--train "lora_*"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        names = [
+            "--trainable" if name == "--train" and set("*?[") & set(following) else name
+            for name, following in pairs
+        ]
+        return super().parse_args(ctx, names)
+
+
+@app.command(cls=_PatternsAfterTrain)
 def measure(
     target: Annotated[
         str,
@@ -356,7 +372,9 @@ def measure(
         typer.Option(help="what is asked; may be given again (grad_mode, freezing, decay_groups)"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, ..., or autocast")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, ..., or autocast; by default the model's own")
+    ] = "",
     memory_format: Annotated[
         str, typer.Option(metavar="FORMAT", help="channels_last; by default torch's own")
     ] = "",
@@ -368,6 +386,13 @@ def measure(
     ] = None,
     mode: Annotated[
         bool | None, typer.Option("--train/--eval", help="mode of the model; by default the question's own")
+    ] = None,
+    trainable: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="parameters that an arm of their own trains, such as 'lora_*'; --train PATTERN is the same",
+        ),
     ] = None,
     budget: Annotated[float, typer.Option(help="seconds of timing for an arm and its reference")] = 0.5,
     loss: Annotated[
@@ -432,6 +457,7 @@ def measure(
         batch_size=batch_size,
         memory_limit=memory_limit,
         mode="" if mode is None else "train" if mode else "eval",
+        trainable=tuple(trainable or ()),
         budget=budget,
         loss=loss,
         curve=curve,

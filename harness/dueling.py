@@ -37,7 +37,7 @@ def hold_duel(
     *,
     questions: Sequence[str] = ("grad_mode",),
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "",
     batch_size: int = 0,
     mode: str = "",
     restarts: int = 0,

@@ -112,10 +112,11 @@ def start_study(
     *,
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "",
     memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
+    trainable: Sequence[str] = (),
     budget: float = 0.5,
     loss: str | Callable[[object], torch.Tensor] = "",
     memory_limit: int | str | None = None,
@@ -135,7 +136,7 @@ def start_study(
     began = time.perf_counter() if began is None else began
     check_device(device)
     prepare(device)
-    if dtype not in DTYPES:
+    if dtype and dtype not in DTYPES:
         raise WorkloadError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
     check_memory_format(memory_format)
     if not 0 <= budget < math.inf:
@@ -151,6 +152,7 @@ def start_study(
         memory_format=memory_format,
         batch_sizes=tuple(batch_sizes),
         mode=mode,
+        trainable=tuple(trainable),
         budget=budget,
         seed=seed,
         loss=find_loss(loss) if isinstance(loss, str) and loss else loss or None,
@@ -198,10 +200,11 @@ def measure_model(
     *,
     questions: Sequence[str] = QUESTIONS,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "",
     memory_format: str = "",
     batch_sizes: Sequence[int] = (),
     mode: Mode = "",
+    trainable: Sequence[str] = (),
     budget: float = 0.5,
     loss: str | Callable[[object], torch.Tensor] = "",
     memory_limit: int | str | None = None,
@@ -218,10 +221,11 @@ def measure_model(
         inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
         questions: by name.
         device: "cpu", "cuda", "cuda:1".
-        dtype: "float32", "bfloat16", ..., or "autocast".
+        dtype: "float32", "bfloat16", ..., or "autocast"; "" for the model's own.
         memory_format: "channels_last", or "" for torch's own.
         batch_sizes: by default the model's own.
-        mode: "train" or "eval"; by default each question's own.
+        mode: "train" or "eval"; by default as the model is handed over, or each question's own.
+        trainable: patterns of the parameters that an arm of their own trains, such as "lora_*".
         budget: seconds of timing for an arm and its reference together; 0 for exact numbers only.
         loss: a name, a function of the model's output, or "" for the model's own.
         memory_limit: bytes, or text such as "8GiB": also find the largest batch that fits.
@@ -241,6 +245,7 @@ def measure_model(
         memory_format=memory_format,
         batch_sizes=batch_sizes,
         mode=mode,
+        trainable=tuple(trainable),
         budget=budget,
         loss=loss,
         memory_limit=memory_limit,

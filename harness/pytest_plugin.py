@@ -3,7 +3,6 @@
 torch is imported when a benchmark is collected, so that the plugin costs other sessions nothing.
 """
 
-import gc
 import itertools
 import shlex
 import time
@@ -27,7 +26,7 @@ _OPTIONS = {
     # name: (type, default, what it is)
     "models": (str, "", "comma-separated targets, or `all`; by default each question's own choice"),
     "device": (str, "cpu", "where models run: cpu, cuda, cuda:1"),
-    "dtype": (str, "float32", "dtype of the models, or `autocast`"),
+    "dtype": (str, "", "dtype of the models, or `autocast`; by default each model's own"),
     "memory-format": (
         str,
         "",
@@ -116,7 +115,7 @@ class Session:
                 resolve(target)
         except WorkloadError as error:
             raise pytest.UsageError(str(error)) from error
-        if self.dtype not in DTYPES:
+        if self.dtype and self.dtype not in DTYPES:
             raise pytest.UsageError(f"no dtype {self.dtype!r}; there are {', '.join(DTYPES)}")
         if self.batch_size is not None and self.batch_size < 1:
             raise pytest.UsageError(f"a batch size of {self.batch_size} holds no example; give 1 or more")
@@ -142,7 +141,7 @@ class Session:
             question=question.name,
             model=cell.entry.name,
             device=self.device,
-            dtype=self.dtype,
+            dtype=self.dtype or cell.entry.dtype,
             batch_size=self.batch_size or cell.entry.batch_size,
             mode=cell.mode,
             variant=cell.variant,
@@ -156,6 +155,7 @@ class Session:
         import torch
 
         from harness.measure.environment import environment
+        from harness.measure.garbage import set_old_objects_aside
         from harness.measure.probes import METRICS
 
         if self.threads:
@@ -175,8 +175,7 @@ class Session:
         except StoreError as error:
             pytest.exit(str(error), returncode=_USAGE)
         # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
-        gc.collect()
-        gc.freeze()
+        set_old_objects_aside()
 
     def over_ranks(self, question: "Question", case: Case, arm: str, settings: "Settings") -> ArmResult:
         """Return what ranks found of an arm; for the first arm they measure all cases of the question."""

@@ -252,7 +252,7 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
         costs.append(
             (
                 observation.forward.peak_bytes(),
-                observation.books.saved,
+                observation.graph.saved_bytes,
                 observation.graph.nodes,
                 len(observation.forward.operators),
             )

@@ -142,7 +142,9 @@ def wrapping_helps(lab: Lab, world: World = REAL) -> Evidence:
         Observation(one_part(model.loss_of_forward, model.module, *tensors_in(model.inputs)))
         for model in (plain, wrapped)
     ]
-    costs = [(s.graph.nodes, len(s.whole.operators), s.forward.peak_bytes(), s.books.saved) for s in shown]
+    costs = [
+        (s.graph.nodes, len(s.whole.operators), s.forward.peak_bytes(), s.graph.saved_bytes) for s in shown
+    ]
     for model in (plain, wrapped):
         _train(model)
     same_path = equal(parameters_of(plain), parameters_of(wrapped))

@@ -156,7 +156,7 @@ def three_norms(lab: Lab, world: World = World()) -> Evidence:
         matrix = torch.randn(size, size, generator=generator)
         calls = {name: (lambda norm=norm, matrix=matrix: norm(matrix)) for name, norm in world.norms.items()}
         peaks = {
-            name: Observation(one_part(call, nn.Identity(), matrix)).forward_no_grad.peak_bytes()
+            name: Observation(one_part(torch.no_grad()(call), nn.Identity(), matrix)).forward.peak_bytes()
             for name, call in calls.items()
         }
         timed = {

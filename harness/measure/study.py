@@ -6,17 +6,18 @@ What goes wrong is told and kept in the record; what was finished before stays.
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import torch
+from torch import nn
 
 from harness.errors import HarnessError
 from harness.measure.attribution import lasting_bytes
 from harness.measure.clock import clock_for
+from harness.measure.garbage import old_objects_set_aside
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -73,7 +74,7 @@ class Plan:
 
     questions: tuple[Question, ...]
     device: str = "cpu"
-    dtype: str = "float32"
+    dtype: str = ""  # "" for the model's own
     memory_format: str = ""  # "channels_last", or empty for contiguous
     batch_sizes: tuple[int, ...] = ()  # empty for the model's own
     mode: str = ""  # "train", "eval", or empty for each question's own
@@ -82,6 +83,12 @@ class Plan:
     loss: Loss | None = None  # None for the model's own
     curve: bool = True  # the freezing curve, at the first batch size
     memory_limit: int | None = None  # bytes
+    trainable: tuple[str, ...] = ()  # patterns of the parameters that an arm of their own trains
+
+    @property
+    def trains(self) -> bool:
+        """Whether one of the questions trains the model."""
+        return self.curve or any(not question.arms_share_model for question in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,9 @@ class Study:
         Raises:
             WorkloadError: the model cannot be built or run at all.
         """
-        self.entry = _with_loss(self.entry, self.plan.loss)
+        self.entry = _asked_for(self.entry, self.plan)
+        for note in self.entry.notes:
+            self.watch.note(note)
         sizes = self.plan.batch_sizes or (self.entry.batch_size,)
         for index, batch_size in enumerate(sizes):
             try:
@@ -127,7 +136,7 @@ class Study:
                     raise
                 self._give_up(batch_size, error)
                 continue
-            with _old_objects_set_aside():
+            with old_objects_set_aside():
                 self._batch(batch_size, curve=self.plan.curve and index == 0)
         if self.plan.memory_limit is not None:
             self._fit(sizes[0], self.plan.memory_limit)
@@ -145,7 +154,7 @@ class Study:
             question=question,
             model=self.entry.name,
             device=self.plan.device,
-            dtype=self.plan.dtype,
+            dtype=self.plan.dtype or self.entry.dtype,
             batch_size=batch_size,
             mode=self.plan.mode or mode,
             variant=variant,
@@ -153,20 +162,36 @@ class Study:
         )
 
     def _inspect(self, batch_size: int) -> None:
-        case = self._case("", "eval", batch_size)
+        case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = build(case, self.plan.seed, self.entry)
-        found = inspection_of(model, clock_for(self.plan.device))
-        self.forward_s = found.forward_s
-        for warning in found.warnings:
+        seen = inspection_of(model, clock_for(self.plan.device), trains=self.plan.trains)
+        self.forward_s = seen.forward_s
+        for warning in seen.warnings:
             self.watch.problem(warning)
         self.compiled = is_compiled(model.module)
         if self.compiled:
             self.watch.note(COMPILED)
-        trainable = any(parameter.requires_grad for parameter in model.module.parameters())
-        if self.trains and not trainable:
-            self.watch.note("the model has no trainable parameter, so that nothing is asked of training it")
-        self.trains = trainable
+        if self.trains and seen.no_training:
+            self.watch.note(f"nothing is asked of training: {seen.no_training}")
+        self.trains = not seen.no_training
+        for line in self._modes(model.module):
+            self.watch.note(line)
+
+    def _modes(self, module: nn.Module) -> Iterator[str]:
+        """Say which modes are not those in which the model was handed over."""
+        resting = [path for path, child in module.named_modules() if path and not child.training]
+        if module.training and resting:
+            names = ", ".join(resting[:3]) + (f" and {len(resting) - 3} more" if len(resting) > 3 else "")  # noqa: PLR2004 (what a line holds)
+            yield f"in eval mode, as handed over, also where the model trains: {names} (--train changes that)"
+        own = self.entry.mode
+        if not own:
+            return
+        asked = self.plan.mode or own
+        if asked != own:
+            yield f"measured in {asked} mode; the factory hands the model over in {own} mode"
+        elif own == "eval" and self.trains and self.plan.trains and not self.plan.mode:
+            yield "training steps are measured in train mode; the factory hands the model over in eval mode"
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = list(self._jobs(batch_size))
@@ -215,18 +240,25 @@ class Study:
         )
         # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
         kept = None if self.compiled else Kept()
+        reference = ""  # the first arm that works
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job.question, job.case, arm, settings, kept)
+            result = self._arm(job, arm, settings, kept, reference or arm)
+            if result.status == "ok" and not reference:
+                reference = arm
+                if arm != job.arms[0]:
+                    self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
             record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
+            record = msgspec.structs.replace(record, reference=reference or job.arms[0])
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(
-        self, question: Question, case: Case, arm: str, settings: Settings, kept: Kept | None
-    ) -> ArmResult:
+    def _arm(self, job: "_Job", arm: str, settings: Settings, kept: Kept | None, reference: str) -> ArmResult:
+        case = job.case
         try:
-            return measure_arm(question, case, arm, settings, entry=self.entry, kept=kept)
+            return measure_arm(
+                job.question, case, arm, settings, entry=self.entry, kept=kept, reference_name=reference
+            )
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
         except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
@@ -294,28 +326,17 @@ class Study:
             write_history(self._one_step(case), case.device, path)
 
 
-@contextmanager
-def _old_objects_set_aside() -> Iterator[None]:
-    """Keep what is there already out of every collection of garbage, one before and one after each arm.
-
-    What an import of transformers leaves makes each of them 0.15 s long.
-    """
-    if gc.get_freeze_count():  # by someone else, whose business it is to undo it
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 def _forward_step(model: Model) -> Step:
     return Step((Part("forward", model.loss_of_forward),), model, model.loss_of_forward)
 
 
-def _with_loss(entry: Entry, loss: Loss | None) -> Entry:
-    if loss is None:
-        return entry
-    return replace(entry, build=lambda batch_size: replace(entry.build(batch_size), loss=loss))
+def _asked_for(entry: Entry, plan: Plan) -> Entry:
+    """Return the entry with what the plan asks for: a loss, arms by pattern, submodules in train mode."""
+
+    def build(batch_size: int) -> Model:
+        model = entry.build(batch_size)
+        if plan.mode == "train":
+            model.module.train()
+        return model if plan.loss is None else replace(model, loss=plan.loss)
+
+    return replace(entry, build=build, trainable=plan.trainable)

@@ -53,17 +53,26 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """`retained - retained under no_grad = saved + scalars + unaccounted`, in bytes."""
+    """`retained - retained under no_grad = saved + scalars - recorded under no_grad + unaccounted`.
+
+    All in bytes.
+    """
 
     retained: int
     retained_no_grad: int
     saved: int
     scalars: int
+    recorded_no_grad: int = 0  # saved and scalars of a graph that is made under no_grad too
 
     @property
     def unaccounted(self) -> int:
         """What is left over; 0 when the books balance."""
-        return self.retained - self.retained_no_grad - self.saved - self.scalars
+        return self.spared - self.saved - self.scalars + self.recorded_no_grad
+
+    @property
+    def spared(self) -> int:
+        """What `no_grad` spares of what a pass holds."""
+        return self.retained - self.retained_no_grad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

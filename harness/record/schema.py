@@ -126,6 +126,8 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     status: Status = "ok"
     reason: str = ""  # why it failed or was skipped
     counts: dict[str, int] = {}  # exact and witness metrics by name
+    varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
+    unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None

@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.record.schema import Attribution, Record, Run, Share
+from harness.record.names import PEAK, SAVED
+from harness.record.schema import ArmResult, Attribution, Record, Run, Share
+from harness.record.spared import why_nothing_is_spared
 from harness.report.text import percent
 from harness.report.units import quantity
 
@@ -102,20 +104,40 @@ def _line(branch: Branch, indent: str, width: int) -> str:
 
 
 def memory_sentence(record: Record) -> str:
-    """Return what recording the graph holds in one sentence, or "" where the record does not tell.
+    """Return what `no_grad` spares in one sentence, or "" where the record does not tell.
 
-    `no_grad saves 412 MiB: 71 % of it GELU in blocks 0 to 11`
+    `no_grad spares 412 MiB of what a pass holds, and lowers its peak by 398 MiB: of what is saved, 71 % is
+    GELU in blocks 0 to 11`
     """
-    reference = record.arm(record.reference)
-    if reference is None or not reference.saved or record.arm("no_grad") is None:
+    reference, quiet = record.arm(record.reference), record.arm("no_grad")
+    if reference is None or quiet is None or {reference.status, quiet.status} != {"ok"}:
         return ""
+    held, peak = (_difference(reference, quiet, name) for name in ("retained", PEAK))
+    if held is None or peak is None:
+        return ""
+    lowered = f"lowers its peak by {quantity(peak, 'B')}" if peak > 0 else "does not lower its peak"
+    if held <= 0:
+        why = why_nothing_is_spared(
+            reference.counts.get("nodes", 0), reference.counts.get(SAVED, 0), quiet.counts.get("nodes", 0)
+        )
+        return f"no_grad spares nothing of what a pass holds, and {lowered}: {why}"
+    text = f"no_grad spares {quantity(held, 'B')} of what a pass holds, and {lowered}"
     total = sum(share.bytes for share in reference.saved)
+    if not total:
+        return text
     named = contributors(reference.saved)
-    parts = [f"{percent(named[0][1] / total)} of it {named[0][0]}"]
+    parts = [f"{percent(named[0][1] / total)} is {named[0][0]}"]
     parts += [
-        f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
+        f"{percent(part / total)} {name}" for name, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
     ]
-    return f"no_grad saves {quantity(total, 'B')}: {', '.join(parts)}"
+    return f"{text}: of what is saved, {', '.join(parts)}"
+
+
+def _difference(reference: ArmResult, arm: ArmResult, name: str) -> int | None:
+    """Return by how much an arm has less of a metric than its reference; None where one has no one value."""
+    if name not in reference.counts or name not in arm.counts:
+        return None
+    return reference.counts[name] - arm.counts[name]
 
 
 def memory_sentences(run: Run) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def columns_of(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]
     """
     everywhere = (metric.name for metric in metrics.values() if metric.kind == "exact" and metric.everywhere)
     names = dict.fromkeys((*record.columns, *everywhere))
-    return tuple(name for name in names if any(name in arm.counts for arm in record.arms))
+    return tuple(name for name in names if any(name in {**arm.counts, **arm.varies} for arm in record.arms))
 
 
 def all_exact(record: Record, metrics: Mapping[str, Metric]) -> tuple[tuple[str, ...], ...]:
@@ -98,11 +98,15 @@ def all_exact(record: Record, metrics: Mapping[str, Metric]) -> tuple[tuple[str,
     return tuple(
         (metric.name, *(_exact_cell(arm, metric) for arm in record.arms))
         for metric in metrics.values()
-        if metric.kind == "exact" and any(arm.counts.get(metric.name) for arm in record.arms)
+        if metric.kind == "exact"
+        and any(arm.counts.get(metric.name) or metric.name in arm.varies for arm in record.arms)
     )
 
 
 def _exact_cell(arm: ArmResult, metric: Metric) -> str:
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{whole(low, metric.unit)} to {whole(high, metric.unit)}"
     return whole(arm.counts.get(metric.name), metric.unit)
 
 
@@ -114,9 +118,7 @@ def _rows(
 ) -> list[tuple[str, ...]]:
     if arm.status != "ok":
         return [(arm.arm, "-", "-", arm.status, *("-" for _ in columns))]
-    exact = tuple(
-        quantity(arm.counts[name], metrics[name].unit) if name in arm.counts else "-" for name in columns
-    )
+    exact = tuple(_value(arm, metrics[name]) for name in columns)
     if not judged:
         return [(arm.arm, "-", "-", "-", *exact)]
     rows = []
@@ -130,6 +132,14 @@ def _rows(
         )
         rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
     return rows
+
+
+def _value(arm: ArmResult, metric: Metric) -> str:
+    """Return an exact number of an arm; a range where it varies from call to call."""
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{quantity(low, metric.unit)} to {quantity(high, metric.unit)}"
+    return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
 
 
 def _interval(contrast: Contrast) -> str:
@@ -151,6 +161,7 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
+        lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
         lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))

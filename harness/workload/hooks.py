@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 _COMPILED = "_orig_mod"  # the name that `torch.compile` gives the module it wraps; it is in state dicts too
@@ -13,10 +14,11 @@ def is_compiled(module: nn.Module) -> bool:
 
 
 def hookable(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield a module and its submodules by path, without those inside a compiled region.
+    """Yield a module and its submodules by path, without those that torch itself compiled.
 
-    A hook in there would be compiled with it, and would have it compiled anew.
+    A hook in a compiled region would be compiled with it, and would have it compiled anew; a scripted
+    module takes no hooks of Python.
     """
     for path, child in module.named_modules():
-        if _COMPILED not in path.split("."):
+        if _COMPILED not in path.split(".") and not isinstance(child, torch.jit.ScriptModule):
             yield path, child

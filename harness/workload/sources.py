@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from harness.record.measured import Case
 from harness.workload import factory, huggingface, vision
-from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.model import Model, UnsupportedError, WorkloadError, materialize
 from harness.workload.models import MODELS, Entry
+from harness.workload.tensors import tensors_in
 
 SOURCES: dict[str, Callable[[str], Entry]] = {
     "hf": huggingface.entry,
@@ -63,8 +65,7 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         UnsupportedError: the memory format says nothing of this model.
     """
     entry = entry or resolve(case.model)
-    if case.dtype not in DTYPES:
-        raise WorkloadError(f"no dtype {case.dtype!r}; there are {', '.join(DTYPES)}")
+    check_dtype(case.dtype, entry)
     check_memory_format(case.memory_format)
     if case.batch_size < 1:
         raise WorkloadError(f"a batch size of {case.batch_size} holds no example; it has to be 1 or more")
@@ -75,11 +76,42 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         )
     torch.manual_seed(seed)
     model = entry.build(case.batch_size)
-    dtype = None if case.dtype == "autocast" else getattr(torch, case.dtype)
-    module = model.module.to(device=case.device, dtype=dtype).train(case.mode == "train")
+    dtype = None if case.dtype in {"autocast", entry.dtype} else getattr(torch, case.dtype)
+    if dtype is not None and _is_complex(model):
+        raise WorkloadError(
+            f"{case.model} has complex parameters, whose imaginary part a cast to {case.dtype} would drop;"
+            " without --dtype it is measured as it is"
+        )
+    module = set_mode(model.module.to(device=case.device, dtype=dtype), case.mode)
     inputs = _placed(model.inputs, case.device, dtype)
-    placed = replace(model, module=module, inputs=inputs, autocast=None if dtype else torch.bfloat16)
+    autocast = torch.bfloat16 if case.dtype == "autocast" else model.autocast
+    placed = replace(model, module=module, inputs=inputs, autocast=autocast)
+    materialize(placed)
     return _channels_last(placed, case.model) if case.memory_format else placed
+
+
+def check_dtype(dtype: str, entry: Entry) -> None:
+    """Check that an entry can be measured in a dtype: its own, or one that it can be cast to.
+
+    Raises:
+        WorkloadError: it cannot.
+    """
+    if dtype not in {*DTYPES, entry.dtype}:
+        raise WorkloadError(
+            f"no dtype {dtype!r}; there are {', '.join(DTYPES)}; without one it is the model's own,"
+            f" {entry.dtype}"
+        )
+
+
+def _is_complex(model: Model) -> bool:
+    return any(each.is_complex() for each in (*model.module.parameters(), *model.module.buffers()))
+
+
+def set_mode(module: nn.Module, mode: str) -> nn.Module:
+    """Put a module into train or eval mode; in one that trains already, what is in eval mode stays so."""
+    if mode == "train" and module.training:
+        return module
+    return module.train(mode == "train")
 
 
 def check_memory_format(name: str) -> None:
@@ -114,9 +146,24 @@ def _last(tensor: torch.Tensor) -> torch.Tensor:
 
 def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
     """Return nested inputs on a device, floating-point ones in a dtype."""
-    return _mapped(
-        value, lambda tensor: tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
-    )
+    home = torch.device(device)
+
+    def change(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+    tensors = list(tensors_in(value))
+    if dtype is None and all(tensor.device.type == home.type == "cpu" for tensor in tensors):
+        return value
+    reached = {id(tensor) for tensor in tensors}
+    placed = _mapped(value, change)
+    left = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
+    if left:
+        raise WorkloadError(
+            "the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
+            f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make"
+            " them there in the factory"
+        )
+    return placed
 
 
 def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

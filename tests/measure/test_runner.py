@@ -12,7 +12,8 @@ import torch
 from fakes import fake_entry, fake_question, nan_entry
 from torch import nn
 
-from harness.measure import ledger, trace
+from harness.measure import graph, trace
+from harness.measure.observe import Observation
 from harness.measure.pairing import Pair
 from harness.measure.runner import Settings, exact_result, measure_arm, run_in_process
 from harness.record.schema import Case, Group
@@ -122,13 +123,13 @@ def test_an_output_that_is_no_number_is_a_warning(monkeypatch: pytest.MonkeyPatc
 def test_an_infinite_output_is_a_warning_and_a_finite_one_is_none() -> None:
     model = build(LINEAR)
     step = load_question("grad_mode").build(LINEAR, "grad", model)
-    before = exact_result("grad", step).warnings
+    before = exact_result("grad", Observation(step)).warnings
     with torch.no_grad():
         next(model.module.parameters()).fill_(float("inf"))
         next(iter(model.inputs)).fill_(1.0)  # type: ignore[arg-type, attr-defined]
 
     assert before == ()
-    assert exact_result("grad", step).warnings == ("the model's output holds infinity",)
+    assert exact_result("grad", Observation(step)).warnings == ("the model's output holds infinity",)
 
 
 def test_a_case_that_cannot_be_built_is_refused() -> None:
@@ -205,7 +206,7 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
     monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
     monkeypatch.setattr(
-        ledger, "saved_tensors_hooks", onlookers.counting("saving_hooks", ledger.saved_tensors_hooks)
+        graph, "saved_tensors_hooks", onlookers.counting("saving_hooks", graph.saved_tensors_hooks)
     )
     timed: list[dict[str, Any]] = []
 

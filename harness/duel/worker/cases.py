@@ -30,7 +30,7 @@ class CaseSelection:
     targets: Sequence[str]  # none for all built-in models
     questions: Sequence[str]
     device: str = "cpu"
-    dtype: str = "float32"
+    dtype: str = ""  # "" for each model's own
     batch_size: int = 0  # 0 for each model's own
     mode: str = ""  # "train" or "eval"; "" for each question's own
 
@@ -64,7 +64,7 @@ def _cases_of(target: str, selection: CaseSelection) -> list[Message]:
                 question=name,
                 model=target,
                 device=selection.device,
-                dtype=selection.dtype,
+                dtype=selection.dtype or entry.dtype,
                 batch_size=selection.batch_size or entry.batch_size,
                 mode=cell.mode,
                 variant=cell.variant,

@@ -186,13 +186,8 @@ def _unmeasured(key: tuple[str, str], before: ArmSummary, after: ArmSummary) -> 
         lost = before.status == "ok"
         state = FindingState.GONE if lost else FindingState.SKIPPED
         return Finding(state=state, fails=lost, case=case, arm=arm, detail=f"skipped: {after.reason}")
-    return Finding(
-        state=FindingState.NEW,
-        fails=False,
-        case=case,
-        arm=arm,
-        detail=f"the base {before.status}: {before.reason}",
-    )
+    detail = f"the base {before.status}: {before.reason}"
+    return Finding(state=FindingState.NEW, fails=False, case=case, arm=arm, detail=detail)
 
 
 def _exact(

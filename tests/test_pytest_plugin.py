@@ -29,9 +29,9 @@ pytest_plugins = ["pytester"]
 BENCH = """
 import pytest
 
-@pytest.mark.question("{question}")
-def test_{question}(measure, question, case, arm):
-    measure(question, case, arm)
+@pytest.mark.harness_question("{question}")
+def test_{question}(harness_measure, question, case, arm):
+    harness_measure(question, case, arm)
 """
 
 
@@ -165,7 +165,7 @@ REFUSED = [
     (("--harness-device=tpu",), "no device 'tpu'; there are cpu and cuda"),
     (("--harness-batch-size=0",), "a batch size of 0 holds no example; give 1 or more"),
     (("--harness-batch-size=many",), "invalid int value: 'many'"),
-    (("--harness-budget=-1",), "a budget of -1.0 s cannot be spent; give 0 or more seconds"),
+    (("--harness-budget=-1",), "a budget of -1 s cannot be spent; give 0 or more seconds"),
     (("--harness-budget=nan",), "a budget of nan s cannot be spent; give 0 or more seconds"),
     (("--harness-dtype=float8",), "no dtype 'float8'; there are float32, float64,"),
     (("--harness-threads=-1",), "-1 threads cannot run; give 0 (torch's own choice) or more"),

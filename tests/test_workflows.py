@@ -64,7 +64,7 @@ def test_no_script_holds_an_expression_that_a_stranger_writes(path: Path) -> Non
 def test_every_option_of_harness_is_one_that_the_command_has(path: Path) -> None:
     from typer.main import get_command
 
-    from harness.cli import app
+    from harness.commands import app
 
     known = get_command(app)
     scripts = "\n".join(

@@ -15,13 +15,14 @@ import typer
 from bench.command import run_command
 from bench.duels.record import DuelTrial, DuelTrials, load_trials, trials_of
 from bench.duels.table import trials_markdown
+from harness.duel.session import Judged, hold_duel
 from harness.duel.sides import Repository, git
-from harness.dueling import Judged, hold_duel
 from harness.errors import HarnessError
 from harness.record.duel import Duel
 from harness.record.schema import Environment
 from harness.record.store import replace_file
 from harness.report.progress import progress
+from harness.setting import Setting
 
 _CASES = Path(__file__).with_name("cases.py")
 CASES = tuple(
@@ -92,11 +93,14 @@ def held(
     with repository(planted):
         for number in range(max(suites, singles)):  # in turns, so that an interrupted run has both
             if number < suites:
-                yield place_and_trials(hold_duel("base", "base", CASES, Unwatched(), seed=seed + number), 0.0)
+                yield place_and_trials(
+                    hold_duel("base", "base", CASES, Unwatched(), setting=Setting(seed=seed + number)), 0.0
+                )
             if number < singles:
                 target = CASES[number % len(CASES)]
                 yield place_and_trials(
-                    hold_duel("base", "head", (target,), Unwatched(), seed=seed + number), planted
+                    hold_duel("base", "head", (target,), Unwatched(), setting=Setting(seed=seed + number)),
+                    planted,
                 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.dueling import Judged
+from harness.duel.session import Judged
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import Verdict

@@ -179,7 +179,9 @@ class Referee:
                 raise DuelError(f"{name}: {answer['error']}")
         self.tally.environments = {
             name: answer["environment"]
-            for name, answer in _both(pair, "describe", device=self.settings.selection["device"]).items()
+            for name, answer in _both(
+                pair, "describe", device=self.settings.selection["setting"]["device"]
+            ).items()
         }
         self.tally.plan(answers)
         contrasts = sum(len(planned.shared) for planned in self.tally.planned)
@@ -203,6 +205,7 @@ class Referee:
                 case=planned.case,
                 arms=planned.shared,
                 seed=self.settings.seed,
+                loss=self.settings.selection["setting"]["loss"],
                 layout=self._rng.getrandbits(32),
             )
         answers = {name: worker.answer() for name, worker in pair.items()}

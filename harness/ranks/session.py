@@ -25,13 +25,13 @@ from harness.ranks.alarm import Alarm, Store, store_beside
 from harness.ranks.arms import Job, RankSettings, digest, measure_arm_over_ranks
 from harness.ranks.crew import Crew, joined
 from harness.ranks.place import Place, backend_for, check_gloo, device_of_rank
+from harness.record.begin import begun_run
 from harness.record.measured import Case
 from harness.record.schema import ArmResult, Record, Run, World
-from harness.workload.losses import find_loss
 from harness.workload.models import Entry
 from harness.workload.questions import load_question
 from harness.workload.questions.ranks import wrap_of
-from harness.workload.sources import build, resolve
+from harness.workload.sources import build, resolve_with_loss
 from harness.workload.wrapping import check_wrap
 
 _SETTLING_S = 1.0  # in which the launcher says that another rank has died
@@ -127,8 +127,13 @@ class RankSession:
         self.run = self._begun(crew, request)
         for wanted in request.cases:
             at(f"finding {wanted.model}")
-            entry = agreed(crew, partial(_entry, wanted.model, request.loss))
-            case = replace(wanted, model=entry.name, batch_size=wanted.batch_size or entry.batch_size)
+            entry = agreed(crew, partial(resolve_with_loss, wanted.model, request.loss))
+            case = replace(
+                wanted,
+                model=entry.name,
+                dtype=wanted.dtype or entry.dtype,
+                batch_size=wanted.batch_size or entry.batch_size,
+            )
             at(f"looking at {case.model}")
             model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
             check_alike(crew.gathered(model), f"built {case.model} with")
@@ -178,14 +183,13 @@ class RankSession:
         where = msgspec.structs.replace(
             environment(crew.device), world=World(ranks=self.place.ranks, backend=crew.backend, nodes=nodes)
         )
-        stamp = where.started.replace(":", "").replace("+0000", "Z")
-        return Run(
-            id=f"{stamp}-torch{where.torch}-{request.device}-{self.place.ranks}ranks",
-            environment=where,
-            metrics=METRICS,
-            command=request.command,
+        return begun_run(
+            where,
+            request.device,
+            METRICS,
             floor=LAYOUT_FLOOR,
-            complete=False,
+            command=request.command,
+            suffix=f"-{self.place.ranks}ranks",
         )
 
     def _tell(self, sentence: str, text: str) -> None:
@@ -223,14 +227,6 @@ def _leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _entry(target: str, loss: str) -> Entry:
-    entry = resolve(target)
-    if not loss:
-        return entry
-    taken = find_loss(loss)
-    return replace(entry, build=lambda size: replace(entry.build(size), loss=taken))
 
 
 def _as_told(request: RankRequest) -> dict[str, str]:

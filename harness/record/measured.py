@@ -34,6 +34,12 @@ class Case:
     memory_format: str = ""  # "channels_last"; "" for torch's own, which is contiguous
 
     @property
+    def title(self) -> str:
+        """The case without its question, as the heading of a table has it."""
+        setting = (self.model, self.variant, self.mode, self.dtype, self.memory_format)
+        return ", ".join(part for part in (*setting, f"batch {self.batch_size}") if part)
+
+    @property
     def id(self) -> str:
         """The case in one line: what names it in tables, baselines and test ids.
 

@@ -126,11 +126,11 @@ def memory_sentence(record: Record) -> str:
     if not total:
         return text
     named = contributors(reference.saved)
-    parts = [f"{percent(named[0][1] / total)} is {named[0][0]}"]
-    parts += [
-        f"{percent(part / total)} {name}" for name, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
+    told = [f"{percent(named[0][1] / total)} is {named[0][0]}"]
+    told += [
+        f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
     ]
-    return f"{text}: of what is saved, {', '.join(parts)}"
+    return f"{text}: of what is saved, {', '.join(told)}"
 
 
 def _difference(reference: ArmResult, arm: ArmResult, name: str) -> int | None:

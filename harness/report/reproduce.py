@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from harness.judge.finding import Outcome
 from harness.record.schema import Case
+from harness.setting import layout_words
 
 _CURVE = "freezing_curve"  # the option --curve of the question below measures it
 _CURVE_OF = "freezing"
@@ -60,7 +61,7 @@ def _of_pytest(case: Case, threads: int, *, exact: bool) -> str:
         f"--harness-models {_quoted(case.model)}",
         f"--harness-device {_quoted(case.device)}",
         f"--harness-dtype {_quoted(case.dtype)}",
-        *([f"--harness-memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
+        *layout_words(case, "--harness-"),
         f"--harness-batch-size {case.batch_size}",
         f"--harness-threads {threads}",
         *(["--harness-budget 0"] if exact else []),
@@ -76,7 +77,7 @@ def _of_measure(case: Case, threads: int, *, exact: bool) -> str:
         f"--question {_quoted(_CURVE_OF if is_curve else case.question)}",
         f"--device {_quoted(case.device)}",
         f"--dtype {_quoted(case.dtype)}",
-        *([f"--memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
+        *layout_words(case),
         f"--batch-size {case.batch_size}",
         f"--threads {threads}",
         "--train" if case.mode == "train" else "--eval",

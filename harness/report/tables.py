@@ -55,8 +55,7 @@ def case_tables(run: Run) -> tuple[CaseTable, ...]:
 
 def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> CaseTable:
     case = record.case
-    setting = (case.model, case.variant, case.mode, case.dtype, case.memory_format)
-    title = ", ".join(part for part in (*setting, f"batch {case.batch_size}") if part)
+    title = case.title
     columns = columns_of(record, metrics)
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:

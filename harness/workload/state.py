@@ -153,7 +153,9 @@ def _contents_of(path: str, value: object) -> Iterator[_Content]:
     elif issubclass(kind, set):
         pairs.append((lambda: dict.fromkeys(container), lambda items: _set_set(container, items)))
     if attributes_of(value):
-        pairs.append((lambda: _objects(attributes_of(container)), lambda items: _set_attributes(container, items)))
+        pairs.append(
+            (lambda: _objects(attributes_of(container)), lambda items: _set_attributes(container, items))
+        )
     yield from (_Content(path, read, write, read()) for read, write in pairs)
 
 

@@ -11,9 +11,10 @@ from sides import Quiet, fake
 from bench.duels import __main__ as command
 from bench.duels.record import DuelTrial, DuelTrials, load_trials, trials_of
 from bench.duels.table import trials_markdown
+from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.sides import git
-from harness.dueling import Judged, hold_duel
 from harness.errors import HarnessError
+from harness.setting import Setting
 
 
 def trial(case: str, planted: float, middle: float, verdict: str) -> DuelTrial:
@@ -56,7 +57,9 @@ def test_every_target_is_a_case() -> None:
 
 def test_of_a_duel_every_restart_s_ratio_and_its_verdict_are_kept(tmp_path: Path) -> None:
     base, head = fake(tmp_path, "base"), fake(tmp_path, "head", slower=1.1)
-    duel = hold_duel(base, head, (), Quiet(), restarts=9, budget=0.1, pin=False)
+    duel = hold_duel(
+        base, head, (), Quiet(), rules=DuelRules(restarts=9, pin=False), setting=Setting(budget=0.1)
+    )
     (kept,) = trials_of(Judged.of(duel), 0.1)
 
     assert len(kept.values) == 9

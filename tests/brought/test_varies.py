@@ -12,7 +12,7 @@ from brought.witness import spared
 from typer.testing import CliRunner
 
 from harness import Ledger, Model, ledger
-from harness.cli import app
+from harness.commands import app
 
 
 def _explained(books: Ledger) -> bool:

@@ -13,7 +13,7 @@ from harness.claims.claim import Lab
 from harness.claims.record import decode_claims
 from harness.claims.run import put_to_the_test
 from harness.claims.session import ClaimsSession
-from harness.cli import app
+from harness.commands import app
 
 LAB = Lab(budget=0.05, seeds=8, models=("mlp-relu",), timed=("mlp-relu",))
 

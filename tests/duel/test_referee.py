@@ -12,15 +12,25 @@ import pytest
 from sides import ROOT, Quiet, fake, is_running, script, wait_for
 
 from harness.duel.process import DuelError
+from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.worker import protocol
-from harness.dueling import Judged, hold_duel
-from harness.judge.finding import FindingState
+from harness.judge.finding import State
 from harness.judge.verdict import Verdict
 from harness.report.sentence import sentence
+from harness.setting import Setting
 
 
 def held(base: str, head: str, restarts: int = 0, budget: float = 0.1, *targets: str) -> Judged:
-    return Judged.of(hold_duel(base, head, targets, Quiet(), restarts=restarts, budget=budget, pin=False))
+    return Judged.of(
+        hold_duel(
+            base,
+            head,
+            targets,
+            Quiet(),
+            rules=DuelRules(restarts=restarts, pin=False),
+            setting=Setting(budget=budget),
+        )
+    )
 
 
 def left_behind() -> list[Path]:
@@ -186,8 +196,8 @@ def test_no_worker_and_no_folder_outlives_a_referee_that_is_killed(tmp_path: Pat
     sides = [fake(tmp_path, name, sleep=60) for name in ("base", "head")]
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from sides import Quiet\nfrom harness.dueling import hold_duel\n"
-        "hold_duel(sys.argv[2], sys.argv[3], (), Quiet(), restarts=2, pin=False)"
+        "from sides import Quiet\nfrom harness.duel.session import DuelRules, hold_duel\n"
+        "hold_duel(sys.argv[2], sys.argv[3], (), Quiet(), rules=DuelRules(restarts=2, pin=False))"
     )
     folder = Path(__file__).parents[1]
     with subprocess.Popen(  # noqa: S603 (this interpreter)
@@ -207,7 +217,8 @@ def test_no_worker_and_no_folder_outlives_a_referee_that_is_killed(tmp_path: Pat
 
 def test_one_arm_alone_is_given_more_time_by_default(tmp_path: Path) -> None:
     sides = [str(fake(tmp_path, name)) for name in ("base", "head")]
-    by_default = hold_duel(*sides, (), Quiet(), restarts=1, pin=False)
+    rules = DuelRules(restarts=1, pin=False)
+    by_default = hold_duel(*sides, (), Quiet(), rules=rules)
 
     assert by_default.budget == 6.0
-    assert hold_duel(*sides, (), Quiet(), restarts=1, budget=0.1, pin=False).budget == 0.1
+    assert hold_duel(*sides, (), Quiet(), rules=rules, setting=Setting(budget=0.1)).budget == 0.1

@@ -5,19 +5,20 @@ import itertools
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.heap import keep_freed_memory
 from harness.record.measured import Case
+from harness.setting import Setting
 from harness.workload.call import CALL, as_call
 from harness.workload.factory import first_line, made_by
 from harness.workload.model import UnsupportedError, WorkloadError
 from harness.workload.models import MODELS
 from harness.workload.questions import load_question
-from harness.workload.sources import SOURCES, build, resolve
+from harness.workload.sources import SOURCES, build, resolve, resolve_with_loss
 from harness.workload.step import Step
 
 WARM_CALLS_S = 0.02  # an arm is called for this long, and at least twice, before anything is timed
@@ -29,10 +30,7 @@ class CaseSelection:
 
     targets: Sequence[str]  # none for all built-in models
     questions: Sequence[str]
-    device: str = "cpu"
-    dtype: str = ""  # "" for each model's own
-    batch_size: int = 0  # 0 for each model's own
-    mode: str = ""  # "train" or "eval"; "" for each question's own
+    setting: Setting
 
 
 def plan_cases(selection: CaseSelection) -> tuple[list[Message], dict[str, str]]:
@@ -49,30 +47,23 @@ def plan_cases(selection: CaseSelection) -> tuple[list[Message], dict[str, str]]
 
 def _cases_of(target: str, selection: CaseSelection) -> list[Message]:
     if _is_factory(target) and (step := as_call(made_by(target), target)) is not None:
-        case = Case(question=CALL.name, model=target, device=selection.device, dtype="own", mode="")
+        case = Case(question=CALL.name, model=target, device=selection.setting.device, dtype="own", mode="")
         del step
         return [_planned(case, CALL.asks, CALL.arms, CALL.columns)]
     entry = resolve(target)
+    mode = selection.setting.mode
     cases = []
     for name in selection.questions:
         question = load_question(name)
         cells = question.cells(entry, False)  # noqa: FBT003 (the protocol's flag)
-        if selection.mode:
-            cells = tuple(cell for cell in question.cells(entry, True) if cell.mode == selection.mode)  # noqa: FBT003
+        if mode:
+            cells = tuple(cell for cell in question.cells(entry, True) if cell.mode == mode)  # noqa: FBT003
         for cell in cells:
-            case = Case(
-                question=name,
-                model=target,
-                device=selection.device,
-                dtype=selection.dtype or entry.dtype,
-                batch_size=selection.batch_size or entry.batch_size,
-                mode=cell.mode,
-                variant=cell.variant,
-            )
+            case = selection.setting.case(name, replace(entry, name=target), cell.mode, variant=cell.variant)
             cases.append(_planned(case, question.asks, question.arms(entry), question.columns))
     if not cases:
         raise WorkloadError(
-            f"no question of {', '.join(selection.questions)} is put to {target} in {selection.mode} mode"
+            f"no question of {', '.join(selection.questions)} is put to {target} in {mode} mode"
         )
     return cases
 
@@ -147,7 +138,7 @@ class Built:
         return seconds[refill:]
 
 
-def build_case(case: Case, arms: Sequence[str], seed: int) -> Built:
+def build_case(case: Case, arms: Sequence[str], seed: int, loss: str = "") -> Built:
     """Build the steps of a case; an arm that cannot be built is kept with its reason.
 
     Raises:
@@ -161,7 +152,7 @@ def build_case(case: Case, arms: Sequence[str], seed: int) -> Built:
         built.steps = dict.fromkeys(arms, step)
         return built
     question = load_question(case.question)
-    entry = resolve(case.model)
+    entry = resolve_with_loss(case.model, loss)
     shared = build(case, seed, entry) if question.arms_share_model else None
     for arm in arms:
         model = build(case, seed, entry) if shared is None else shared

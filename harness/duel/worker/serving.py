@@ -23,6 +23,7 @@ from harness.measure.environment import described
 from harness.measure.observe import Observation
 from harness.measure.probes import METRICS, PROBES
 from harness.record.measured import Case
+from harness.setting import Setting
 from harness.workload.factory import first_line
 
 
@@ -118,13 +119,17 @@ class _Worker:
             return {"error": first_line(error)}
 
     def _plan(self, request: Message) -> Message:
-        planned, refused = plan_cases(CaseSelection(**request["selection"]))
+        words = request["selection"]
+        selection = CaseSelection(words["targets"], words["questions"], Setting(**words["setting"]))
+        planned, refused = plan_cases(selection)
         return {"cases": planned, "refused": refused, "metrics": [asdict(metric) for metric in METRICS]}
 
     def _build(self, request: Message) -> Message:
         self._drop(request)
         self._held = scatter(Random(request["layout"]))
-        self._built = build_case(Case(**request["case"]), request["arms"], request["seed"])
+        self._built = build_case(
+            Case(**request["case"]), request["arms"], request["seed"], request.get("loss", "")
+        )
         return self._built.warm()
 
     def _time(self, request: Message) -> Message:

@@ -1,11 +1,11 @@
-"""The work behind `harness duel`: from two sides in words to what was found."""
+"""One duel, from two sides in words to its verdicts and files."""
 
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +24,37 @@ from harness.record.duel import Duel, DuelSide
 from harness.record.store import replace_file
 from harness.report.duel import duel_json, duel_markdown, duel_text
 from harness.report.duel_page import duel_page
+from harness.setting import Setting
 
-Start = Literal["spawn", "fork"]
+StartMethod = Literal["spawn", "fork"]
 NAMES = ("base", "head")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuelRules:
+    """How a duel is held, beside the setting in which both sides measure.
+
+    Attributes:
+        questions: that are put to models.
+        restarts: of both sides; 0 for as many as the number of contrasts needs.
+        floor: the relative difference that counts as equal.
+        pin: both sides run on one core; with one thread only.
+        start: "spawn" imports torch anew for every restart, "fork" copies a process that has.
+
+    Raises:
+        DuelError: a number cannot be used.
+    """
+
+    questions: tuple[str, ...] = ("grad_mode",)
+    restarts: int = 0
+    floor: float = DUEL_FLOOR
+    pin: bool = True
+    start: StartMethod = "spawn"
+
+    def __post_init__(self) -> None:
+        for name, value in (("restarts", self.restarts), ("floor", self.floor)):
+            if not 0 <= value < float("inf"):
+                raise DuelError(f"{name} is {value:g}; it is 0 or more")
 
 
 def hold_duel(
@@ -35,69 +63,52 @@ def hold_duel(
     targets: Sequence[str],
     watch: DuelWatcher,
     *,
-    questions: Sequence[str] = ("grad_mode",),
-    device: str = "cpu",
-    dtype: str = "",
-    batch_size: int = 0,
-    mode: str = "",
-    restarts: int = 0,
-    budget: float | None = None,
-    floor: float = DUEL_FLOOR,
-    threads: int = 1,
-    pin: bool = True,
-    start: Start = "spawn",
-    seed: int = 0,
+    rules: DuelRules | None = None,
+    setting: Setting | None = None,
     command: str = "",
 ) -> Duel:
     """Measure two sides against each other.
 
     Args:
         base: an interpreter, a git revision, `revision@interpreter`, or `.` for the working tree.
-        head: likewise; what is asked about.
-        targets: what to run; none for all built-in models.
+        head: likewise; what is held against it.
+        targets: what to run; empty for all built-in models.
         watch: is told how far it is.
-        questions: that are put to models.
-        device: where they run.
-        dtype: of weights and inputs.
-        batch_size: 0 for each model's own.
-        mode: "train" or "eval"; "" for each question's own.
-        restarts: of both sides; 0 for as many as the number of contrasts needs.
-        budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone,
-            None for 2, or for more where there are few arms.
-        floor: the relative difference that is none.
-        threads: intra-op; 0 for torch's own choice.
-        pin: both sides to one core; with one thread only.
-        start: "spawn" imports torch anew for every restart, "fork" copies a process that has.
-        seed: of weights, inputs and order.
-        command: what asked.
+        rules: by default those of `DuelRules`.
+        setting: of both sides. Its budget is of an arm, both sides together, over all restarts; by default
+            2 s, or more where there are few arms.
+        command: how to hold it again; by default that of this process.
 
     Raises:
-        HarnessError: a side, a target or a number cannot be used; in one sentence.
+        HarnessError: a side, a target or a setting cannot be used; in one sentence.
     """
-    _check(restarts=restarts, budget=budget or 0.0, floor=floor, threads=threads, batch_size=batch_size)
+    rules, setting = rules or DuelRules(), setting or Setting()
+    if len(setting.batch_sizes) > 1:
+        raise DuelError(f"a duel has one batch size; give {setting.batch_sizes[0]} alone")
     began = time.monotonic()
     here = Path.cwd().resolve()
     repository = Repository.around(here)
     sides = [find_side(name, given, here) for name, given in zip(NAMES, (base, head), strict=True)]
     notes = [said for side in sides if (said := said_of_tree(side, repository))]
-    asked = {
+    selection = {
         "targets": list(targets),
-        "questions": list(questions),
-        "device": device,
-        "dtype": dtype,
-        "batch_size": batch_size,
-        "mode": mode,
+        "questions": list(rules.questions),
+        "setting": asdict(setting),
     }
-    core = free_core() if pin and threads == 1 else None
+    core = free_core() if rules.pin and setting.threads == 1 else None
     with workspace(repository) as place, ExitStack() as stack:
         sides = [place.checked_out(side) for side in sides]
-        kind = Spawning if start == "spawn" else Forking
-        starters: dict[str, Starter] = {side.name: kind(side, place.folder, threads) for side in sides}
+        kind = Spawning if rules.start == "spawn" else Forking
+        starters: dict[str, Starter] = {
+            side.name: kind(side, place.folder, setting.threads) for side in sides
+        }
         for starter in starters.values():
             stack.callback(starter.close)
-        tally = Referee(starters, DuelSettings(asked, restarts, budget, seed, core), watch).hold()
+        tally = Referee(
+            starters, DuelSettings(selection, rules.restarts, setting.budget, setting.seed, core), watch
+        ).hold()
     command = command or shlex.join(["harness", *sys.argv[1:]])
-    described = {side.name: _described(side, tally, floor, command) for side in sides}
+    described = {side.name: _described(side, tally, rules.floor, command) for side in sides}
     return Duel(
         base=described["base"],
         head=described["head"],
@@ -105,20 +116,14 @@ def hold_duel(
         restarts=tally.restarts,
         lost=tuple(tally.lost),
         notes=(*notes, *tally.notes),
-        start=start,
+        start=rules.start,
         core=core,
-        floor=floor,
+        floor=rules.floor,
         budget=tally.budget,
-        seed=seed,
+        seed=setting.seed,
         seconds=elapsed(began),
         command=command,
     )
-
-
-def _check(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not 0 <= value < float("inf"):
-            raise DuelError(f"{name.replace('_', ' ')} is {value:g}; it is 0 or more")
 
 
 def _described(side: SideSource, tally: Tally, floor: float, command: str) -> DuelSide:
@@ -169,7 +174,7 @@ class Judged:
         return duel_text(self.duel, self.outcome, self.times, width)
 
     def write(self, *, json: Path | None, html: Path | None, markdown: Path | None) -> tuple[Path, ...]:
-        """Write the files that are asked for, and return their paths."""
+        """Write the files that have a path, and return their paths."""
         parts = (self.duel, self.outcome, self.times)
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
             (json, lambda: msgspec.json.encode(duel_json(*parts))),

@@ -14,7 +14,7 @@ from sides import ROOT, Quiet, fake, is_running, script, wait_for
 from harness.duel.process import DuelError
 from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.worker import protocol
-from harness.judge.finding import State
+from harness.judge.finding import FindingState
 from harness.judge.verdict import Verdict
 from harness.report.sentence import sentence
 from harness.setting import Setting

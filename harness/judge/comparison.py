@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
-from harness.judge.finding import Finding, Outcome, State, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, in_order
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
 from harness.record.pytest_benchmark import BenchmarkFile, Stats
@@ -110,7 +110,7 @@ def compare_runs(base: Listing, head: Listing) -> Outcome:
     timed = False
     findings.extend(
         Finding(
-            state=State.INTERRUPTED,
+            state=FindingState.INTERRUPTED,
             fails=True,
             detail=f"{side.name} was interrupted: what it does not hold was not measured",
         )
@@ -132,12 +132,12 @@ def compare_runs(base: Listing, head: Listing) -> Outcome:
         times = list(_times(key, base, head, time_apart))
         timed = timed or bool(times)
         findings.extend(times)
-    findings.extend(_lonely(base, head, State.GONE))
-    findings.extend(_lonely(head, base, State.NEW))
+    findings.extend(_lonely(base, head, FindingState.GONE))
+    findings.extend(_lonely(head, base, FindingState.NEW))
     if not shared:
         findings.append(
             Finding(
-                state=State.INCOMPARABLE,
+                state=FindingState.INCOMPARABLE,
                 fails=True,
                 detail=f"{base.name} and {head.name} have no case in common, so nothing was compared",
             )
@@ -181,14 +181,13 @@ def _unmeasured(key: tuple[str, str], before: ArmSummary, after: ArmSummary) -> 
     case, arm = key
     if after.status == "failed":
         also = ", as in the base" if before.status == "failed" else ""
-        return Finding(state=State.FAILED, fails=True, case=case, arm=arm, detail=after.reason + also)
+        return Finding(state=FindingState.FAILED, fails=True, case=case, arm=arm, detail=after.reason + also)
     if after.status == "skipped":
         lost = before.status == "ok"
-        state = State.GONE if lost else State.SKIPPED
+        state = FindingState.GONE if lost else FindingState.SKIPPED
         return Finding(state=state, fails=lost, case=case, arm=arm, detail=f"skipped: {after.reason}")
-    return Finding(
-        state=State.NEW, fails=False, case=case, arm=arm, detail=f"the base {before.status}: {before.reason}"
-    )
+    detail = f"the base {before.status}: {before.reason}"
+    return Finding(state=FindingState.NEW, fails=False, case=case, arm=arm, detail=detail)
 
 
 def _exact(
@@ -207,18 +206,18 @@ def _exact(
         metrics = head.metrics if name in after else base.metrics
         fails, detail = True, ""
         if old is None or new is None:
-            state = State.NEW if old is None else State.GONE
+            state = FindingState.NEW if old is None else FindingState.GONE
             fails = new is None
         elif _redefined(name, base, head):
-            state, detail = State.INCOMPARABLE, "another unit, or another side is better"
+            state, detail = FindingState.INCOMPARABLE, "another unit, or another side is better"
         elif old == new:
             same += 1
             continue
         elif apart:
-            state, detail = State.INCOMPARABLE, apart
+            state, detail = FindingState.INCOMPARABLE, apart
         else:
             state = direction(old, new, metrics[name].better if name in metrics else None)
-            fails = state is not State.BETTER
+            fails = state is not FindingState.BETTER
         findings.append(
             Finding(
                 state=state,
@@ -250,13 +249,13 @@ def _times(key: tuple[str, str], base: Listing, head: Listing, apart: str) -> It
         metric = (head if new else base).metrics[name]
         fails = False
         if old is None or new is None:
-            state, detail = (State.NEW if old is None else State.GONE), "timed on one side only"
+            state, detail = (FindingState.NEW if old is None else FindingState.GONE), "timed on one side only"
         elif apart or _redefined(name, base, head):
-            state, detail = State.INCOMPARABLE, apart or "another unit, or another side is better"
+            state, detail = FindingState.INCOMPARABLE, apart or "another unit, or another side is better"
         else:
             judged = judge_unpaired(old, new, metric.better)
             state, detail = _STATES[judged.verdict], f"not paired; {judged.reason}"
-            fails = state is State.WORSE
+            fails = state is FindingState.WORSE
         yield Finding(
             state=state,
             fails=fails,
@@ -272,22 +271,22 @@ def _times(key: tuple[str, str], base: Listing, head: Listing, apart: str) -> It
 
 
 _STATES = {
-    Verdict.WORSE: State.WORSE,
-    Verdict.BETTER: State.BETTER,
-    Verdict.UNDECIDED: State.UNDECIDED,
+    Verdict.WORSE: FindingState.WORSE,
+    Verdict.BETTER: FindingState.BETTER,
+    Verdict.UNDECIDED: FindingState.UNDECIDED,
 }
 
 
-def _lonely(these: Listing, those: Listing, state: State) -> Iterator[Finding]:
+def _lonely(these: Listing, those: Listing, state: FindingState) -> Iterator[Finding]:
     """Yield what only one side holds: a whole case in one row, else an arm."""
     other_cases = {case for case, _ in those.arms}
     told = set()
     for (case, arm), entry in these.arms.items():
         if (case, arm) in those.arms or case in told:
             continue
-        if entry.status != "ok" and state is State.NEW:
+        if entry.status != "ok" and state is FindingState.NEW:
             failed = entry.status == "failed"
-            kind = State.FAILED if failed else State.SKIPPED
+            kind = FindingState.FAILED if failed else FindingState.SKIPPED
             yield Finding(state=kind, fails=failed, case=case, arm=arm, detail=entry.reason)
             continue
         whole = case not in other_cases
@@ -295,5 +294,5 @@ def _lonely(these: Listing, those: Listing, state: State) -> Iterator[Finding]:
             told.add(case)
         detail = f"only {these.name} holds this {'case' if whole else 'arm'}"
         yield Finding(
-            state=state, fails=state is State.GONE, case=case, arm="" if whole else arm, detail=detail
+            state=state, fails=state is FindingState.GONE, case=case, arm="" if whole else arm, detail=detail
         )

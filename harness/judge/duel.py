@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.judge.comparison import compare_runs, listing
-from harness.judge.finding import Finding, Outcome, State, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, in_order
 from harness.judge.interval import log_ratios
 from harness.judge.times import undisturbed_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
@@ -100,10 +100,10 @@ def _named(cause: Cause) -> str:
 
 
 _STATES = {
-    Verdict.WORSE: State.WORSE,
-    Verdict.BETTER: State.BETTER,
-    Verdict.UNDECIDED: State.UNDECIDED,
-    Verdict.INVALID: State.INCOMPARABLE,
+    Verdict.WORSE: FindingState.WORSE,
+    Verdict.BETTER: FindingState.BETTER,
+    Verdict.UNDECIDED: FindingState.UNDECIDED,
+    Verdict.INVALID: FindingState.INCOMPARABLE,
 }
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.record.names import PEAK, SAVED
+from harness.record.names import NODES, PEAK, RETAINED, SAVED
 from harness.record.schema import ArmResult, Attribution, Record, Run, Share
 from harness.record.spared import why_nothing_is_spared
 from harness.report.text import percent
@@ -112,13 +112,13 @@ def memory_sentence(record: Record) -> str:
     reference, quiet = record.arm(record.reference), record.arm("no_grad")
     if reference is None or quiet is None or {reference.status, quiet.status} != {"ok"}:
         return ""
-    held, peak = (_difference(reference, quiet, name) for name in ("retained", PEAK))
+    held, peak = (_difference(reference, quiet, name) for name in (RETAINED, PEAK))
     if held is None or peak is None:
         return ""
     lowered = f"lowers its peak by {quantity(peak, 'B')}" if peak > 0 else "does not lower its peak"
     if held <= 0:
         why = why_nothing_is_spared(
-            reference.counts.get("nodes", 0), reference.counts.get(SAVED, 0), quiet.counts.get("nodes", 0)
+            reference.counts.get(NODES, 0), reference.counts.get(SAVED, 0), quiet.counts.get(NODES, 0)
         )
         return f"no_grad spares nothing of what a pass holds, and {lowered}: {why}"
     text = f"no_grad spares {quantity(held, 'B')} of what a pass holds, and {lowered}"

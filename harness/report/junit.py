@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report.sentence import sentence, verdict_line
 from harness.report.text import many
 
@@ -65,7 +65,7 @@ def _test_case(door: str, name: str, findings: Sequence[Finding], equal: int = 0
     case = ET.Element("testcase", classname=f"harness.{door}", name=_clean(name), time="0")
     failing = [sentence(finding) for finding in findings if finding.fails]
     rest = [sentence(finding) for finding in findings if not finding.fails]
-    skipped = [finding for finding in findings if finding.state is State.SKIPPED]
+    skipped = [finding for finding in findings if finding.state is FindingState.SKIPPED]
     if failing:
         failure = ET.SubElement(case, "failure", type="regression", message=_clean(failing[0]))
         failure.text = _clean("\n".join(failing))

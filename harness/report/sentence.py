@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report.text import many, percent
 from harness.report.units import difference, whole
 
-_PLURAL = {State.NO_BASELINE: "without a baseline", State.UNBALANCED: "with open books"}
+_PLURAL = {FindingState.NO_BASELINE: "without a baseline", FindingState.UNBALANCED: "with open books"}
 
 
 def verdict_line(outcomes: Sequence[Outcome]) -> str:
@@ -17,10 +17,10 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     if not failing and all(outcome.door == "report" for outcome in outcomes):
         return f"PASS: {many(cases, 'case')}, nothing failed, books balance; held against no baseline"
     if not failing:
-        undecided = sum(outcome.counts().get(State.UNDECIDED, 0) for outcome in outcomes)
+        undecided = sum(outcome.counts().get(FindingState.UNDECIDED, 0) for outcome in outcomes)
         rest = f"; {undecided:,} times undecided" if undecided else ""
         return f"PASS: nothing worse in {many(cases, 'case')}; {many(equal, 'exact value')} equal{rest}"
-    states = [state for state in State if any(finding.state is state for finding in failing)]
+    states = [state for state in FindingState if any(finding.state is state for finding in failing)]
     counted = ", ".join(
         f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
         for state in states
@@ -32,13 +32,15 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
 
 def counts_line(outcomes: Sequence[Outcome]) -> str:
     """Return how many rows there are of each state, those that pass included."""
-    total: dict[State, int] = {}
+    total: dict[FindingState, int] = {}
     for outcome in outcomes:
         for state, count in outcome.counts().items():
             total[state] = total.get(state, 0) + count
     equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
     parts = [f"{equal:,} equal"]
-    parts += [f"{total[state]:,} {_PLURAL.get(state, state.value)}" for state in State if state in total]
+    parts += [
+        f"{total[state]:,} {_PLURAL.get(state, state.value)}" for state in FindingState if state in total
+    ]
     return ", ".join(parts)
 
 
@@ -58,7 +60,7 @@ def sentence(finding: Finding) -> str:
 def case_and_arm(finding: Finding) -> str:
     """Return where a finding is: the case and its arm.
 
-    >>> case_and_arm(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
+    >>> case_and_arm(Finding(state=FindingState.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
     'grad_mode/lstm: grad'
     """
     return ": ".join(part for part in (finding.case, finding.arm) if part)
@@ -67,7 +69,7 @@ def case_and_arm(finding: Finding) -> str:
 def change_of(finding: Finding) -> str:
     """Return by how much a value changed: absolutely where it is exact, and relatively.
 
-    >>> change_of(Finding(state=State.WORSE, fails=True, unit="B", base=1000, head=1100))
+    >>> change_of(Finding(state=FindingState.WORSE, fails=True, unit="B", base=1000, head=1100))
     '+100 B (+10.0 %)'
     """
     if finding.base is None or finding.head is None:

@@ -5,7 +5,7 @@ Text from run files is shown and never interpreted: it makes no markup, no menti
 
 from collections.abc import Iterator, Sequence
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report import reproduce
 from harness.report.sentence import change_of, counts_line, verdict_line
 from harness.report.text import many, markdown
@@ -42,7 +42,7 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
 
 
 def _is_shown(finding: Finding) -> bool:
-    return finding.fails or finding.state in (State.BETTER, State.NEW, State.CHANGED)
+    return finding.fails or finding.state in (FindingState.BETTER, FindingState.NEW, FindingState.CHANGED)
 
 
 _LIVE = str.maketrans({"@": "&#64;", "#": "&#35;", "~": "&#126;", "$": "&#36;"})

@@ -97,11 +97,15 @@ def all_exact(record: Record, metrics: Mapping[str, Metric]) -> tuple[tuple[str,
     return tuple(
         (metric.name, *(_exact_cell(arm, metric) for arm in record.arms))
         for metric in metrics.values()
-        if metric.kind == "exact" and any(arm.counts.get(metric.name) for arm in record.arms)
+        if metric.kind == "exact"
+        and any(arm.counts.get(metric.name) or metric.name in arm.varies for arm in record.arms)
     )
 
 
 def _exact_cell(arm: ArmResult, metric: Metric) -> str:
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{whole(low, metric.unit)} to {whole(high, metric.unit)}"
     return whole(arm.counts.get(metric.name), metric.unit)
 
 

@@ -1,6 +1,6 @@
 """An outcome for a terminal or a log: the verdict first, then a sentence a row."""
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report.sentence import counts_line, sentence, verdict_line
 from harness.report.text import visible
 
@@ -8,7 +8,7 @@ _SHOWN = 20  # of the rows that say only what could not be seen
 
 
 def _says_nothing(finding: Finding) -> bool:
-    return not finding.fails and finding.state in (State.UNDECIDED, State.INCOMPARABLE)
+    return not finding.fails and finding.state in (FindingState.UNDECIDED, FindingState.INCOMPARABLE)
 
 
 def outcome_text(outcome: Outcome) -> str:

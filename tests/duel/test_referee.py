@@ -14,7 +14,7 @@ from sides import ROOT, Quiet, fake, is_running, script, wait_for
 from harness.duel.process import DuelError
 from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.worker import protocol
-from harness.judge.finding import State
+from harness.judge.finding import FindingState
 from harness.judge.verdict import Verdict
 from harness.report.sentence import sentence
 from harness.setting import Setting
@@ -83,7 +83,7 @@ def test_a_case_that_kills_its_worker_is_left_out_and_the_others_go_on(tmp_path:
     head = fake(tmp_path, "head", models=["model", "deadly"], die=[["time", "deadly", 0]])
     found = held(fake(tmp_path, "base", models=["model", "deadly"]), head, 10)
 
-    failed = next(finding for finding in found.outcome.findings if finding.state is State.FAILED)
+    failed = next(finding for finding in found.outcome.findings if finding.state is FindingState.FAILED)
     assert (failed.case, failed.fails) == ("grad_mode/deadly/eval/cpu-float32-b1", True)
     assert "head was ended by SIGKILL, in 2 restarts" in failed.detail
     assert [timed.case for timed in found.times] == ["grad_mode/model/eval/cpu-float32-b1"]
@@ -143,9 +143,9 @@ def test_a_case_of_the_base_alone_fails_and_one_of_the_head_alone_does_not(tmp_p
     found = held(base, head, 2, 0)
 
     said = {finding.case.split("/")[1]: finding for finding in found.outcome.findings if not finding.metric}
-    assert (said["gone"].state, said["gone"].fails) == (State.FAILED, True)
+    assert (said["gone"].state, said["gone"].fails) == (FindingState.FAILED, True)
     assert said["gone"].detail == "no module 'gone'"
-    assert (said["new"].state, said["new"].fails) == (State.NEW, False)
+    assert (said["new"].state, said["new"].fails) == (FindingState.NEW, False)
     assert said["new"].detail == "the base failed: base has no such case"
 
 

@@ -12,7 +12,7 @@ from sides import ROOT, Quiet, fake, is_running, repository, script, wait_for
 from harness.duel.process import DuelError, Worker, start_worker
 from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.sides import SideSource
-from harness.judge.finding import State
+from harness.judge.finding import FindingState
 from harness.setting import Setting
 
 pytestmark = pytest.mark.process
@@ -161,7 +161,9 @@ def test_a_commit_that_drops_no_grad_is_found_by_bytes_and_nodes_with_the_module
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))  # as an editable installation has it
 
     found = Judged.of(hold_duel("v0", "v1", ("loop:evaluation",), Quiet(), setting=EXACT))
-    worse = {finding.metric: finding for finding in found.outcome.findings if finding.state is State.WORSE}
+    worse = {
+        finding.metric: finding for finding in found.outcome.findings if finding.state is FindingState.WORSE
+    }
     assert worse["nodes"].base == 0
     assert worse["saved"].base == 0
     assert "0 (Linear)" in worse["peak"].detail or "2 (Linear)" in worse["peak"].detail

@@ -6,7 +6,7 @@ import pytest
 import runs
 
 from harness.judge.comparison import NOT_PAIRED, compare_runs, listing
-from harness.judge.finding import Outcome, State
+from harness.judge.finding import FindingState, Outcome
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.record.pytest_benchmark import Benchmark, BenchmarkFile, Stats
 from harness.record.schema import ArmResult, Run
@@ -19,7 +19,7 @@ def compared(base: Run | BenchmarkFile, head: Run | BenchmarkFile) -> Outcome:
     return compare_runs(listing(base, "base"), listing(head, "head"))
 
 
-def states(outcome: Outcome) -> list[State]:
+def states(outcome: Outcome) -> list[FindingState]:
     return [finding.state for finding in outcome.findings]
 
 
@@ -37,7 +37,7 @@ def test_a_run_against_itself_is_equal() -> None:
 def test_a_win_is_shown_and_passes() -> None:
     head = runs.run(runs.record(runs.case(), runs.arm("grad", peak=1), runs.arm("no_grad", saved=0)))
 
-    assert states(compared(runs.run(), head)) == [State.BETTER]
+    assert states(compared(runs.run(), head)) == [FindingState.BETTER]
     assert not compared(runs.run(), head).fails
     assert compared(head, runs.run()).fails
 
@@ -50,15 +50,15 @@ def test_new_and_gone_cases_are_named() -> None:
         "new: grad_mode/lstm/eval/cpu-float32-b8: only head holds this case"
     ]
     assert not new.fails
-    assert states(gone) == [State.GONE]
+    assert states(gone) == [FindingState.GONE]
     assert gone.fails
 
 
 def test_a_metric_of_one_side_is_new_or_gone() -> None:
     more = runs.run(runs.record(runs.case(), runs.arm("grad", reuse=1), runs.arm("no_grad", saved=0)))
 
-    assert states(compared(runs.run(), more)) == [State.NEW]
-    assert states(compared(more, runs.run())) == [State.GONE]
+    assert states(compared(runs.run(), more)) == [FindingState.NEW]
+    assert states(compared(more, runs.run())) == [FindingState.GONE]
 
 
 @pytest.mark.parametrize("also_in_base", [False, True])
@@ -69,7 +69,7 @@ def test_a_failed_arm_fails_whatever_the_base_was(*, also_in_base: bool) -> None
     base = failed if also_in_base else runs.run(runs.record(runs.case(), runs.arm("grad")))
     outcome = compared(base, failed)
 
-    assert states(outcome) == [State.FAILED]
+    assert states(outcome) == [FindingState.FAILED]
     assert outcome.fails
     assert outcome.findings[0].detail == "ValueError: x" + (", as in the base" if also_in_base else "")
 
@@ -77,16 +77,16 @@ def test_a_failed_arm_fails_whatever_the_base_was(*, also_in_base: bool) -> None
 def test_a_failed_arm_of_a_new_case_fails() -> None:
     failed = runs.record(runs.case("lstm"), ArmResult(arm="grad", status="failed", reason="ValueError: x"))
 
-    assert states(compared(runs.run(), runs.run(*runs.run().records, failed))) == [State.FAILED]
+    assert states(compared(runs.run(), runs.run(*runs.run().records, failed))) == [FindingState.FAILED]
 
 
 def test_what_is_measured_again_is_new() -> None:
     skipped = runs.run(runs.record(runs.case(), ArmResult(arm="grad", status="skipped", reason="not here")))
     measured = runs.run(runs.record(runs.case(), runs.arm("grad")))
 
-    assert states(compared(skipped, measured)) == [State.NEW]
-    assert states(compared(measured, skipped)) == [State.GONE]
-    assert states(compared(skipped, skipped)) == [State.SKIPPED]
+    assert states(compared(skipped, measured)) == [FindingState.NEW]
+    assert states(compared(measured, skipped)) == [FindingState.GONE]
+    assert states(compared(skipped, skipped)) == [FindingState.SKIPPED]
 
 
 @pytest.mark.parametrize("change", [{"threads": 2}, {"cpu_capability": "AVX512"}])
@@ -97,7 +97,7 @@ def test_exact_values_of_another_setting_are_incomparable(change: dict[str, obje
     )
     outcome = compared(runs.run(), head)
 
-    assert states(outcome) == [State.INCOMPARABLE]
+    assert states(outcome) == [FindingState.INCOMPARABLE]
     assert outcome.fails
     assert outcome.equal == {"grad_mode/mlp/eval/cpu-float32-b8": 5}
 
@@ -115,32 +115,32 @@ def test_a_metric_of_another_unit_is_incomparable() -> None:
     head = runs.run(runs.record(runs.case(), runs.arm("grad", peak=1)), metrics=other)
     outcome = compared(runs.run(runs.record(runs.case(), runs.arm("grad"))), head)
 
-    assert states(outcome) == [State.INCOMPARABLE]
+    assert states(outcome) == [FindingState.INCOMPARABLE]
     assert outcome.findings[0].detail == "another unit, or another side is better"
 
 
 def test_runs_without_a_common_case_fail() -> None:
     outcome = compared(runs.run(), runs.run(runs.record(runs.case("lstm"), runs.arm())))
 
-    assert State.INCOMPARABLE in states(outcome)
+    assert FindingState.INCOMPARABLE in states(outcome)
     assert outcome.fails
 
 
 def test_an_interrupted_side_fails() -> None:
-    assert states(compared(runs.run(), runs.run(complete=False))) == [State.INTERRUPTED]
+    assert states(compared(runs.run(), runs.run(complete=False))) == [FindingState.INTERRUPTED]
 
 
 @pytest.mark.parametrize(
     ("factor", "state"),
     [
-        (1.02, State.UNDECIDED),
-        (1.09, State.UNDECIDED),
-        (1.15, State.WORSE),
-        (0.92, State.UNDECIDED),
-        (0.85, State.BETTER),
+        (1.02, FindingState.UNDECIDED),
+        (1.09, FindingState.UNDECIDED),
+        (1.15, FindingState.WORSE),
+        (0.92, FindingState.UNDECIDED),
+        (0.85, FindingState.BETTER),
     ],
 )
-def test_time_is_never_worse_inside_the_noise(factor: float, state: State) -> None:
+def test_time_is_never_worse_inside_the_noise(factor: float, state: FindingState) -> None:
     outcome = compared(timed(STEADY), timed([factor * value for value in STEADY]))
 
     assert states(outcome) == [state]
@@ -152,13 +152,13 @@ def test_scattered_samples_widen_the_noise() -> None:
     scattered = [1e-3 * (1 + 0.02 * place) for place in range(12)]
     outcome = compared(timed(scattered), timed([1.3 * value for value in scattered]))
 
-    assert states(outcome) == [State.UNDECIDED]
+    assert states(outcome) == [FindingState.UNDECIDED]
 
 
 def test_few_samples_decide_nothing() -> None:
     outcome = compared(timed(STEADY[:7]), timed([9 * value for value in STEADY[:7]]))
 
-    assert states(outcome) == [State.UNDECIDED]
+    assert states(outcome) == [FindingState.UNDECIDED]
     assert "7 samples a side at most, at least 8 are needed" in outcome.findings[0].detail
 
 
@@ -168,7 +168,7 @@ def test_times_of_another_machine_or_a_shared_one_are_incomparable(change: dict[
         timed(STEADY), timed([9 * value for value in STEADY], environment=runs.environment(**change))
     )
 
-    assert states(outcome) == [State.INCOMPARABLE]
+    assert states(outcome) == [FindingState.INCOMPARABLE]
     assert not outcome.fails
     assert outcome.notes[-1].startswith("times are incomparable: ")
 
@@ -176,7 +176,7 @@ def test_times_of_another_machine_or_a_shared_one_are_incomparable(change: dict[
 def test_a_machine_with_a_core_to_spare_is_not_shared() -> None:
     where = runs.environment(load=1.5, cores=2)
 
-    assert states(compared(timed(STEADY), timed(STEADY, environment=where))) == [State.UNDECIDED]
+    assert states(compared(timed(STEADY), timed(STEADY, environment=where))) == [FindingState.UNDECIDED]
 
 
 def test_a_time_is_never_the_same() -> None:

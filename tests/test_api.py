@@ -37,7 +37,7 @@ class MovableWork(Work):
     def __call__(self) -> None:
         self.device.clock.advance(self.seconds * self.layout * self.rng.lognormvariate(0, 0.001))
 
-    def redraw(self, rng: Random) -> None:
+    def relocate(self, rng: Random) -> None:
         self.moves += 1
         self.layout = rng.lognormvariate(0, 0.01)
 

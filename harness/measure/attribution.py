@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, SavedTensors
 from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share

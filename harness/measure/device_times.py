@@ -4,6 +4,7 @@ The host is kept ahead of the device: work that touches no cache is queued befor
 what lies between two events is the device's time alone, also of a step that the host issues more slowly.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from random import Random
 from typing import Literal
 
 from harness.measure.clock import Clock
-from harness.measure.device import Device, Event, occupy
-from harness.measure.pairing import FEWEST_DRAWS, SAMPLE_S, Pair, Side, undisturbed
+from harness.measure.devices.protocol import Device, Event
+from harness.measure.pairing import FEWEST_DRAWS, Pair
 from harness.measure.probes.step_time import DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
+from harness.measure.sampling import SAMPLE_S, Side, quiet
 from harness.record.schema import Samples
 
 # A queue holds about 1,024 launches, after which the host waits; a launch costs it 4 us or more.
@@ -119,7 +121,7 @@ def device_pass(
         clock: the host's, which waits for nothing.
     """
     started = clock()
-    with undisturbed():
+    with quiet():
         way = _way(pair, device, clock)
         begun = clock()
         for side in (pair.reference, pair.arm):
@@ -129,7 +131,7 @@ def device_pass(
         taken: list[list[tuple[Reading, Reading]]] = []
         for draw in range(draws):
             if draw:
-                pair.redraw()
+                pair.relocate()
             taken.append([_round(pair, way, rng, look) for _ in range(rounds // draws)])
     took = clock() - started
     unit = _unit(pair, draws, rounds // draws)
@@ -151,7 +153,7 @@ def device_pass(
 def _unit(pair: Pair, draws: int, rounds: int) -> Literal["draw", "window", "round"]:
     if draws == 1:
         return "round"
-    if pair.reference.redraw is not None and pair.arm.redraw is not None:
+    if pair.reference.relocate is not None and pair.arm.relocate is not None:
         return "draw"
     return "window" if rounds > 1 else "round"
 
@@ -218,3 +220,8 @@ def _short(seconds: float) -> str:
         ((scale, unit) for scale, unit in ((1.0, "s"), (1e3, "ms")) if seconds * scale >= 1), (1e6, "us")
     )
     return f"{seconds * scale:.3g} {unit}"
+
+
+def occupy(device: Device, seconds: float) -> None:
+    """Queue so much work that the device is busy for about so long, without touching its cache."""
+    device.count(max(1, math.ceil(seconds / device.seconds_a_count)))

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from harness.errors import HarnessError
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.trace import Allocation, Nesting, Recording, Span, Trace, followed, note, recording
 from harness.workload.model import Model

@@ -3,53 +3,25 @@
 It knows neither models nor torch: a side is a tuple of named calls.
 """
 
-import gc
-import itertools
 import math
-import statistics
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from harness.errors import HarnessError
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
+from harness.measure.sampling import Side, TimingError, calls_a_sample, quiet, sample, warm
 from harness.record.names import TIME
 from harness.record.schema import Samples
 
-SAMPLE_S = (
-    3e-4  # long enough that reading the clock is 0.1 % of it, short enough that a pair is disturbed alike
-)
-WARM_S = 0.02  # a side is called for this long, and at least twice, before anything is chosen
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
 DRAWS = 64  # aimed at; many more would hardly narrow the interval further
 FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
 MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
-REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
-REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a contrast: what to call, and how to move it to fresh memory.
-
-    Attributes:
-        parts: named callables, run in order; together they are one call.
-        redraw: moves what the calls read to fresh addresses, and returns what holds the old ones; None where
-            that cannot be done.
-    """
-
-    parts: tuple[tuple[str, Callable[[], object]], ...]
-    redraw: Callable[[Random], object] | None = None
-
-    def call(self) -> None:
-        """Run all parts once."""
-        for _, part in self.parts:
-            part()
+MOVING_SHARE = 0.15  # of the budget, at most, is spent on moving ...
+MOVING_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +38,6 @@ class Plan:
         return self.draws * self.rounds
 
 
-class TimingError(HarnessError, ValueError):
-    """A pair that cannot be timed, and why."""
-
-
-def calls_a_sample(cost: float) -> int:
-    """Return how many calls of so many seconds make a sample, at least one.
-
-    >>> calls_a_sample(7e-5), calls_a_sample(0.02)
-    (4, 1)
-    """
-    return max(1, round(SAMPLE_S / cost))
-
-
-def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
-    """Time `calls` calls of a side; return seconds per call, of the whole and of each part if several.
-
-    Both sides are timed by this very code, so that what it costs cancels in their ratio.
-    """
-    if len(side.parts) == 1:
-        call = side.parts[0][1]
-        turns = itertools.repeat(None, calls)
-        start = clock()
-        for _ in turns:
-            call()
-        return ((clock() - start) / calls,)
-    laps = [0.0] * len(side.parts)
-    turns = itertools.repeat(None, calls)
-    start = clock()
-    for _ in turns:
-        before = clock()
-        for index, (_, part) in enumerate(side.parts):
-            part()
-            after = clock()
-            laps[index] += after - before
-            before = after
-    return ((clock() - start) / calls, *(lap / calls for lap in laps))
-
-
 def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
     """Time a side from so many frames further up the interpreter's stack.
 
@@ -111,27 +45,6 @@ def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, .
     reference from frames of its own, always the same ones, so that without this one side would gain.
     """
     return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Collect garbage, then keep the collector and any tracer or profiler of Python off."""
-    gc.collect()
-    collected, tracer, profiler = gc.isenabled(), sys.gettrace(), sys.getprofile()
-    gc.disable()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
-        sys.settrace(tracer)
-        # What stands for a running cProfile is no function that could be set again; it has a method for it.
-        if profiler is None or callable(profiler):
-            sys.setprofile(profiler)
-        else:
-            profiler.enable()
 
 
 def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
@@ -174,7 +87,7 @@ class Pair:
         """
         keep_freed_memory()
         self._started = self.clock()
-        costs = [self._warm(side, longest) for side in (self.reference, self.arm)]
+        costs = [warm(side, self.clock, longest) for side in (self.reference, self.arm)]
         one_call = sum(costs) / 2
         if min(costs) < SHORTEST_CALL_S:
             raise TimingError(
@@ -187,41 +100,27 @@ class Pair:
         self._moved = moving is not None
         self.plan = plan_draws(calls, round_s, moving or 0.0, budget)
 
-    def _warm(self, side: Side, longest: float) -> float:
-        """Call a side until it is warm; return what a call costs then, in seconds."""
-        costs: list[float] = []
-        begin = self.clock()
-        while len(costs) < 2 or self.clock() - begin < WARM_S:  # noqa: PLR2004 (the first call is cold)
-            start = self.clock()
-            side.call()
-            costs.append(self.clock() - start)
-            # One cold call may be long; one that is ten times too long is not waited for again.
-            least = min(costs[-2:])
-            if least > longest and (len(costs) > 1 or least > 10 * longest):
-                raise TimingError(
-                    f"a call takes {least:.3g} s, longer than the budget of {longest:.3g} s; raise the budget"
-                )
-        return statistics.median(costs[len(costs) // 2 :])
-
     def _moving_cost(self) -> float | None:
-        """Return what one redraw of both sides costs, in seconds; None where a side cannot be moved."""
-        if self.reference.redraw is None or self.arm.redraw is None:
+        """Return what one relocate of both sides costs, in seconds; None where a side cannot be moved."""
+        if self.reference.relocate is None or self.arm.relocate is None:
             return None
-        self.redraw()  # the first move also pays for the memory that later ones find
+        self.relocate()  # the first move also pays for the memory that later ones find
         start = self.clock()
-        self.redraw()
+        self.relocate()
         return self.clock() - start
 
-    def redraw(self) -> None:
+    def relocate(self) -> None:
         """Move both sides to fresh memory, in random order; what both share is moved once."""
-        moves = [move for move in dict.fromkeys((self.reference.redraw, self.arm.redraw)) if move is not None]
+        moves = [
+            move for move in dict.fromkeys((self.reference.relocate, self.arm.relocate)) if move is not None
+        ]
         move_all(moves, self.rng)
 
     def before(self) -> None:
         """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
         done = len(self._samples)
         if done and self._moved and done % self.plan.rounds == 0:
-            self.redraw()
+            self.relocate()
         self._early = self._take(self.reference) if self.rng.random() < 0.5 else None  # noqa: PLR2004
 
     def time_arm(self) -> None:
@@ -242,7 +141,7 @@ class Pair:
 
     def run(self) -> None:
         """Drive all planned rounds in this process."""
-        with undisturbed():
+        with quiet():
             for _ in range(self.plan.total_rounds):
                 self.before()
                 self.time_arm()
@@ -303,13 +202,13 @@ def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan
         budget: seconds.
     """
     most = budget / moving if moving > 0 else math.inf
-    affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
+    affordable = max(MOVING_SHARE * most, min(FEWEST_DRAWS, MOVING_SHARE_FOR_FEWEST * most))
     rounds = budget / round_s
     wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
     draws = int(max(1, min(DRAWS, affordable, wanted)))
     rounds_a_draw = max(1, _whole((budget - draws * moving) / round_s / draws))
     # What whole rounds leave of the budget goes to more draws.
-    filling = min(REDRAW_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
+    filling = min(MOVING_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
     return Plan(calls, max(draws, _whole(filling)), rounds_a_draw)
 
 

@@ -8,15 +8,16 @@ import msgspec
 
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
-from harness.measure.device import device_of, prepare
 from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.devices.registry import device_of, prepare
 from harness.measure.exact import exact_numbers
 from harness.measure.heap import keep_freed_memory
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
 from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
+from harness.measure.sampling import Side
 from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
@@ -175,14 +176,14 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool
 
 def side(step: Step) -> Side:
     """Return a step as one side of a pair; each draw begins in the state in which the step was built."""
-    move = step.model.redraw if step.optimizer is None else step.redraw
+    move = step.model.relocate if step.optimizer is None else step.relocate
     state = State.of(step.model)
 
-    def redraw(rng: Random) -> object:
+    def relocate(rng: Random) -> object:
         state.restore()
         return move(rng)
 
-    return Side(tuple((part.name, part.call) for part in step.parts), redraw)
+    return Side(tuple((part.name, part.call) for part in step.parts), relocate)
 
 
 def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> ArmResult:

@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from harness.measure.device import Device, identifier
+from harness.measure.devices.protocol import Device
 
 # The library's names, without their beginning: `nvmlClocksEventReason...`, before its version 12.535
 # `nvmlClocksThrottleReason...`. An idle clock, and one that a person has set, are no throttling.
@@ -65,7 +65,7 @@ def watch_clock(device: Device) -> ClockWatch:
         library = importlib.import_module("pynvml")
     except ModuleNotFoundError:
         return ClockWatch(None, None, "pip install 'autograd-harness[cuda]' brings what tells it")
-    name = identifier(device.index)
+    name = device.identifier
     if not name:
         return ClockWatch(None, None, "this torch does not tell a device's UUID, by which it is looked up")
     try:

@@ -1,6 +1,5 @@
 """Two sides timed on all ranks together: they meet before each sample, in one order that rank 0 chose."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -9,18 +8,8 @@ import msgspec
 
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import (
-    WARM_S,
-    Plan,
-    Round,
-    Side,
-    calls_a_sample,
-    move_all,
-    plan_draws,
-    sample,
-    samples_of,
-    undisturbed,
-)
+from harness.measure.pairing import Plan, Round, move_all, plan_draws, samples_of
+from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
 from harness.ranks.crew import Crew
 from harness.record.schema import Samples
 
@@ -58,10 +47,10 @@ class Together:
         one_call = sum(self._warm(side) for side in (self.reference, self.arm)) / 2
         schedule = self._decided(one_call, moving, budget)
         rounds = []
-        with undisturbed():
+        with quiet():
             for index, reference_first in enumerate(schedule.reference_first):
                 if index and schedule.plan.draws > 1 and index % schedule.plan.rounds == 0:
-                    self._redraw(rng)
+                    self._relocate(rng)
                 rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
         sides = (self.reference, self.arm)
         return samples_of(sides, rounds, schedule.plan, self.clock() - started, moved=True)
@@ -79,21 +68,21 @@ class Together:
                 side.call()
                 costs.append(self.clock() - start)
             enough = self.crew.told(self.clock() - begin >= WARM_S)
-        return float(max(self.crew.gathered(statistics.median(costs[len(costs) // 2 :]))))
+        return float(max(self.crew.gathered(warm_cost(costs))))
 
     def _moving(self, rng: Random) -> float:
         """Return what moving both sides costs the slowest rank, in seconds."""
         # A step has to have run before: what outlives it, such as the optimizer's state, is there only then.
         for side in (self.reference, self.arm):
             side.call()
-        self._redraw(rng)
+        self._relocate(rng)
         start = self.clock()
-        self._redraw(rng)
+        self._relocate(rng)
         return float(max(self.crew.gathered(self.clock() - start)))
 
-    def _redraw(self, rng: Random) -> None:
+    def _relocate(self, rng: Random) -> None:
         self.progress("moving tensors")
-        moves = [side.redraw for side in (self.reference, self.arm) if side.redraw is not None]
+        moves = [side.relocate for side in (self.reference, self.arm) if side.relocate is not None]
         move_all(moves, rng)
 
     def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:

@@ -27,7 +27,7 @@ class CopiedModel:
         """Run the forward pass of the latest copy."""
         return self._copy()
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Copy the model once more, among objects of random size, and move the copy's tensors.
 
         Returns:
@@ -37,7 +37,7 @@ class CopiedModel:
         pads = [bytearray(rng.randrange(_LARGEST_PAD)) for _ in range(rng.randrange(_MOST_PADS))]
         self._copy = copy.deepcopy(self._model)
         del pads
-        self._copy.redraw(rng)
+        self._copy.relocate(rng)
         return left
 
 

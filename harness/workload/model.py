@@ -77,7 +77,7 @@ class Model:
                 return self.module(**self.inputs)
             return self.module(*self.inputs)
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Move parameters, gradients, buffers and inputs to fresh addresses; return what holds the old."""
         left = move(self.lasting(), rng)
         settle(self.module)

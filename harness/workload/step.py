@@ -58,7 +58,7 @@ class Step:
         for part in self.parts:
             part.call()
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Move all that the step reads and that outlives it to fresh addresses; return what holds the old."""
         left = move(self._lasting(), rng)
         settle(self.model.module)

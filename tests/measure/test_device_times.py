@@ -9,7 +9,8 @@ from fakes import FakeClock
 from harness.judge.interval import log_ratios
 from harness.judge.times import median_seconds
 from harness.measure.device_times import DevicePass, Reading, device_pass, limit_note
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
+from harness.measure.sampling import Side
 
 
 def passed(
@@ -20,7 +21,7 @@ def passed(
     looks: list[float] | None = None,
     budget: float = 0.2,
 ) -> DevicePass:
-    sides = [Side((("call", device.step(**asked)),), redraw=None) for asked in (reference, arm)]  # type: ignore[arg-type]
+    sides = [Side((("call", device.step(**asked)),), relocate=None) for asked in (reference, arm)]  # type: ignore[arg-type]
     pair = Pair(*sides, device.clock, Random(0))
     look = (lambda: looks.append(device.clock.now)) if looks is not None else (lambda: None)
     return device_pass(pair, device, Random(1), budget, look=look, clock=device.clock)
@@ -119,7 +120,7 @@ def test_draws_move_both_sides() -> None:
     device = FakeCuda()
     moved: list[str] = []
     sides = [
-        Side((("call", device.step(1e-5, 1e-3)),), redraw=lambda _rng, name=name: moved.append(name))  # type: ignore[misc]
+        Side((("call", device.step(1e-5, 1e-3)),), relocate=lambda _rng, name=name: moved.append(name))  # type: ignore[misc]
         for name in ("reference", "arm")
     ]
     found = device_pass(Pair(*sides, device.clock, Random(0)), device, Random(1), 0.5, clock=device.clock)

@@ -1,8 +1,6 @@
 """The pairing on a device that takes exactly the time it is told to take."""
 
-import cProfile
 import gc
-import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +10,8 @@ from random import Random
 import pytest
 from fakes import FakeClock, FakeDevice
 
-from harness.measure.pairing import Pair, Plan, Side, TimingError, sample, undisturbed
+from harness.measure.pairing import Pair, Plan
+from harness.measure.sampling import Side, TimingError
 
 
 def pair(
@@ -35,22 +34,6 @@ def pair(
         for name, seconds in (("reference", reference), ("arm", arm))
     )
     return Pair(*sides, device.clock, Random(seed))
-
-
-def test_a_sample_is_seconds_a_call_divided_once() -> None:
-    device = FakeDevice()
-    side = Side((("forward", device.work("call", 0.25)),))
-
-    assert sample(side, 8, device.clock) == (0.25,)
-    assert device.ran("call") == 8
-
-
-def test_a_sample_of_several_parts_is_the_whole_and_each_part() -> None:
-    device = FakeDevice()
-    parts = (("forward", device.work("f", 0.5)), ("backward", device.work("b", 1.0)))
-
-    assert sample(Side(parts), 4, device.clock) == (1.5, 0.5, 1.0)
-    assert device.log == ["f", "b"] * 4
 
 
 def test_calls_are_chosen_so_that_a_sample_lasts_a_third_of_a_millisecond() -> None:
@@ -141,7 +124,7 @@ def test_a_mover_that_both_sides_share_moves_once() -> None:
         moves.append(1)
 
     side = Side((("forward", device.work("call", 1e-3)),), move)
-    Pair(side, side, device.clock, Random(0)).redraw()
+    Pair(side, side, device.clock, Random(0)).relocate()
 
     assert moves == [1]
 
@@ -162,8 +145,8 @@ def test_what_the_sides_leave_is_kept_until_both_have_moved() -> None:
 
     sides = [Side((("call", device.work("call", 1e-3)),), partial(move)) for _ in range(2)]
     timed = Pair(*sides, device.clock, Random(0))
-    timed.redraw()
-    timed.redraw()
+    timed.relocate()
+    timed.relocate()
 
     assert kept == [0, 1, 0, 1]
 
@@ -172,7 +155,7 @@ def test_either_side_is_moved_first_by_chance_and_nothing_is_called() -> None:
     device = FakeDevice()
     timed = pair(device, 1e-3, 1e-3, move=1e-3)
     for _ in range(200):
-        timed.redraw()
+        timed.relocate()
 
     assert set(device.log) == {"move reference", "move arm"}
     assert 70 < device.log[::2].count("move reference") < 130
@@ -305,67 +288,6 @@ def test_a_call_longer_than_the_longest_is_refused_after_the_first() -> None:
     ):
         pair(device, 3.0, 3.0).prepare(budget=1.0, longest=1.0)
     assert set(device.log) == {"reference"}
-
-
-def test_nothing_of_python_disturbs_and_all_of_it_comes_back() -> None:
-    def tracer(*_: object) -> None:
-        return None
-
-    def profiler(*_: object) -> None:
-        return None
-
-    kept = sys.gettrace(), sys.getprofile()
-    sys.settrace(tracer)
-    sys.setprofile(profiler)
-    try:
-        with undisturbed():
-            inside = gc.isenabled(), sys.gettrace(), sys.getprofile()
-        after = gc.isenabled(), sys.gettrace(), sys.getprofile()
-    finally:
-        sys.settrace(kept[0])
-        sys.setprofile(kept[1])
-
-    assert inside == (False, None, None)
-    assert after == (True, tracer, profiler)
-
-
-def test_a_running_cprofile_sees_nothing_of_it_and_goes_on_after() -> None:
-    def before() -> None: ...
-
-    def inside() -> None: ...
-
-    def after() -> None: ...
-
-    profiler = cProfile.Profile()
-    profiler.enable()
-    try:
-        before()
-        with undisturbed():
-            inside()
-        after()
-    finally:
-        profiler.disable()
-    seen = {entry.code.co_name for entry in profiler.getstats() if not isinstance(entry.code, str)}
-
-    assert {"before", "after"} <= seen
-    assert "inside" not in seen
-
-
-def test_the_collector_comes_back_after_an_error() -> None:
-    with pytest.raises(RuntimeError), undisturbed():
-        raise RuntimeError
-
-    assert gc.isenabled()
-
-
-def test_a_collector_that_was_off_stays_off() -> None:
-    gc.disable()
-    try:
-        with undisturbed():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
 
 
 def test_the_collector_is_off_in_every_timed_call() -> None:

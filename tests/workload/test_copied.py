@@ -32,7 +32,7 @@ def test_every_draw_runs_another_object_at_other_addresses_with_the_same_result(
     Watched.ran.clear()
     outputs = [side()]
     for seed in range(3):
-        side.redraw(Random(seed))
+        side.relocate(Random(seed))
         outputs.append(side())
     ran = [*Watched.ran, original]
     assert len({id(module) for module in ran}) == 5
@@ -50,7 +50,7 @@ def test_every_copy_is_of_the_model_as_it_was_given() -> None:
     with torch.no_grad():
         side()
         norm.eval()
-        side.redraw(Random(0))
+        side.relocate(Random(0))
         assert torch.equal(side(), untrained)  # type: ignore[arg-type]
     assert int(norm.num_batches_tracked or 0) == 0
 

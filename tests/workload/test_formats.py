@@ -37,7 +37,7 @@ def test_a_layout_is_kept_when_the_tensors_are_moved() -> None:
     from random import Random
 
     model = build(case(memory_format="channels_last"))
-    model.redraw(Random(0))
+    model.relocate(Random(0))
 
     assert next(tensors_in(model.inputs)).is_contiguous(memory_format=torch.channels_last)
 

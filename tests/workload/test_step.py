@@ -84,7 +84,7 @@ def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> 
     old = {tensor.data_ptr() for tensor in tensors}
     values = [tensor.detach().clone() for tensor in tensors]
 
-    step.redraw(Random(0))
+    step.relocate(Random(0))
 
     assert len(tensors) == 6 + 3 + 1 + 6 + 18  # parameters, buffers, input, gradients, AdamW's state
     assert not old & {tensor.data_ptr() for tensor in lasting(step)}
@@ -99,7 +99,7 @@ def test_drawing_again_keeps_strides_and_the_ties_between_parameters() -> None:
     step = Step((), Model(module, (inputs,)), module)
     expected = module(inputs)
 
-    step.redraw(Random(0))
+    step.relocate(Random(0))
 
     assert module[1].weight is module[0].weight
     assert inputs.stride() == (1, 5)
@@ -111,7 +111,7 @@ def test_drawing_again_gives_the_same_outputs_for_the_same_seed_of_dropout() -> 
     step = Step((Part("forward", model),), model, model)
     torch.manual_seed(3)
     before = next(tensors_in(model())).detach()
-    step.redraw(Random(0))
+    step.relocate(Random(0))
     torch.manual_seed(3)
 
     assert torch.equal(next(tensors_in(model())), before)
@@ -122,7 +122,7 @@ def test_a_training_step_works_after_it_was_drawn_again() -> None:
     for _ in range(3):
         one()
         other()
-        other.redraw(Random(0))
+        other.relocate(Random(0))
 
     for first, second in zip(lasting(one), lasting(other), strict=True):
         assert torch.equal(first, second)

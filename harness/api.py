@@ -41,7 +41,8 @@ class Comparison:
         arm_s: median seconds of a call.
         calls: calls a sample, on both sides.
         rounds: samples of each side.
-        unit: what was judged: the draw, or where the sides could not be moved a window of rounds.
+        unit: what was judged, as files call it: "draw", a layout; where the sides could not be moved, a
+            "window" of rounds.
         units: how many of them.
         control: the reference against a copy of itself, or against itself where it cannot be copied.
         control_is_copy: the control had memory of its own.
@@ -66,7 +67,7 @@ class Comparison:
     alpha: float = ALPHA
 
     @property
-    def layout_drawn(self) -> bool:
+    def layout_varied(self) -> bool:
         """Whether the sides were moved in memory while they were timed."""
         return self.unit == "draw"
 
@@ -83,10 +84,11 @@ class Comparison:
         interval = (
             "no interval" if self.low is None else f"{level:g} % interval {self.low:.4f} to {self.high:.4f}"
         )
-        layout = "" if self.layout_drawn else "; layout was not drawn"
+        layout = "" if self.layout_varied else "; layout did not vary"
+        units = f"{'layout' if self.unit == 'draw' else self.unit}s"
         why = f"; {self.reason}" if self.reason else ""
         return (
-            f"{self.verdict}: ratio {self.ratio:.4f}, {interval}, {self.units} {self.unit}s; "
+            f"{self.verdict}: ratio {self.ratio:.4f}, {interval}, {self.units} {units}; "
             f"A/A control {self.bias:+.2%}{layout}{why}"
         )
 
@@ -103,8 +105,8 @@ def compare(
 ) -> Comparison:
     """Time two callables against each other, and say whether they differ.
 
-    Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `relocate(rng)`) are
-    moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
+    Sides that can be moved (a `Model`, a `Step`, or any callable with a method `relocate(rng)`) are
+    moved to fresh memory several times, and the layout is the unit that is judged; for bare callables it
     is a window of rounds, and what is said holds for the memory layout that they happen to have. With glibc
     the process keeps from now on what it frees, up to 32 MiB a block.
 

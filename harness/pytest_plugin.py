@@ -254,7 +254,7 @@ def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureAr
 
     def replay(result: ArmResult) -> None:
         for samples in result.timings[:1]:
-            seconds = [value for draw in samples.arm for value in draw]
+            seconds = [value for layout in samples.arm for value in layout]
             clock.replay(seconds)
             benchmark.pedantic(lambda: None, rounds=len(seconds))
 

@@ -56,7 +56,7 @@ def as_side(subject: object) -> Side:
 
 
 def independent_copy(subject: object) -> Callable[[], object] | None:
-    """Return a model as an independent copy that can be drawn again; None for anything else."""
+    """Return a model as an independent copy that can be moved in memory; None for anything else."""
     if "torch" not in sys.modules:
         return None
     from harness.workload.copied import copied

@@ -14,7 +14,7 @@ from typing import Literal
 
 from harness.measure.clock import Clock
 from harness.measure.devices.protocol import Device, Event
-from harness.measure.pairing import FEWEST_DRAWS, Pair
+from harness.measure.pairing import FEWEST_LAYOUTS, Pair
 from harness.measure.probes.step_time import DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
 from harness.measure.sampling import SAMPLE_S, Side, quiet
 from harness.record.schema import Samples
@@ -110,7 +110,7 @@ def device_pass(
     look: Callable[[], None] = lambda: None,
     clock: Clock = time.perf_counter,
 ) -> DevicePass:
-    """Take the device's and the host's time of both sides of a pair, in rounds and draws like the pair's.
+    """Take the device's and the host's time of both sides of a pair, in rounds and layouts like the pair's.
 
     Args:
         pair: two sides that are warm.
@@ -127,18 +127,18 @@ def device_pass(
         for side in (pair.reference, pair.arm):
             way.read(side, look)
         rounds = max(1, int(budget / max(clock() - begun, 1e-9)))
-        draws = min(FEWEST_DRAWS, rounds)
+        layouts = min(FEWEST_LAYOUTS, rounds)
         taken: list[list[tuple[Reading, Reading]]] = []
-        for draw in range(draws):
-            if draw:
+        for layout in range(layouts):
+            if layout:
                 pair.relocate()
-            taken.append([_round(pair, way, rng, look) for _ in range(rounds // draws)])
+            taken.append([_round(pair, way, rng, look) for _ in range(rounds // layouts)])
     took = clock() - started
-    unit = _unit(pair, draws, rounds // draws)
+    unit = _unit(pair, layouts, rounds // layouts)
     samples = []
     for name, field in ((DEVICE_TIME, "device"), (DEVICE_TIME_COLD, "device_cold"), (HOST_TIME, "host")):
         sides = [
-            tuple(tuple(getattr(both[side], field) for both in draw) for draw in taken) for side in (0, 1)
+            tuple(tuple(getattr(both[side], field) for both in layout) for layout in taken) for side in (0, 1)
         ]
         # A step that queues nothing can take the device no time at all, which has no ratio.
         if min(min(map(min, side)) for side in sides) > 0:
@@ -147,11 +147,11 @@ def device_pass(
                     metric=name, calls=way.calls, reference=sides[0], arm=sides[1], unit=unit, pass_s=took
                 )
             )
-    return DevicePass(tuple(samples), (limit_note([arm for draw in taken for _, arm in draw]),))
+    return DevicePass(tuple(samples), (limit_note([arm for layout in taken for _, arm in layout]),))
 
 
-def _unit(pair: Pair, draws: int, rounds: int) -> Literal["draw", "window", "round"]:
-    if draws == 1:
+def _unit(pair: Pair, layouts: int, rounds: int) -> Literal["draw", "window", "round"]:
+    if layouts == 1:
         return "round"
     if pair.reference.relocate is not None and pair.arm.relocate is not None:
         return "draw"

@@ -1,4 +1,4 @@
-"""Two sides timed together: rounds in fresh random order, one call count for both, draws of new layouts.
+"""Two sides timed together: rounds in fresh random order, one call count for both, in several layouts of memory.
 
 It knows neither models nor torch: a side is a tuple of named calls.
 """
@@ -16,12 +16,12 @@ from harness.record.names import TIME
 from harness.record.schema import Samples
 
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
-DRAWS = 64  # aimed at; many more would hardly narrow the interval further
-FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+LAYOUTS = 64  # aimed at; many more would hardly narrow the interval further
+FEWEST_LAYOUTS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
-MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
+MIN_ROUNDS = 16  # of these a layout rests on the fastest four; given up before the fewest layouts are
 MOVING_SHARE = 0.15  # of the budget, at most, is spent on moving ...
-MOVING_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
+MOVING_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest layouts cannot be had for less
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Plan:
     """How a pair is timed; chosen once, the same for both sides."""
 
     calls: int  # a sample
-    draws: int  # or windows, where a side cannot be moved
-    rounds: int  # a draw
+    layouts: int  # or windows, where a side cannot be moved
+    rounds: int  # a layout
 
     @property
     def total_rounds(self) -> int:
-        """Return the rounds of all draws."""
-        return self.draws * self.rounds
+        """Return the rounds of all layouts."""
+        return self.layouts * self.rounds
 
 
 def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
@@ -51,10 +51,10 @@ def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
     """Move sides to fresh memory in random order; what they leave stays taken until all have moved.
 
     Otherwise a side takes the place that the other has just left, the two swap the same few places for as
-    long as the pair lives, and what these differ by is never drawn again.
+    long as the pair lives, and what these differ by never varies again.
     """
-    left = [move(rng) for move in rng.sample(moves, len(moves))]
-    del left
+    old = [move(rng) for move in rng.sample(moves, len(moves))]
+    del old
 
 
 Round = tuple[tuple[float, ...], tuple[float, ...]]  # of the reference and the arm: the whole, then its parts
@@ -80,7 +80,7 @@ class Pair:
     _moved: bool = True
 
     def prepare(self, budget: float, longest: float = math.inf) -> None:
-        """Warm both sides, then choose calls, draws and rounds for a budget of seconds for both.
+        """Warm both sides, then choose calls, layouts and rounds for a budget of seconds for both.
 
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
@@ -98,7 +98,7 @@ class Pair:
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
         self._moved = moving is not None
-        self.plan = plan_draws(calls, round_s, moving or 0.0, budget)
+        self.plan = plan_layouts(calls, round_s, moving or 0.0, budget)
 
     def _moving_cost(self) -> float | None:
         """Return what one relocate of both sides costs, in seconds; None where a side cannot be moved."""
@@ -117,7 +117,7 @@ class Pair:
         move_all(moves, self.rng)
 
     def before(self) -> None:
-        """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
+        """Begin a round: move both sides where it is due, and time the reference first if the coin says so."""
         done = len(self._samples)
         if done and self._moved and done % self.plan.rounds == 0:
             self.relocate()
@@ -163,16 +163,16 @@ def samples_of(
         rounds: one after the other, seconds a call.
         plan: how they were timed.
         took: seconds of the whole pass.
-        moved: both sides were moved between draws.
+        moved: both sides were moved between layouts.
     """
     names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in sides]
     unit: Literal["draw", "window", "round"] = "draw" if moved else "window"
-    if plan.draws == 1 or (plan.rounds == 1 and not moved):
+    if plan.layouts == 1 or (plan.rounds == 1 and not moved):
         unit = "round"
 
-    def by_draw(side: int, name: str) -> tuple[tuple[float, ...], ...]:
-        place = names[side].index(name)
-        values = [both[side][place] for both in rounds]
+    def by_layout(side: int, name: str) -> tuple[tuple[float, ...], ...]:
+        column = names[side].index(name)
+        values = [both[side][column] for both in rounds]
         return tuple(
             tuple(values[first : first + plan.rounds]) for first in range(0, len(values), plan.rounds)
         )
@@ -181,8 +181,8 @@ def samples_of(
         Samples(
             metric=name,
             calls=plan.calls,
-            reference=by_draw(0, name),
-            arm=by_draw(1, name),
+            reference=by_layout(0, name),
+            arm=by_layout(1, name),
             unit=unit,
             measured_s=plan.calls * sum(reference[0] + arm[0] for reference, arm in rounds),
             pass_s=took,
@@ -192,8 +192,8 @@ def samples_of(
     )
 
 
-def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan:
-    """Divide a budget into draws and rounds.
+def plan_layouts(calls: int, round_s: float, moving: float, budget: float) -> Plan:
+    """Divide a budget into layouts and rounds.
 
     Args:
         calls: a sample.
@@ -202,14 +202,14 @@ def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan
         budget: seconds.
     """
     most = budget / moving if moving > 0 else math.inf
-    affordable = max(MOVING_SHARE * most, min(FEWEST_DRAWS, MOVING_SHARE_FOR_FEWEST * most))
+    affordable = max(MOVING_SHARE * most, min(FEWEST_LAYOUTS, MOVING_SHARE_FOR_FEWEST * most))
     rounds = budget / round_s
-    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
-    draws = int(max(1, min(DRAWS, affordable, wanted)))
-    rounds_a_draw = max(1, _whole((budget - draws * moving) / round_s / draws))
-    # What whole rounds leave of the budget goes to more draws.
-    filling = min(MOVING_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
-    return Plan(calls, max(draws, _whole(filling)), rounds_a_draw)
+    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_LAYOUTS))
+    layouts = int(max(1, min(LAYOUTS, affordable, wanted)))
+    rounds_a_layout = max(1, _whole((budget - layouts * moving) / round_s / layouts))
+    # What whole rounds leave of the budget goes to more layouts.
+    filling = min(MOVING_SHARE_FOR_FEWEST * most, budget / (rounds_a_layout * round_s + moving))
+    return Plan(calls, max(layouts, _whole(filling)), rounds_a_layout)
 
 
 def _whole(number: float) -> int:

@@ -175,7 +175,7 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool
 
 
 def side(step: Step) -> Side:
-    """Return a step as one side of a pair; each draw begins in the state in which the step was built."""
+    """Return a step as one side of a pair; each layout begins in the state in which the step was built."""
     move = step.model.relocate if step.optimizer is None else step.relocate
     state = State.of(step.model)
 

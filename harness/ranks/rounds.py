@@ -8,7 +8,7 @@ import msgspec
 
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import Plan, Round, move_all, plan_draws, samples_of
+from harness.measure.pairing import Plan, Round, move_all, plan_layouts, samples_of
 from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
 from harness.ranks.crew import Crew
 from harness.record.schema import Samples
@@ -49,7 +49,7 @@ class Together:
         rounds = []
         with quiet():
             for index, reference_first in enumerate(schedule.reference_first):
-                if index and schedule.plan.draws > 1 and index % schedule.plan.rounds == 0:
+                if index and schedule.plan.layouts > 1 and index % schedule.plan.rounds == 0:
                     self._relocate(rng)
                 rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
         sides = (self.reference, self.arm)
@@ -108,7 +108,7 @@ class Together:
 
 
 def planned(one_call: float, meeting: float, moving: float, budget: float) -> Plan:
-    """Divide a budget into calls a sample, draws and rounds.
+    """Divide a budget into calls a sample, layouts and rounds.
 
     Args:
         one_call: seconds, on the slowest rank.
@@ -117,10 +117,10 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pl
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    Plan(calls=1, draws=66, rounds=18)
+    Plan(calls=1, layouts=66, rounds=18)
     """
     calls = calls_a_sample(one_call)
-    return plan_draws(calls, 2 * (calls * one_call + meeting), moving, budget)
+    return plan_layouts(calls, 2 * (calls * one_call + meeting), moving, budget)
 
 
 def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
@@ -139,5 +139,5 @@ def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
 
 def _most(of_ranks: Sequence[tuple[tuple[float, ...], ...]]) -> tuple[tuple[float, ...], ...]:
     return tuple(
-        tuple(max(values) for values in zip(*draws, strict=True)) for draws in zip(*of_ranks, strict=True)
+        tuple(max(values) for values in zip(*layouts, strict=True)) for layouts in zip(*of_ranks, strict=True)
     )

@@ -365,7 +365,7 @@ def test_an_arm_has_its_times_its_notes_and_its_allocators_numbers() -> None:
     )
 
 
-def test_an_lstm_is_drawn_again_without_a_warning_and_without_more_launches() -> None:
+def test_an_lstm_is_moved_without_a_warning_and_without_more_launches() -> None:
     """Its weights lie in one block, which moving them one by one takes apart."""
     model = build(case("lstm"))
     before = len(Observation(forward_step(model)).whole.launches)

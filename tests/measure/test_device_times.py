@@ -66,7 +66,7 @@ def test_a_cold_cache_is_a_metric_of_its_own() -> None:
     assert found["device time, cold cache"][0] == pytest.approx(1.7e-4)
 
 
-def test_a_planted_percent_is_one_percent_in_each_draw_that_is_judged() -> None:
+def test_a_planted_percent_is_one_percent_in_each_layout_that_is_judged() -> None:
     device = FakeCuda()
     found = passed(device, {"host": 1e-5, "device": 1e-3}, {"host": 1e-5, "device": 1.01e-3})
     timed = next(samples for samples in found.samples if samples.metric == "device time")
@@ -116,7 +116,7 @@ def test_a_step_that_queues_nothing_has_no_device_time() -> None:
     assert [samples.metric for samples in found.samples] == ["host time"]
 
 
-def test_draws_move_both_sides() -> None:
+def test_layouts_move_both_sides() -> None:
     device = FakeCuda()
     moved: list[str] = []
     sides = [
@@ -125,9 +125,9 @@ def test_draws_move_both_sides() -> None:
     ]
     found = device_pass(Pair(*sides, device.clock, Random(0)), device, Random(1), 0.5, clock=device.clock)
 
-    draws = len(found.samples[0].arm)
-    assert draws == 12
-    assert moved.count("reference") == moved.count("arm") == draws - 1
+    layouts = len(found.samples[0].arm)
+    assert layouts == 12
+    assert moved.count("reference") == moved.count("arm") == layouts - 1
 
 
 def test_a_host_and_a_device_that_take_about_as_long_are_said_to() -> None:

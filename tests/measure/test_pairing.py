@@ -47,7 +47,7 @@ def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
     timed = pair(FakeDevice(), 0.03, 0.03)
     timed.prepare(budget=0.6)
 
-    assert timed.plan == Plan(calls=1, draws=10, rounds=1)
+    assert timed.plan == Plan(calls=1, layouts=10, rounds=1)
 
 
 def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
@@ -78,17 +78,17 @@ def test_a_pair_whose_round_is_longer_than_the_budget_is_timed_once() -> None:
     timed.prepare(budget=0.5)
     timed.run()
 
-    assert timed.plan == Plan(calls=1, draws=1, rounds=1)
+    assert timed.plan == Plan(calls=1, layouts=1, rounds=1)
     assert timed.samples()[0].arm == ((3.0,),)
 
 
-def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help() -> None:
+def test_layouts_enough_for_the_judge_come_before_rounds_and_never_more_than_help() -> None:
     cheap, dear = pair(FakeDevice(), 1e-4, 1e-4, move=1e-5), pair(FakeDevice(), 0.01, 0.01, move=1e-3)
     cheap.prepare(budget=1.0)
     dear.prepare(budget=1.0)
 
-    assert (cheap.plan.draws, cheap.plan.rounds) == (64, 26)
-    assert dear.plan.draws >= 12
+    assert (cheap.plan.layouts, cheap.plan.rounds) == (64, 26)
+    assert dear.plan.layouts >= 12
 
 
 def test_what_cannot_be_moved_is_judged_by_windows_of_its_rounds() -> None:
@@ -101,7 +101,7 @@ def test_what_cannot_be_moved_is_judged_by_windows_of_its_rounds() -> None:
     assert (len(samples.reference), len(samples.reference[0])) == (12, 4)
 
 
-def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first() -> None:
+def test_samples_are_kept_by_layout_and_both_sides_moved_before_each_but_the_first() -> None:
     device = FakeDevice()
     timed = pair(device, 1e-3, 1e-3, move=1e-3)
     timed.prepare(budget=1.0)
@@ -111,9 +111,9 @@ def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first
 
     assert moved == (2, 2)  # to know what moving costs, once the memory for it is there
     assert samples.unit == "draw"
-    assert len(samples.arm) == len(samples.reference) == timed.plan.draws > 1
-    assert {len(draw) for draw in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
-    assert device.ran("move reference") - 2 == device.ran("move arm") - 2 == timed.plan.draws - 1
+    assert len(samples.arm) == len(samples.reference) == timed.plan.layouts > 1
+    assert {len(layout) for layout in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
+    assert device.ran("move reference") - 2 == device.ran("move arm") - 2 == timed.plan.layouts - 1
 
 
 def test_a_mover_that_both_sides_share_moves_once() -> None:
@@ -269,7 +269,7 @@ def test_rounds_beyond_the_plan_are_not_kept() -> None:
     timed.after()
     timed.after()
 
-    assert [len(draw) for draw in timed.samples()[0].arm] == [4] * 12
+    assert [len(layout) for layout in timed.samples()[0].arm] == [4] * 12
 
 
 def test_a_call_that_is_hardly_longer_than_reading_the_clock_is_refused() -> None:

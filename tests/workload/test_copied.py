@@ -1,4 +1,4 @@
-"""A model that is copied anew at each draw."""
+"""A model that is copied anew for each layout."""
 
 from random import Random
 from threading import Lock
@@ -24,7 +24,7 @@ def model_of(module: nn.Module) -> Model:
     return Model(module, (torch.ones(2, 4),))
 
 
-def test_every_draw_runs_another_object_at_other_addresses_with_the_same_result() -> None:
+def test_every_layout_runs_another_object_at_other_addresses_with_the_same_result() -> None:
     torch.manual_seed(0)
     original = Watched(4, 3)
     side = copied(model_of(original))

@@ -1,4 +1,4 @@
-"""A step runs its parts in order, and is drawn again without a change of what it computes."""
+"""A step runs its parts in order, and is moved without a change of what it computes."""
 
 from random import Random
 
@@ -75,7 +75,7 @@ def lasting(step: Step) -> list[torch.Tensor]:
     return tensors
 
 
-def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> None:
+def test_moving_reaches_all_that_outlives_a_step_and_changes_no_value() -> None:
     step = training_step(small())
     step()
     step.parts[0].call()
@@ -92,7 +92,7 @@ def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> 
         assert torch.equal(tensor, value)
 
 
-def test_drawing_again_keeps_strides_and_the_ties_between_parameters() -> None:
+def test_moving_keeps_strides_and_the_ties_between_parameters() -> None:
     module = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
     module[1].weight = module[0].weight
     inputs = torch.randn(3, 5).t()
@@ -106,7 +106,7 @@ def test_drawing_again_keeps_strides_and_the_ties_between_parameters() -> None:
     assert torch.equal(module(inputs), expected)
 
 
-def test_drawing_again_gives_the_same_outputs_for_the_same_seed_of_dropout() -> None:
+def test_moving_gives_the_same_outputs_for_the_same_seed_of_dropout() -> None:
     model = build(Case(question="grad_mode", model="transformer", mode="train", batch_size=2))
     step = Step((Part("forward", model),), model, model)
     torch.manual_seed(3)
@@ -117,7 +117,7 @@ def test_drawing_again_gives_the_same_outputs_for_the_same_seed_of_dropout() -> 
     assert torch.equal(next(tensors_in(model())), before)
 
 
-def test_a_training_step_works_after_it_was_drawn_again() -> None:
+def test_a_training_step_works_after_it_was_moved() -> None:
     one, other = training_step(small()), training_step(small())
     for _ in range(3):
         one()

@@ -349,8 +349,6 @@ SHARED_NAMES = {
     "trend": "a command and what it does",
     "Cluster": "a command's choices and their meaning",
     "Start": "a command's choices and their meaning",
-    "Plan": "of samples, and of a study",
-    "entry": "of a factory, and of Hugging Face",
 }
 
 

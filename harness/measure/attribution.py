@@ -74,9 +74,9 @@ def _attributed(step: Step, state: State, device: Device | None, *, hooked: bool
             with followed(module):
                 session.mark()
                 for call in calls:
-                    left = call()
+                    result = call()
                     session.mark()
-                    del left
+                    del result
     first = len(calls) + 1
     seen = session.trace().between(first, first + len(calls))
     peak = _replay(seen)
@@ -110,14 +110,14 @@ def _noting(part: Part, module: nn.Module, *, hooked: bool) -> Callable[[], obje
     def call() -> object:
         saved = SavedTensors(lambda _number, tensor: tell(_SAVED, tensor))
         with saved.hooks() if hooked else nullcontext():
-            left = part.call()
-        for tensor in tensors_in(left):
+            result = part.call()
+        for tensor in tensors_in(result):
             tell(_OUTPUT, tensor)
         if part.name == "backward":
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     tell(_GRADIENT, parameter.grad, name)
-        return left
+        return result
 
     return call
 

@@ -171,9 +171,9 @@ def _forward(model: Model) -> object:
         with running_paths(model.module, path):
             return model()
     except Exception as error:
-        place = f"module {path[-1]!r}" if path[-1] else "the model itself"
+        where = f"module {path[-1]!r}" if path[-1] else "the model itself"
         kind = type(model.module.get_submodule(path[-1])).__name__
-        with refusing(f"the model's forward pass, in {place} ({kind}),"):
+        with refusing(f"the model's forward pass, in {where} ({kind}),"):
             raise error from None
 
 

@@ -1,6 +1,8 @@
-"""Two sides timed together: rounds in fresh random order, one call count for both, in several layouts of memory.
+"""Two sides timed together: rounds in random order, the same number of calls, several layouts of memory.
 
-It knows neither models nor torch: a side is a tuple of named calls.
+A round times each side once. A layout is where the memory of both lies: some rounds are timed in it, then
+both sides are moved. A driver runs the rounds: `Pair.run` here, or pytest-benchmark, which times the arm in a
+call of its own. Neither models nor torch are known here: a side is a tuple of named calls.
 """
 
 import math
@@ -25,7 +27,7 @@ MOVING_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest layouts cann
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PairPlan:
     """How a pair is timed; chosen once, the same for both sides."""
 
     calls: int  # a sample
@@ -39,19 +41,19 @@ class Plan:
 
 
 def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
-    """Time a side from so many frames further up the interpreter's stack.
+    """Time a side from so many frames deeper in the interpreter's stack.
 
-    Where the frames of the calls lie there costs or spares 0.1 us a sample. A driver calls the arm and the
-    reference from frames of its own, always the same ones, so that without this one side would gain.
+    At which address the frames of the calls lie is worth 0.1 us a sample. A driver calls each side at a depth
+    of its own, always the same, so that with no random depth one side would gain.
     """
     return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
 
 
 def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
-    """Move sides to fresh memory in random order; what they leave stays taken until all have moved.
+    """Move sides to fresh memory in random order; the old memory stays taken until all have moved.
 
-    Otherwise a side takes the place that the other has just left, the two swap the same few places for as
-    long as the pair lives, and what these differ by never varies again.
+    Otherwise a side would move to the addresses that the other has just given up. The two would swap the same
+    few addresses for as long as the pair lives, and what these differ by would never vary again.
     """
     old = [move(rng) for move in rng.sample(moves, len(moves))]
     del old
@@ -65,14 +67,21 @@ class Pair:
     """A reference and an arm, and the samples taken of them so far.
 
     A driver calls `prepare`, then for every planned round `before`, `time_arm` and `after`. The
-    reference is timed in `before` or in `after`, by a fresh coin.
+    reference is timed in `before` or in `after`, as a coin tossed for the round says.
+
+    Attributes:
+        reference: the side that the other is compared with.
+        arm: the other side.
+        clock: seconds; for a device with a queue, one that waits until it is empty.
+        rng: of the coin, of the layouts, and of the depth of the interpreter's stack.
+        plan: made by `prepare`.
     """
 
     reference: Side
     arm: Side
     clock: Clock
     rng: Random
-    plan: Plan = Plan(1, 1, 1)
+    plan: PairPlan = PairPlan(1, 1, 1)
     _samples: list[Round] = field(default_factory=list)
     _early: tuple[float, ...] | None = None
     _arm_sample: tuple[float, ...] = ()
@@ -80,7 +89,11 @@ class Pair:
     _moved: bool = True
 
     def prepare(self, budget: float, longest: float = math.inf) -> None:
-        """Warm both sides, then choose calls, layouts and rounds for a budget of seconds for both.
+        """Warm both sides, then plan the calls of a sample, the layouts, and the rounds of each.
+
+        Args:
+            budget: seconds of timing, both sides together.
+            longest: the most that a call may take, in seconds.
 
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
@@ -117,7 +130,7 @@ class Pair:
         move_all(moves, self.rng)
 
     def before(self) -> None:
-        """Begin a round: move both sides where it is due, and time the reference first if the coin says so."""
+        """Begin a round: move both sides where a layout ends; time the reference if the coin says so."""
         done = len(self._samples)
         if done and self._moved and done % self.plan.rounds == 0:
             self.relocate()
@@ -154,7 +167,7 @@ class Pair:
 
 
 def samples_of(
-    sides: tuple[Side, Side], rounds: Sequence[Round], plan: Plan, took: float, *, moved: bool
+    sides: tuple[Side, Side], rounds: Sequence[Round], plan: PairPlan, took: float, *, moved: bool
 ) -> tuple[Samples, ...]:
     """Return rounds as samples: of the whole call, and of each part that both sides have.
 
@@ -192,7 +205,7 @@ def samples_of(
     )
 
 
-def plan_layouts(calls: int, round_s: float, moving: float, budget: float) -> Plan:
+def plan_layouts(calls: int, round_s: float, moving: float, budget: float) -> PairPlan:
     """Divide a budget into layouts and rounds.
 
     Args:
@@ -209,7 +222,7 @@ def plan_layouts(calls: int, round_s: float, moving: float, budget: float) -> Pl
     rounds_a_layout = max(1, _whole((budget - layouts * moving) / round_s / layouts))
     # What whole rounds leave of the budget goes to more layouts.
     filling = min(MOVING_SHARE_FOR_FEWEST * most, budget / (rounds_a_layout * round_s + moving))
-    return Plan(calls, max(layouts, _whole(filling)), rounds_a_layout)
+    return PairPlan(calls, max(layouts, _whole(filling)), rounds_a_layout)
 
 
 def _whole(number: float) -> int:

@@ -51,8 +51,8 @@ class ClockWatch:
         """Say what held the clock back, or that nobody can say."""
         if self.reason:
             return (_UNKNOWN + self.reason,)
-        found = [words for name, words in _REASONS.items() if self.seen & self._bit(name)]
-        return (f"the clock was throttled while it was timed, by {' and '.join(found)}",) if found else ()
+        reasons = [words for name, words in _REASONS.items() if self.seen & self._bit(name)]
+        return (f"the clock was throttled while it was timed, by {' and '.join(reasons)}",) if reasons else ()
 
     def _bit(self, name: str) -> int:
         old = getattr(self.library, f"nvmlClocksThrottleReason{name}", 0)

@@ -223,9 +223,9 @@ def trace(
             call()
         session.mark()
         for call in stretches:
-            left = call()
+            result = call()
             session.mark()
-            del left
+            del result
     return session.trace()
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import Plan, Round, move_all, plan_layouts, samples_of
+from harness.measure.pairing import PairPlan, Round, move_all, plan_layouts, samples_of
 from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
 from harness.ranks.crew import Crew
 from harness.record.schema import Samples
@@ -20,7 +20,7 @@ _BATCH = 2  # warming calls between two questions to rank 0 whether they were en
 class Schedule:
     """What all ranks do, in which order: decided by rank 0, for ranks that differ in it wait for ever."""
 
-    plan: Plan
+    plan: PairPlan
     reference_first: tuple[bool, ...]  # a round each
 
 
@@ -107,7 +107,7 @@ class Together:
         return (taken[0], taken[1]) if reference_first else (taken[1], taken[0])
 
 
-def planned(one_call: float, meeting: float, moving: float, budget: float) -> Plan:
+def planned(one_call: float, meeting: float, moving: float, budget: float) -> PairPlan:
     """Divide a budget into calls a sample, layouts and rounds.
 
     Args:
@@ -117,7 +117,7 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pl
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    Plan(calls=1, layouts=66, rounds=18)
+    PairPlan(calls=1, layouts=66, rounds=18)
     """
     calls = calls_a_sample(one_call)
     return plan_layouts(calls, 2 * (calls * one_call + meeting), moving, budget)

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from fakes import FakeClock, FakeDevice
 
-from harness.measure.pairing import Pair, Plan
+from harness.measure.pairing import Pair, PairPlan
 from harness.measure.sampling import Side, TimingError
 
 
@@ -47,7 +47,7 @@ def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
     timed = pair(FakeDevice(), 0.03, 0.03)
     timed.prepare(budget=0.6)
 
-    assert timed.plan == Plan(calls=1, layouts=10, rounds=1)
+    assert timed.plan == PairPlan(calls=1, layouts=10, rounds=1)
 
 
 def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
@@ -78,7 +78,7 @@ def test_a_pair_whose_round_is_longer_than_the_budget_is_timed_once() -> None:
     timed.prepare(budget=0.5)
     timed.run()
 
-    assert timed.plan == Plan(calls=1, layouts=1, rounds=1)
+    assert timed.plan == PairPlan(calls=1, layouts=1, rounds=1)
     assert timed.samples()[0].arm == ((3.0,),)
 
 

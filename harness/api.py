@@ -8,9 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError
-from harness.judge.interval import log_ratios
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
-from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, Verdict, invalid, judge
+from harness.judge.verdict import ALPHA, Judgement, Verdict, invalid
 from harness.measure.callables import independent_copy, time_pair
 from harness.measure.clock import Clock, clock_for_devices_in_use
 from harness.measure.sampling import TimingError
@@ -231,10 +231,3 @@ def measure_model(
     watch = Collecting(shows)
     run = start_study(Inquiry(target, inputs, questions), setting, watch).measure()
     return Measurement(run, tuple(watch.notes), tuple(watch.problems))
-
-
-def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
-    """Judge one pair that stands alone; the floor is by default that of its unit."""
-    if floor is None:
-        floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
-    return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-from harness.api import judge_samples
 from harness.calibration.load import bursty_load
 from harness.calibration.plan import CalibrationPlan, PlanError
 from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
 from harness.measure.callables import time_pair
 from harness.measure.clock import Clock, clock_for

@@ -32,7 +32,7 @@ class ClockWatch:
     library: Any
     handle: Any
     reason: str = ""
-    seen: int = 0
+    reasons: int = 0
     looks: int = 0
 
     def look(self) -> None:
@@ -42,7 +42,7 @@ class ClockWatch:
         ask = getattr(self.library, "nvmlDeviceGetCurrentClocksEventReasons", None)
         ask = ask or self.library.nvmlDeviceGetCurrentClocksThrottleReasons
         try:
-            self.seen |= ask(self.handle)
+            self.reasons |= ask(self.handle)
         except self.library.NVMLError as error:
             self.library, self.reason = None, f"{error}"
         self.looks += 1
@@ -51,8 +51,8 @@ class ClockWatch:
         """Say what held the clock back, or that nobody can say."""
         if self.reason:
             return (_UNKNOWN + self.reason,)
-        reasons = [words for name, words in _REASONS.items() if self.seen & self._bit(name)]
-        return (f"the clock was throttled while it was timed, by {' and '.join(reasons)}",) if reasons else ()
+        causes = [words for name, words in _REASONS.items() if self.reasons & self._bit(name)]
+        return (f"the clock was throttled while it was timed, by {' and '.join(causes)}",) if causes else ()
 
     def _bit(self, name: str) -> int:
         old = getattr(self.library, f"nvmlClocksThrottleReason{name}", 0)

@@ -155,8 +155,8 @@ def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
         return value
     reached = {id(tensor) for tensor in tensors}
     placed = _mapped(value, change)
-    left = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
-    if left:
+    strangers = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
+    if strangers:
         raise WorkloadError(
             "the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
             f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make"

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.api import judge_samples
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.measure.callables import time_pair

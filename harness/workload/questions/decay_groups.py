@@ -8,6 +8,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from harness.record.measured import Case
 from harness.setting import HOST
 from harness.workload.decay import POLICIES, check_groups, decay_groups
+from harness.workload.factory import first_line
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
@@ -75,7 +76,10 @@ def _build(case: Case, arm: str, model: Model) -> Step:
         with warnings.catch_warnings():
             # It advises, once, against what is asked here: what this optimizer costs outside a graph.
             warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
-            optimizer.step()
+            try:
+                optimizer.step()
+            except AssertionError as error:  # torch's way to say that it has no such step for the device
+                raise UnsupportedError(f"torch refuses {case.variant}: {first_line(error)}") from error
 
     # The gradients stay, so that every step does the same work.
     parts = (Part("optimizer", optimizer.step), Part("forward", model.loss_of_forward))

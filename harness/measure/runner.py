@@ -77,7 +77,7 @@ def measure_arm(
     The arm that is the reference is timed against an independent copy of itself: the A/A control.
 
     Args:
-        question: what is asked; it builds the steps.
+        question: what is measured; it builds the steps.
         case: the model and the setting.
         arm: one of the question's arms.
         settings: the budget in seconds, the seed, and how much is kept.
@@ -88,7 +88,7 @@ def measure_arm(
         reference_name: the arm that others are compared with; by default the question's first.
 
     Returns:
-        The counts, the timings in seconds a call, and notes; of a budget of 0 without timings.
+        The counts, the timings in seconds a call, and notes; with a budget of 0, no timings.
 
     Raises:
         WorkloadError: the case cannot be built, or the arm did not do what its name says.

@@ -1,0 +1,41 @@
+"""The few uses of torch by the watcher that have no public door, each in one function."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn.modules import module as modules
+
+
+def is_recorded_otherwise() -> bool:
+    """Tell whether what runs is being compiled, traced or transformed, so that no graph of its own is made."""
+    return bool(torch.jit.is_tracing()) or _is_transformed()
+
+
+def is_compiling() -> bool:
+    """Tell whether Dynamo is reading the caller (torch < 2.1 has no torch.compiler.is_compiling)."""
+    return bool(torch.compiler.is_compiling())
+
+
+def _is_transformed() -> bool:
+    """Tell whether torch.func or vmap is at work; torch has no public word for it."""
+    level = getattr(torch._C._functorch, "maybe_current_level", None)  # noqa: SLF001
+    return level is not None and level() is not None
+
+
+def is_fake(tensor: torch.Tensor) -> bool:
+    """Tell whether a tensor has no memory: of the meta device, or of a tracer."""
+    if tensor.is_meta:
+        return True
+    fakes = sys.modules.get("torch._subclasses.fake_tensor")
+    return fakes is not None and isinstance(tensor, fakes.FakeTensor)
+
+
+def register_forward_hook(hook: Callable[..., None]) -> Any:
+    """Register a global forward hook, called after an exception too where torch can (from 2.1)."""
+    register = modules.register_module_forward_hook
+    if "always_call" in inspect.signature(register).parameters:
+        return register(hook, always_call=True)
+    return register(hook)

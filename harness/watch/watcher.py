@@ -15,7 +15,7 @@ from torch.optim import optimizer as optimizers
 from harness.watch.finding import Finding, merge
 from harness.watch.frames import Place, find_place
 from harness.watch.passes import Passes
-from harness.watch.torch_doors import is_compiling, register_forward_hook
+from harness.watch.torch_doors import hide_from_compile, is_compiling, register_forward_hook
 from harness.watch.training import Training
 
 _TORCH = str(Path(torch.__file__).parent) + "/"
@@ -62,6 +62,7 @@ class Watcher:
                 lambda optimizer, *_: guard(self._training.before_step, optimizer)
             ),
         ]
+        self._undo.append(hide_from_compile({handle.id for handle in self._handles}))
         self._watch_optimizers()
 
     def _watch_optimizers(self) -> None:

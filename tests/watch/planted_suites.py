@@ -40,7 +40,7 @@ def evaluate(net, data):
     "a loop in training mode": """
 #RIGHT:@torch.no_grad()
 def evaluate(net, data):
-    return sum(float(nn.functional.cross_entropy(net(x), y)) for x, y in data)
+    return sum(nn.functional.cross_entropy(net(x), y).item() for x, y in data)
 """,
     "one batch": """
 #RIGHT:@torch.no_grad()
@@ -352,7 +352,7 @@ def evaluate(net, data):
         optimizer.step()
         #FAULT:total = total + loss
         #RIGHT:total = total + loss.detach()
-    return float(total)
+    return total.item()
 """,
     "outputs on an object": """
 class Loop:

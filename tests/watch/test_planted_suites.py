@@ -3,12 +3,21 @@
 import json
 
 import pytest
-import torch._dynamo  # noqa: F401 (pytester unloads what is new after each suite, and torch cannot load twice)
 import torch.distributed
-import harness.watch.watcher  # noqa: F401 (likewise: one copy, which coverage and the tests share)
 from watch.planted_suites import KINDS, project
 
+import harness.watch.watcher  # noqa: F401 (pytester unloads what is new after each suite)
+
 pytest_plugins = ["pytester"]
+
+# Plugins that take seconds to load, and that each suite would load anew.
+QUICK = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio", "benchmark", "xdist")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded() -> None:
+    """Load what suites load: pytester unloads what is new after each, and torch cannot be loaded twice."""
+    torch.compile(torch.nn.Linear(1, 1), backend="eager")(torch.ones(1, 1))
 
 
 def found_in(pytester: pytest.Pytester, name: str, *, faulty: bool) -> list[dict[str, object]]:
@@ -16,7 +25,7 @@ def found_in(pytester: pytest.Pytester, name: str, *, faulty: bool) -> list[dict
     module, test = project(name, faulty=faulty, nets=nets)
     pytester.makepyfile(**{nets: module, "test_nets": test})
     pytester.syspathinsert()
-    done = pytester.inline_run("--harness-watch", "--harness-watch-json=found.json", "-p", "no:cacheprovider")
+    done = pytester.inline_run("--harness-watch", "--harness-watch-json=found.json", *QUICK)
     done.assertoutcome(passed=1)
     written = json.loads((pytester.path / "found.json").read_text())
     assert written["stopped"] == []

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import Comparison as Comparison
     from harness.api import compare as compare
+    from harness.limiting.asserting import assert_frozen as assert_frozen
+    from harness.limiting.asserting import assert_no_graph as assert_no_graph
+    from harness.limiting.asserting import limits as limits
     from harness.measure.observe import Ledger as Ledger
     from harness.measure.observe import ledger as ledger
     from harness.measuring import Measurement as Measurement
@@ -16,6 +19,9 @@ __version__ = "0.1.0"
 
 # These need torch, which takes seconds to import, and whoever only reads results has no use for it.
 _LAZY = {
+    "assert_frozen": "harness.limiting.asserting",
+    "assert_no_graph": "harness.limiting.asserting",
+    "limits": "harness.limiting.asserting",
     "Comparison": "harness.api",
     "compare": "harness.api",
     "Ledger": "harness.measure.observe",

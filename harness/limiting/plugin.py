@@ -1,12 +1,20 @@
 """The marker `autograd_limits`: what a test may take, in exact bytes; torch is imported for marked tests alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import HarnessError
 
+if TYPE_CHECKING:
+    from harness.limiting.seen import Seen
+
 _MARKER = "autograd_limits"
+
+Check = Callable[[pytest.Item, "Seen"], list[str]]
+# What marked tests are measured for, by marker: sentences of what is wrong with what was seen.
+CHECKS = pytest.StashKey[dict[str, Check]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -14,11 +22,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f'{_MARKER}(peak="64 MiB", saved=0, nodes=0, waits=0): fail a test that takes more'
     )
-    config.pluginmanager.register(Limited(), "harness-limited-tests")
+    config.stash.setdefault(CHECKS, {})[_MARKER] = _exceeded
+    config.pluginmanager.register(MeasuredTests(), "harness-measured-tests")
 
 
-class Limited:
-    """Runs marked tests under their limits."""
+def _exceeded(item: pytest.Item, seen: "Seen") -> list[str]:
+    from harness.limiting.amounts import parse_limits
+    from harness.limiting.seen import excesses
+
+    marker = item.get_closest_marker(_MARKER)
+    allowed = parse_limits(**marker.kwargs if marker else {})
+    item.user_properties += [(f"{_MARKER}_{name}", getattr(seen, name)) for name, _ in allowed.items()]
+    return excesses(seen, allowed)
+
+
+class MeasuredTests:
+    """Runs marked tests once, measured, and holds them against all that they are marked with."""
 
     def __init__(self) -> None:
         self._without_torch: list[str] = []
@@ -38,37 +57,33 @@ class Limited:
             except HarnessError as error:
                 raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
-    @pytest.hookimpl(hookwrapper=True)
+    @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
-        """Measure the test's function, without its fixtures, and hold it against the limits."""
-        marker = pyfuncitem.get_closest_marker(_MARKER)
-        if marker is None:
-            yield
-            return
-        from harness.limiting.amounts import parse_limits
+        """Measure the test's function, without its fixtures."""
+        checks = [
+            check
+            for marker, check in pyfuncitem.config.stash[CHECKS].items()
+            if pyfuncitem.get_closest_marker(marker) is not None
+        ]
+        if not checks:
+            return (yield)
         from harness.limiting.block import measured
-        from harness.limiting.seen import Seen, excesses
+        from harness.limiting.seen import Seen
 
-        allowed = parse_limits(**marker.kwargs)
         seen = Seen()
         with measured(seen):
-            outcome = yield
-        if outcome.excinfo is not None:  # type: ignore[attr-defined]
-            return
+            returned = yield
         if not seen.operators:
             self._without_torch.append(pyfuncitem.nodeid)
-            return
-        pyfuncitem.user_properties += [
-            (f"{_MARKER}_{name}", getattr(seen, name)) for name, _ in allowed.items()
-        ]
-        said = excesses(seen, allowed)
+            return returned
+        said = [sentence for check in checks for sentence in check(pyfuncitem, seen)]
         if said:
-            # pytrace=False: where in the watch's own code it was said is of no use.
-            outcome.force_exception(pytest.fail.Exception("\n".join(said), pytrace=False))  # type: ignore[attr-defined]
+            pytest.fail("\n".join(said), pytrace=False)  # where in here it was said is of no use
+        return returned
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say once which marked tests ran nothing of torch."""
         if self._without_torch:
             first, *others = self._without_torch
             more = f" and {len(others)} more" if others else ""
-            terminalreporter.line(f"{_MARKER} of {first}{more}: nothing of torch ran, so nothing was limited")
+            terminalreporter.line(f"{first}{more}: nothing of torch ran, so nothing was measured")

@@ -60,7 +60,7 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> S
     saved = _Level()
     inside: list[str] = []
     reads: dict[str, int] = defaultdict(int)
-    operators = 0
+    calls: dict[tuple[str, str], int] = defaultdict(int)
     for event in ordered:
         name = event["name"]
         here = inside[-1] if inside else _NO_MODULE
@@ -69,7 +69,7 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> S
         elif name.startswith(PREFIX):
             _read_note(name[len(PREFIX) :], live, saved, inside)
         elif "::" in name and "dur" in event and not name.startswith("autograd::"):
-            operators += 1
+            calls[here, name] += 1
             if name in _READS:
                 reads[here] += 1
     for level in (*levels.values(), saved):
@@ -80,7 +80,8 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> S
         saved=saved.highest,
         nodes=sum(counted.values()),
         waits=sum(reads.values()),
-        operators=operators,
+        operators=sum(calls.values()),
+        calls=dict(calls),
         holders={
             "peak": top.holders(),
             "saved": saved.holders(),

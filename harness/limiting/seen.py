@@ -26,6 +26,7 @@ class Seen:
         waits: times that a value was read back from a tensor.
         operators: dispatched.
         holders: of each of these, which modules hold or did how much, most first.
+        calls: of operators, by module and name.
     """
 
     peak: int = 0
@@ -34,6 +35,7 @@ class Seen:
     waits: int = 0
     operators: int = 0
     holders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def excesses(seen: Seen, limits: Limits) -> list[str]:

@@ -1,1 +1,1 @@
-"""`harness bisect`: the first commit, or version of torch, after which a target takes other bytes or counts."""
+"""`harness bisect`: the first commit after which a target takes other bytes or counts."""

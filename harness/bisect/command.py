@@ -17,7 +17,8 @@ def bisect(
         str, typer.Option(help="saved, peak, nodes, operators or waits; by default the first that differs")
     ] = "",
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="of what is known so far; by default in the .git folder")
+        Path | None,
+        typer.Option(metavar="FILE", help="of what is known so far; by default in the .git folder"),
     ] = None,
 ) -> None:
     """Find the first commit after which a target takes other bytes or counts, one exact run a step."""

@@ -198,7 +198,9 @@ class Search:
         trial = trials[candidate.name] = self.measure(candidate.name)
         replace_file(self.path, msgspec.json.encode(State(question=self.question, trials=trials)))
         values = {metric: trial.values.get(metric)} if metric else trial.values
-        said = f"skipped: {trial.failed}" if trial.failed else ", ".join(f"{k} {v:,}" for k, v in values.items())
+        said = (
+            f"skipped: {trial.failed}" if trial.failed else ", ".join(f"{k} {v:,}" for k, v in values.items())
+        )
         self.tell(f"{candidate.name[:12]} {said}")
         return trial
 

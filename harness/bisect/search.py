@@ -1,4 +1,4 @@
-"""The search itself: which candidate to measure next, and what is known when none is left; it runs nothing."""
+"""The search itself: what to measure next, and what is known when nothing is left; it runs nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -18,6 +18,8 @@ def call_of(target: str) -> Callable[[], object]:
     Raises:
         WorkloadError: the target cannot be built.
     """
+    import torch
+
     from harness.workload.call import as_call
     from harness.workload.factory import attribute_of
     from harness.workload.models import MODELS
@@ -38,7 +40,7 @@ def call_of(target: str) -> Callable[[], object]:
             return
         for parameter in model.module.parameters():
             parameter.grad = None
-        model.loss_of_forward().backward()
+        torch.autograd.backward(model.loss_of_forward())
 
     return call
 

@@ -52,7 +52,11 @@ def moved_operator(before: Trial, after: Trial, module: str = "") -> str:
     """
     for inside in (module, "") if module else ("",):
         chosen = [
-            {key: count for key, count in each.operators.items() if not inside or key.split("\t")[0] == inside}
+            {
+                key: count
+                for key, count in each.operators.items()
+                if not inside or key.split("\t")[0] == inside
+            }
             for each in (before, after)
         ]
         found = _most_changed(*chosen)

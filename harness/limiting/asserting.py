@@ -171,7 +171,7 @@ def _frozen(model: nn.Module, patterns: Iterable[str] | None) -> dict[str, nn.Pa
 
 def _buffers_beside(model: nn.Module, frozen: dict[str, nn.Parameter]) -> dict[str, torch.Tensor]:
     """Return the buffers of modules whose own parameters are all among the frozen ones."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         begin = f"{path}." if path else ""
         own = [f"{begin}{name}" for name, _ in module.named_parameters(recurse=False)]

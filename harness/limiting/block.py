@@ -1,4 +1,4 @@
-"""Measures a block while it runs once: allocations by the profiler, what graphs hold by saved-tensor hooks."""
+"""Measures a block while it runs once: allocations by the profiler, graphs by saved-tensor hooks."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def measured(seen: Seen) -> Iterator[None]:
     """
     if not _ALONE.acquire(blocking=False):
         raise HarnessError(
-            "limits inside limits: torch has one profiler; measure the inner block alone, or take one limit off"
+            "limits inside limits: torch has one profiler; measure the inner block alone, or take a limit off"
         )
     try:
         with profile(activities={ProfilerActivity.CPU}, profile_memory=True) as profiler:
@@ -131,7 +131,7 @@ class _Paths:
                 handle.remove()
 
 
-class _Nodes(TorchFunctionMode):  # type: ignore[misc]
+class _Nodes(TorchFunctionMode):
     """Counts autograd nodes as functions of torch return them, each once; none is held."""
 
     def __init__(self, paths: _Paths) -> None:

@@ -1,4 +1,4 @@
-"""The marker `autograd_limits`: what a test may take, in exact bytes; torch is imported for marked tests alone."""
+"""The marker `autograd_limits`: what a test may take; torch is imported for marked tests alone."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -50,9 +50,9 @@ class MeasuredTests:
                 continue
             from harness.limiting.amounts import parse_limits
 
+            if marker.args:
+                raise pytest.UsageError(f'{item.nodeid}: limits have names; write peak="64 MiB"')
             try:
-                if marker.args:
-                    raise HarnessError('limits have names; write peak="64 MiB"')
                 parse_limits(**marker.kwargs)
             except HarnessError as error:
                 raise pytest.UsageError(f"{item.nodeid}: {error}") from None

@@ -1,5 +1,6 @@
 """The bytes that a graph holds for backward, read from its nodes: nothing runs again, nothing is replaced."""
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ _MOST_NODES = 20_000  # a graph of more is not looked at: a suite is not slowed 
 
 
 @lru_cache(maxsize=1024)
-def _fields(kind: type) -> tuple[str, ...]:
+def _fields(kind: Hashable) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_saved_"))
 
 

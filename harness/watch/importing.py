@@ -42,7 +42,7 @@ class TorchImport(MetaPathFinder):
         original = loader.exec_module
 
         def execute(module: ModuleType) -> None:
-            del loader.exec_module  # type: ignore[method-assign]
+            del loader.exec_module
             original(module)
             self._call()
 

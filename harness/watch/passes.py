@@ -249,7 +249,7 @@ def _is_loop(group: list[Pass]) -> bool:
 
 
 def _recorded_tensors(value: object, depth: int = 0) -> Iterator[torch.Tensor]:
-    """Yield the tensors in what a module returned that have a graph: in containers and plain objects alike."""
+    """Yield the tensors with a graph in what a module returned: in containers and plain objects."""
     if isinstance(value, torch.Tensor):
         if value.grad_fn is not None and not is_fake(value):
             yield value

@@ -10,8 +10,9 @@ from torch.nn.modules import module as modules
 
 
 def is_recorded_otherwise() -> bool:
-    """Tell whether what runs is being compiled, traced or transformed, so that no graph of its own is made."""
-    return bool(torch.jit.is_tracing()) or _is_transformed()
+    """Tell whether what runs is traced or transformed, so that it makes no graph of its own."""
+    # torch.jit.is_tracing asks the same, and is deprecated with the rest of torch.jit.
+    return torch._C._get_tracing_state() is not None or _is_transformed()  # noqa: SLF001
 
 
 def is_compiling() -> bool:

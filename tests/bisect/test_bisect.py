@@ -86,7 +86,9 @@ def test_a_search_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_another_search_does_not_go_on_with_it(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text('{"question": "another", "trials": {"good": {"values": {"saved": 1}}}}')
+    (tmp_path / "state.json").write_text(
+        '{"question": "another", "trials": {"good": {"values": {"saved": 1}}}}'
+    )
 
     assert search(tmp_path / "state.json", 4, planted(1)).run().before.values["saved"] == 256
 
@@ -181,7 +183,7 @@ def test_ends_that_make_no_range_are_refused(repository: Path, good: str, bad: s
 
 @pytest.mark.slow
 def test_a_planted_layer_is_found_and_the_worktrees_are_gone(repository: Path) -> None:
-    done = subprocess.run(  # noqa: S603 (this interpreter)
+    done = subprocess.run(
         [sys.executable, "-m", "harness", "bisect", "HEAD~32", "HEAD", "nets:build"],
         cwd=repository,
         capture_output=True,

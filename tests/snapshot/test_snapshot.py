@@ -82,5 +82,8 @@ def test_the_file_is_sorted_and_the_gates(suite: pytest.Pytester) -> None:
     suite.runpytest_inprocess("--harness-snapshot-update", *QUICK)
     (baseline,) = read_baselines(suite.path / "harness-snapshots").values()
 
-    assert list(baseline.values) == [("test_nets.py::test_forward", "test"), ("test_nets.py::test_other", "test")]
+    assert list(baseline.values) == [
+        ("test_nets.py::test_forward", "test"),
+        ("test_nets.py::test_other", "test"),
+    ]
     assert baseline.values["test_nets.py::test_other", "test"]["saved"] == 256

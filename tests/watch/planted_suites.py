@@ -404,7 +404,7 @@ def evaluate(net, data):
 
 KINDS = {
     **dict.fromkeys(_EVALUATIONS, "unused"),
-    **{name: kind for name, kind in zip(_TRAININGS, ["thawed"] * 3 + ["kept"] * 3 + ["moving"] * 2, strict=True)},
+    **dict(zip(_TRAININGS, ["thawed"] * 3 + ["kept"] * 3 + ["moving"] * 2, strict=True)),
 }
 
 _TEST = """

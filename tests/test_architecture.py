@@ -25,9 +25,21 @@ MAY_IMPORT = {
     "calibration": {"errors", "record", "judge", "workload", "measure", "api", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "amounts", ""},
+    "watch": {"errors", "record", "report", "workload"},
+    "limiting": {"errors", "report", "amounts"},
+    "snapshot": {"errors", "record", "measure", "limiting"},
+    "bisect": {"errors", "record", "workload", "duel", "limiting", ""},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
-DOORS_WITHOUT_TORCH = ("harness", "harness.cli", "harness.pytest_plugin", "harness.errors")
+DOORS_WITHOUT_TORCH = (
+    "harness",
+    "harness.cli",
+    "harness.pytest_plugin",
+    "harness.errors",
+    "harness.watch.plugin",
+    "harness.limiting.plugin",
+    "harness.snapshot.plugin",
+)
 
 
 def sources(*parts: str) -> dict[str, str]:

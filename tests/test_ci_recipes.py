@@ -48,7 +48,9 @@ def test_the_document_has_the_recipes_that_are_run() -> None:
 
 @pytest.mark.slow
 def test_the_flag_is_green_and_turns_red_where_no_grad_is_lost(project: Path) -> None:
-    (project / "test_nets.py").write_text(CODE[1].replace("@pytest.mark.autograd_limits(saved=0, nodes=0)\n", ""))
+    (project / "test_nets.py").write_text(
+        CODE[1].replace("@pytest.mark.autograd_limits(saved=0, nodes=0)\n", "")
+    )
     (command,) = COMMANDS[0]
 
     assert run(project, command).returncode == 0
@@ -77,7 +79,9 @@ def test_the_gate_is_green_and_turns_red_where_no_grad_is_lost(project: Path) ->
 
     assert run(project, update).returncode == 0
     assert run(project, gate).returncode == 0
-    (project / "test_nets.py").write_text(CODE[1].replace("@pytest.mark.autograd_limits(saved=0, nodes=0)\n", ""))
+    (project / "test_nets.py").write_text(
+        CODE[1].replace("@pytest.mark.autograd_limits(saved=0, nodes=0)\n", "")
+    )
     lose_no_grad(project)
     red = run(project, gate)
 

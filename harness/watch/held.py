@@ -47,7 +47,8 @@ def held_bytes(left: tuple[torch.Tensor, ...], module: nn.Module, inputs: object
 
 def _saved_by(node: Any) -> list[torch.Tensor]:
     found: list[torch.Tensor] = []
-    for name in (*_fields(type(node)), "saved_tensors"):
+    kind: Any = type(node)
+    for name in (*_fields(kind), "saved_tensors"):
         try:
             value = getattr(node, name, None)
         except (RuntimeError, AttributeError):  # freed, or changed in place since

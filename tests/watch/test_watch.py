@@ -127,10 +127,13 @@ BENIGN = {
     "a Jacobian": "torch.func.jacrev(net)(x)",
     "an ensemble": "torch.func.vmap(net)(x)",
     "a gradient of torch.func": (
-        "torch.func.grad(lambda w: torch.func.functional_call(net, w, (x,)).sum())(dict(net.named_parameters()))"
+        "torch.func.grad(lambda w: torch.func.functional_call(net, w, (x,)).sum())("
+        "dict(net.named_parameters()))"
     ),
     "a checkpoint": "checkpoint(net, x.clone().requires_grad_(), use_reentrant=False).sum().backward()",
-    "a reentrant checkpoint": "checkpoint(net, x.clone().requires_grad_(), use_reentrant=True).sum().backward()",
+    "a reentrant checkpoint": (
+        "checkpoint(net, x.clone().requires_grad_(), use_reentrant=True).sum().backward()"
+    ),
     "a trace": "torch.fx.symbolic_trace(net)(x)",
     "a model without memory": "build_on_meta()",
     "a frozen model": "score(frozen, x)",
@@ -290,7 +293,8 @@ def test_without_the_flag_nothing_of_torch_or_of_the_watch_is_imported(tmp_path:
     (tmp_path / "test_nothing.py").write_text(
         "import sys\n\n"
         "def test_nothing():\n"
-        "    loaded = [name for name in sys.modules if name.startswith(('torch', 'harness.watch.', 'msgspec'))]\n"
+        "    loaded = [name for name in sys.modules\n"
+        "              if name.startswith(('torch', 'harness.watch.', 'msgspec'))]\n"
         "    assert loaded == ['harness.watch.plugin'] or not loaded\n"
     )
     done = subprocess.run(  # noqa: S603 (this interpreter)

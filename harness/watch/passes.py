@@ -19,7 +19,7 @@ from torch import nn
 from harness.watch.finding import Finding, Kind
 from harness.watch.frames import Place, Standing, find_place, is_running, is_standing
 from harness.watch.held import held_bytes
-from harness.watch.torch_doors import is_compiling, is_fake, is_recorded_otherwise
+from harness.watch.torch_doors import is_fake, is_recorded_otherwise
 
 _TORCH = str(Path(torch.__file__).parent) + "/"
 _REPEATED = 2  # calls of one line that make a loop
@@ -66,6 +66,12 @@ class Pass:
         return (self.place.file, self.place.line, self.key, self.test)
 
 
+class Depth(threading.local):
+    """How many modules call each other in a thread."""
+
+    depth = 0
+
+
 _Line = tuple[str, int, int, str]
 
 
@@ -82,7 +88,7 @@ class Passes:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._here = threading.local()
+        self.here = Depth()
         self._lock = threading.RLock()
         self._tokens: dict[weakref.ref[Token], Pass] = {}
         self._of_test: dict[str, list[Pass]] = defaultdict(list)
@@ -96,27 +102,17 @@ class Passes:
         self.on_backward: Callable[[object], None] = lambda _noted: None
         self.noted: Callable[[], object] = lambda: None
 
-    def enter(self, _module: nn.Module, _inputs: object) -> None:
-        """Count how deep modules call each other: a global pre-hook."""
-        if is_compiling():
+    def leave(self, module: nn.Module, inputs: object, output: object) -> None:
+        """Look at what the outermost of nested modules returned."""
+        if output is None or not torch.is_grad_enabled() or is_recorded_otherwise():
             return
-        here = self._here
-        here.depth = getattr(here, "depth", 0) + 1
-
-    def leave(self, module: nn.Module, inputs: object, output: object) -> bool:
-        """Look at what the outermost of nested modules returned; tell whether it was the outermost."""
-        here = self._here
-        here.depth = depth = max(0, getattr(here, "depth", 0) - 1)
-        if depth or output is None or not torch.is_grad_enabled() or is_recorded_otherwise():
-            return not depth
         left = tuple(_recorded_tensors(output))
         if left and any(parameter.requires_grad for parameter in module.parameters()):
             self._note(module, inputs, left)
-        return True
 
     def reset(self) -> None:
         """Begin a test: the thread is in no module."""
-        self._here.depth = 0
+        self.here.depth = 0
 
     def _note(self, module: nn.Module, inputs: object, left: tuple[torch.Tensor, ...]) -> None:
         place = find_place(sys._getframe(2), _TORCH, self._root)  # noqa: SLF001 (no other way is as quick)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules import batchnorm
 from torch.nn.modules import module as modules
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizers
@@ -42,13 +43,21 @@ class Watcher:
         """Put the hooks into torch."""
         guard = self._guarded
 
-        def enter(module: nn.Module, inputs: object) -> None:
-            if not is_compiling():
-                guard(self._passes.enter, module, inputs)
+        # These two run at every call of every module: an inner one costs a count, and no call of ours.
+        here, compiling, batch_norm = self._passes.here, torch.compiler.is_compiling, batchnorm._BatchNorm  # noqa: SLF001
+
+        def enter(_module: nn.Module, _inputs: object) -> None:
+            if not compiling():
+                here.depth += 1
 
         def leave(module: nn.Module, inputs: object, output: object) -> None:
-            if not is_compiling():
+            if compiling():
+                return
+            here.depth = depth = max(0, here.depth - 1)
+            if not depth:
                 guard(self._leave, module, inputs, output)
+            elif isinstance(module, batch_norm):
+                guard(self._training.ran, module)
 
         def registered(module: nn.Module, name: str, parameter: object) -> None:
             if not is_compiling():
@@ -90,10 +99,10 @@ class Watcher:
 
     def _leave(self, module: nn.Module, inputs: object, output: object) -> None:
         self._training.ran(module)
-        if self._passes.leave(module, inputs, output):
-            self._training.take_moving()
-            if torch.is_grad_enabled():
-                self._training.called(module)
+        self._passes.leave(module, inputs, output)
+        self._training.take_moving()
+        if torch.is_grad_enabled():
+            self._training.called(module)
 
     def _guarded(self, call: Callable[..., object], *arguments: object) -> None:
         """Call something of the watcher's own; where it fails, the watcher stops, and the test goes on."""

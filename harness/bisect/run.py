@@ -13,7 +13,7 @@ import msgspec
 import harness
 from harness.bisect.search import narrowed, next_index
 from harness.bisect.trial import State, Trial, differing_metric, is_bad
-from harness.duel.sides import Repository, Side, SideError, git
+from harness.duel.sides import Repository, SideError, SideSource, git
 from harness.duel.workspace import workspace
 from harness.errors import HarnessError
 from harness.record.store import replace_file
@@ -94,7 +94,7 @@ def measure_commit(repository: Repository, commit: str, target: str) -> Trial:
     with workspace(repository) as space:
         try:
             side = space.checked_out(
-                Side(name="step", given=commit, python=Path(sys.executable), tree=Path(), revision=commit)
+                SideSource(name="step", given=commit, python=Path(sys.executable), tree=Path(), revision=commit)
             )
         except SideError as error:
             return Trial(failed=str(error))

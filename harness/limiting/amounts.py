@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.amounts import parse_bytes
 from harness.errors import HarnessError
+from harness.setting import parse_bytes
 
 NAMES = ("peak", "saved", "nodes", "waits")
 _OF_BYTES = frozenset({"peak", "saved"})

@@ -130,7 +130,7 @@ class Snapshot:
 def _key() -> "Key":
     from harness.measure.environment import environment
     from harness.record.baseline import key_of
-    from harness.record.schema import Case
+    from harness.record.measured import Case
 
     return key_of(environment("cpu"), Case(question="suite", model="suite"))
 

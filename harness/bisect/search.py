@@ -37,9 +37,9 @@ def next_index(count: int, is_bad: Mapping[int, bool | None]) -> int | None:
     >>> next_index(32, {}), next_index(32, {15: True}), next_index(2, {0: None})
     (15, 7, None)
     """
-    left = narrowed(count, is_bad)
-    untried: Sequence[int] = [index for index in range(left.low + 1, left.high) if index not in is_bad]
+    narrow = narrowed(count, is_bad)
+    untried: Sequence[int] = [index for index in range(narrow.low + 1, narrow.high) if index not in is_bad]
     if not untried:
         return None
-    middle = (left.low + left.high) / 2
+    middle = (narrow.low + narrow.high) / 2
     return min(untried, key=lambda index: (abs(index - middle), index))

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 from harness.setting import parse_bytes
 
-NAMES = ("peak", "saved", "nodes", "waits")
+LIMIT_NAMES = ("peak", "saved", "nodes", "waits")
 _OF_BYTES = frozenset({"peak", "saved"})
 
 
-class LimitError(HarnessError, ValueError):
+class BlockLimitError(HarnessError, ValueError):
     """A limit that is none, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BlockLimits:
     """The most that a block may take; None where it does not matter.
 
     Attributes:
@@ -32,28 +32,30 @@ class Limits:
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Yield the limits that were given, by name."""
-        for name in NAMES:
+        for name in LIMIT_NAMES:
             value = getattr(self, name)
             if value is not None:
                 yield name, value
 
 
-def parse_limits(**given: object) -> Limits:
+def parse_limits(**given: object) -> BlockLimits:
     """Return limits from numbers, or sizes such as "64 MiB".
 
     Raises:
-        LimitError: one is unknown, or is no size or count; or none is given.
+        BlockLimitError: one is unknown, or is no size or count; or none is given.
 
     >>> parse_limits(peak="64 KiB", saved=0)
-    Limits(peak=65536, saved=0, nodes=None, waits=None)
+    BlockLimits(peak=65536, saved=0, nodes=None, waits=None)
     """
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
-        if name not in NAMES:
-            raise LimitError(f"no limit {name!r}; there are {', '.join(NAMES)}")
+        if name not in LIMIT_NAMES:
+            raise BlockLimitError(f"no limit {name!r}; there are {', '.join(LIMIT_NAMES)}")
     if not given:
-        raise LimitError(f'no limit is given; write one or more of {", ".join(NAMES)}, as in peak="64 MiB"')
-    return Limits(**{name: _amount(name, value) for name, value in given.items()})
+        raise BlockLimitError(
+            f'no limit is given; write one or more of {", ".join(LIMIT_NAMES)}, as in peak="64 MiB"'
+        )
+    return BlockLimits(**{name: _amount(name, value) for name, value in given.items()})
 
 
 def _amount(name: str, value: object) -> int:
@@ -63,5 +65,5 @@ def _amount(name: str, value: object) -> int:
         if value.strip(" B") == "0":
             return 0
         return parse_bytes(value)
-    wanted = 'a size such as "64 MiB", or bytes' if name in _OF_BYTES else "a count"
-    raise LimitError(f"{name}={value!r} is no limit; give {wanted}")
+    example = 'a size such as "64 MiB", or bytes' if name in _OF_BYTES else "a count"
+    raise BlockLimitError(f"{name}={value!r} is no limit; give {example}")

@@ -13,7 +13,7 @@ from torch import nn
 from harness.errors import HarnessError
 from harness.limiting.amounts import parse_limits
 from harness.limiting.block import measured
-from harness.limiting.seen import Seen, excesses
+from harness.limiting.usage import BlockUsage, excesses
 
 _Arguments = ParamSpec("_Arguments")
 _Returned = TypeVar("_Returned")
@@ -47,15 +47,15 @@ class limits:  # noqa: N801 (a context manager that reads as one word, as `conte
         waits: int | None = None,
     ) -> None:
         self._limits = parse_limits(peak=peak, saved=saved, nodes=nodes, waits=waits)
-        self._running: list[tuple[Any, Seen]] = []
+        self._running: list[tuple[Any, BlockUsage]] = []
 
-    def __enter__(self) -> Seen:
+    def __enter__(self) -> BlockUsage:
         """Begin; what is returned has its numbers when the block has ended."""
-        seen = Seen()
-        running = measured(seen)
+        usage = BlockUsage()
+        running = measured(usage)
         running.__enter__()
-        self._running.append((running, seen))
-        return seen
+        self._running.append((running, usage))
+        return usage
 
     def __exit__(
         self,
@@ -63,11 +63,11 @@ class limits:  # noqa: N801 (a context manager that reads as one word, as `conte
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End, and hold what was seen against the limits where the block did not raise."""
-        running, seen = self._running.pop()
+        """End, and hold what was used against the limits where the block did not raise."""
+        running, usage = self._running.pop()
         running.__exit__(kind, error, trace)
         if kind is None:
-            check(seen, self._limits)
+            check(usage, self._limits)
 
     def __call__(self, function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
         """Return the function with each of its calls measured."""
@@ -80,13 +80,13 @@ class limits:  # noqa: N801 (a context manager that reads as one word, as `conte
         return limited
 
 
-def check(seen: Seen, allowed: Any) -> None:
+def check(usage: BlockUsage, allowed: Any) -> None:
     """Fail where a block took more than allowed.
 
     Raises:
         AssertionError: it did.
     """
-    said = excesses(seen, allowed)
+    said = excesses(usage, allowed)
     if said:
         raise AssertionError("\n".join(said))
 
@@ -97,13 +97,13 @@ def assert_no_graph(call: Callable[[], _Returned]) -> _Returned:
     Raises:
         AssertionError: it recorded one; the message names the modules that recorded most.
     """
-    seen = Seen()
-    with measured(seen):
+    usage = BlockUsage()
+    with measured(usage):
         returned = call()
-    if seen.nodes:
-        most = ", ".join(list(seen.holders["nodes"])[:_SHOWN])
+    if usage.nodes:
+        most = ", ".join(list(usage.holders["nodes"])[:_SHOWN])
         raise AssertionError(
-            f"{seen.nodes:,} autograd nodes recorded, {seen.saved:,} B held for backward, in {most};"
+            f"{usage.nodes:,} autograd nodes recorded, {usage.saved:,} B held for backward, in {most};"
             " put torch.no_grad() around the call"
         )
     return returned
@@ -159,25 +159,25 @@ def _frozen(model: nn.Module, patterns: Iterable[str] | None) -> dict[str, nn.Pa
         return frozen
     frozen = {}
     for pattern in patterns:
-        found = {name: each for name, each in parameters.items() if fnmatch(name, pattern)}
-        if not found:
+        matches = {name: each for name, each in parameters.items() if fnmatch(name, pattern)}
+        if not matches:
             raise HarnessError(
                 f"no parameter of {type(model).__name__} is named {pattern!r}; there are"
                 f" {', '.join(list(parameters)[:_SHOWN])}"
             )
-        frozen |= found
+        frozen |= matches
     return frozen
 
 
 def _buffers_beside(model: nn.Module, frozen: dict[str, nn.Parameter]) -> dict[str, torch.Tensor]:
     """Return the buffers of modules whose own parameters are all among the frozen ones."""
-    found: dict[str, torch.Tensor] = {}
+    buffers: dict[str, torch.Tensor] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         begin = f"{path}." if path else ""
         own = [f"{begin}{name}" for name, _ in module.named_parameters(recurse=False)]
         if own and all(name in frozen for name in own):
-            found |= {f"{begin}{name}": each for name, each in module.named_buffers(recurse=False)}
-    return found
+            buffers |= {f"{begin}{name}": each for name, each in module.named_buffers(recurse=False)}
+    return buffers
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
-from harness.limiting.seen import Seen
+from harness.limiting.usage import BlockUsage
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -36,8 +36,8 @@ def _note(text: str) -> None:
 
 
 @contextmanager
-def measured(seen: Seen) -> Iterator[None]:
-    """Measure what runs inside, and write it into `seen` when it ends without an exception.
+def measured(usage: BlockUsage) -> Iterator[None]:
+    """Measure what runs inside, and write it into `usage` when it ends without an exception.
 
     Raises:
         HarnessError: another block is being measured.
@@ -60,8 +60,8 @@ def measured(seen: Seen) -> Iterator[None]:
         measured_now = replay(_events(profiler), nodes.counted)
     finally:
         _ALONE.release()
-    for name in Seen.__slots__:
-        setattr(seen, name, getattr(measured_now, name))
+    for name in BlockUsage.__slots__:
+        setattr(usage, name, getattr(measured_now, name))
 
 
 def _events(profiler: profile) -> list[dict[str, Any]]:

@@ -8,13 +8,13 @@ import pytest
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.limiting.seen import Seen
+    from harness.limiting.usage import BlockUsage
 
 _MARKER = "autograd_limits"
 
-Check = Callable[[pytest.Item, "Seen"], list[str]]
-# What marked tests are measured for, by marker: sentences of what is wrong with what was seen.
-CHECKS = pytest.StashKey[dict[str, Check]]()
+MarkerCheck = Callable[[pytest.Item, "BlockUsage"], list[str]]
+# What marked tests are measured for, by marker: sentences of what is wrong with what was measured.
+CHECKS = pytest.StashKey[dict[str, MarkerCheck]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,14 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MeasuredTests(), "harness-measured-tests")
 
 
-def _exceeded(item: pytest.Item, seen: "Seen") -> list[str]:
+def _exceeded(item: pytest.Item, usage: "BlockUsage") -> list[str]:
     from harness.limiting.amounts import parse_limits
-    from harness.limiting.seen import excesses
+    from harness.limiting.usage import excesses
 
     marker = item.get_closest_marker(_MARKER)
     allowed = parse_limits(**marker.kwargs if marker else {})
-    item.user_properties += [(f"{_MARKER}_{name}", getattr(seen, name)) for name, _ in allowed.items()]
-    return excesses(seen, allowed)
+    item.user_properties += [(f"{_MARKER}_{name}", getattr(usage, name)) for name, _ in allowed.items()]
+    return excesses(usage, allowed)
 
 
 class MeasuredTests:
@@ -68,15 +68,15 @@ class MeasuredTests:
         if not checks:
             return (yield)
         from harness.limiting.block import measured
-        from harness.limiting.seen import Seen
+        from harness.limiting.usage import BlockUsage
 
-        seen = Seen()
-        with measured(seen):
+        usage = BlockUsage()
+        with measured(usage):
             returned = yield
-        if not seen.operators:
+        if not usage.operators:
             self._without_torch.append(pyfuncitem.nodeid)
             return returned
-        said = [sentence for check in checks for sentence in check(pyfuncitem, seen)]
+        said = [sentence for check in checks for sentence in check(pyfuncitem, usage)]
         if said:
             pytest.fail("\n".join(said), pytrace=False)  # where in here it was said is of no use
         return returned

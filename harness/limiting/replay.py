@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.limiting.seen import Seen
+from harness.limiting.usage import BlockUsage
 
 PREFIX = "harness.limiting:"
 _NO_MODULE = "outside modules"
@@ -46,7 +46,7 @@ class _Level:
         return _most_first(self.at_highest)
 
 
-def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> Seen:
+def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> BlockUsage:
     """Return what a block did.
 
     Args:
@@ -75,7 +75,7 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> S
     for level in (*levels.values(), saved):
         level.end()
     top = max(levels.values(), key=lambda level: level.highest, default=_Level())
-    return Seen(
+    return BlockUsage(
         peak=top.highest,
         saved=saved.highest,
         nodes=sum(counted.values()),
@@ -133,12 +133,12 @@ def _read_note(
 
 
 def _between_marks(events: Iterable[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    wanted = sorted(
+    ordered = sorted(
         (event for event in events if "ts" in event and event.get("cat") not in {"kernel", "gpu_memcpy"}),
         key=lambda event: event["ts"],
     )
-    marks = [place for place, event in enumerate(wanted) if event["name"] == f"{PREFIX}mark"]
-    return wanted[marks[0] + 1 : marks[-1]] if marks else ()
+    marks = [index for index, event in enumerate(ordered) if event["name"] == f"{PREFIX}mark"]
+    return ordered[marks[0] + 1 : marks[-1]] if marks else ()
 
 
 def _most_first(sizes: Mapping[str, int]) -> Mapping[str, int]:

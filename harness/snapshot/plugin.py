@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.limiting.plugin import CHECKS
 
 if TYPE_CHECKING:
-    from harness.limiting.seen import Seen
+    from harness.limiting.usage import BlockUsage
     from harness.record.baseline import Baseline, Key
 
 _FLAG = "--harness-snapshot"
@@ -61,9 +61,9 @@ class Snapshot:
         self._collected: set[str] = set()
         self._said = ""
 
-    def check(self, item: pytest.Item, seen: "Seen") -> list[str]:
+    def check(self, item: pytest.Item, usage: "BlockUsage") -> list[str]:
         """Keep a test's values; return in what they differ from the snapshot."""
-        values = {name: int(getattr(seen, name)) for name in _METRICS}
+        values = {name: int(getattr(usage, name)) for name in _METRICS}
         self._now[item.nodeid, _ARM] = values
         if self._updates:
             return []
@@ -74,7 +74,7 @@ class Snapshot:
         if before is None:
             return [f"not in the snapshot {self._folder}; {_FLAG}-update adds it"]
         return [
-            _difference(name, before.get(name), values[name], seen.holders.get(name, {}))
+            _difference(name, before.get(name), values[name], usage.holders.get(name, {}))
             for name in _METRICS
             if before.get(name) != values[name]
         ]
@@ -104,20 +104,20 @@ class Snapshot:
             before = self._baseline()
             whole = not any("::" in str(each) for each in session.config.args)
             files = {nodeid.partition("::")[0] for nodeid in self._collected} if whole else set()
-            kept = {
+            others = {
                 (test, arm): row
                 for (test, arm), row in before.values.items()
                 if test in self._collected or test.partition("::")[0] not in files
             }
             path = write_baseline(
-                self._folder, Baseline(key=before.key, values=kept | self._now, packages=before.packages)
+                self._folder, Baseline(key=before.key, values=others | self._now, packages=before.packages)
             )
         except HarnessError as error:
             self._said = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         changed = sum(before.values.get(key) != row for key, row in self._now.items())
-        gone = len(before.values) - len(kept)
+        gone = len(before.values) - len(others)
         self._said = f"{path}: {changed} of {len(self._now)} tests written anew, {gone} gone"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-Kind = Literal["unused", "kept", "thawed", "moving"]
+FaultKind = Literal["unused", "kept", "thawed", "moving"]
 
 # Worst first, where the bytes do not tell.
-_ORDER: tuple[Kind, ...] = ("unused", "kept", "thawed", "moving")
+_ORDER: tuple[FaultKind, ...] = ("unused", "kept", "thawed", "moving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class WatchFinding:
     """One fault at one line.
 
     Attributes:
@@ -29,7 +29,7 @@ class Finding:
         tests: how many tests it was seen in.
     """
 
-    kind: Kind
+    kind: FaultKind
     test: str
     file: str
     line: int
@@ -51,9 +51,9 @@ class Finding:
         return (self.bytes or 0) * self.times
 
 
-def merge(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def merge(findings: Iterable[WatchFinding]) -> tuple[WatchFinding, ...]:
     """Make one finding of those of one kind and line, worst first."""
-    merged: dict[tuple[str, str, int], Finding] = {}
+    merged: dict[tuple[str, str, int], WatchFinding] = {}
     for finding in findings:
         key = (finding.kind, finding.file, finding.line)
         other = merged.get(key)
@@ -61,7 +61,7 @@ def merge(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(merged.values(), key=lambda each: (_ORDER.index(each.kind), -each.held, each.place)))
 
 
-def _together(one: Finding, other: Finding) -> Finding:
+def _together(one: WatchFinding, other: WatchFinding) -> WatchFinding:
     first = one if one.held >= other.held else other
     sizes = [each.bytes for each in (one, other) if each.bytes is not None]
     return replace(
@@ -73,13 +73,13 @@ def _together(one: Finding, other: Finding) -> Finding:
     )
 
 
-def as_data(finding: Finding) -> dict[str, Any]:
+def as_data(finding: WatchFinding) -> dict[str, Any]:
     """Return a finding as plain values, which survive the way between processes."""
     return asdict(finding) | {"names": list(finding.names)}
 
 
-def from_data(data: dict[str, Any]) -> Finding:
+def from_data(data: dict[str, Any]) -> WatchFinding:
     """Return the finding that `as_data` made plain values of."""
-    known = {field.name for field in fields(Finding)}
+    known = {field.name for field in fields(WatchFinding)}
     values = {name: value for name, value in data.items() if name in known}
-    return Finding(**values | {"names": tuple(values["names"])})
+    return WatchFinding(**values | {"names": tuple(values["names"])})

@@ -33,7 +33,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallSite:
     """Where a module was called.
 
     Attributes:
@@ -88,7 +88,7 @@ def is_runner(file: str) -> bool:
     return False
 
 
-def find_place(start: FrameType, torch_folder: str, root: str) -> Place | None:
+def find_call_site(start: FrameType, torch_folder: str, root: str) -> CallSite | None:
     """Find what called a module, from a frame inside torch; None where it is torch's own doing.
 
     A checkpoint that computes a region anew calls modules while a backward pass runs; that is none of the
@@ -118,7 +118,7 @@ def find_place(start: FrameType, torch_folder: str, root: str) -> Place | None:
         in_generator |= bool(frame.f_code.co_flags & _GENERATORS) and frame is owner
     above = owner.f_back
     code = owner.f_code
-    return Place(
+    return CallSite(
         file=code.co_filename,
         line=owner.f_lineno,
         function=code.co_qualname,

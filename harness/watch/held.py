@@ -15,7 +15,7 @@ def _fields(kind: Hashable) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_saved_"))
 
 
-def held_bytes(left: tuple[torch.Tensor, ...], module: nn.Module, inputs: object) -> int | None:
+def held_bytes(outputs: tuple[torch.Tensor, ...], module: nn.Module, inputs: object) -> int | None:
     """Return the bytes of unique storages that the graph behind some tensors saved; None where unknown.
 
     Parameters, buffers, inputs and the tensors themselves are left out, because they would be there
@@ -24,11 +24,12 @@ def held_bytes(left: tuple[torch.Tensor, ...], module: nn.Module, inputs: object
     from harness.workload.tensors import tensors_in
 
     outside = {
-        _address(tensor) for tensor in (*module.parameters(), *module.buffers(), *tensors_in(inputs), *left)
+        _address(tensor)
+        for tensor in (*module.parameters(), *module.buffers(), *tensors_in(inputs), *outputs)
     }
     sizes: dict[int, int] = {}
     seen: set[Any] = set()
-    waiting: list[Any] = [tensor.grad_fn for tensor in left]
+    waiting: list[Any] = [tensor.grad_fn for tensor in outputs]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
@@ -46,7 +47,7 @@ def held_bytes(left: tuple[torch.Tensor, ...], module: nn.Module, inputs: object
 
 
 def _saved_by(node: Any) -> list[torch.Tensor]:
-    found: list[torch.Tensor] = []
+    tensors: list[torch.Tensor] = []
     kind: Any = type(node)
     for name in (*_fields(kind), "saved_tensors"):
         try:
@@ -54,8 +55,8 @@ def _saved_by(node: Any) -> list[torch.Tensor]:
         except (RuntimeError, AttributeError):  # freed, or changed in place since
             continue
         values = value if isinstance(value, (tuple, list)) else (value,)
-        found.extend(each for each in values if isinstance(each, torch.Tensor))
-    return found
+        tensors.extend(each for each in values if isinstance(each, torch.Tensor))
+    return tensors
 
 
 def _address(tensor: torch.Tensor) -> int:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.watch.finding import Finding, Kind
-from harness.watch.frames import Place, Standing, find_place, is_running, is_standing
+from harness.watch.finding import FaultKind, WatchFinding
+from harness.watch.frames import CallSite, Standing, find_call_site, is_running, is_standing
 from harness.watch.held import held_bytes
 from harness.watch.torch_doors import is_fake, is_recorded_otherwise
 
@@ -49,7 +49,7 @@ class Pass:
         is_replaced: it went while the function that called the module still ran.
     """
 
-    place: Place
+    place: CallSite
     module: str
     key: int
     test: str
@@ -77,7 +77,7 @@ _Line = tuple[str, int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    kind: Kind
+    kind: FaultKind
     one: Pass
     times: int
     bytes: int | None = None
@@ -106,21 +106,21 @@ class Passes:
         """Look at what the outermost of nested modules returned."""
         if output is None or not torch.is_grad_enabled() or is_recorded_otherwise():
             return
-        left = tuple(_recorded_tensors(output))
-        if left and any(parameter.requires_grad for parameter in module.parameters()):
-            self._note(module, inputs, left)
+        recorded = tuple(_recorded_tensors(output))
+        if recorded and any(parameter.requires_grad for parameter in module.parameters()):
+            self._note(module, inputs, recorded)
 
     def reset(self) -> None:
         """Begin a test: the thread is in no module."""
         self.here.depth = 0
 
-    def _note(self, module: nn.Module, inputs: object, left: tuple[torch.Tensor, ...]) -> None:
-        place = find_place(sys._getframe(2), _TORCH, self._root)  # noqa: SLF001 (no other way is as quick)
+    def _note(self, module: nn.Module, inputs: object, outputs: tuple[torch.Tensor, ...]) -> None:
+        place = find_call_site(sys._getframe(2), _TORCH, self._root)  # noqa: SLF001 (no other way is as quick)
         if place is None:
             return
         one = Pass(place, type(module).__name__, id(module), self.test, module.training)
         if self._wants_bytes(one):
-            one.bytes = held_bytes(left, module, inputs)
+            one.bytes = held_bytes(outputs, module, inputs)
         token = Token()
         noted = self.noted()
 
@@ -131,7 +131,7 @@ class Passes:
                     self._alive_used[one.line] += 1
                 self.on_backward(noted)
 
-        for node in {tensor.grad_fn for tensor in left}:
+        for node in {tensor.grad_fn for tensor in outputs}:
             if node is not None:
                 node.register_prehook(before)
         with self._lock:
@@ -150,10 +150,10 @@ class Passes:
         return True
 
     def _count_kept(self, one: Pass) -> None:
-        kept = self._alive_used[one.line]
-        if kept >= _KEPT:
+        count = self._alive_used[one.line]
+        if count >= _KEPT:
             self._kept.setdefault(one.line, one)
-            self._most_kept[one.line] = max(kept, self._most_kept[one.line])
+            self._most_kept[one.line] = max(count, self._most_kept[one.line])
 
     def _ended(self, reference: "weakref.ref[Token]") -> None:
         """Say where a graph ended; called by Python in whatever thread lets go of it."""
@@ -180,13 +180,13 @@ class Passes:
         lines: dict[_Line, list[Pass]] = defaultdict(list)
         for one in passes:
             lines[one.line].append(one)
-        found = 0
+        faults = 0
         for line, group in lines.items():
             if all(one.has_ended or one.is_used for one in group):
-                found += self._judge(line, group)
+                faults += self._judge(line, group)
             else:
                 self._of_test[test].extend(group)
-        return found
+        return faults
 
     def _judge(self, line: _Line, group: list[Pass]) -> int:
         faults = _faults(group)
@@ -197,7 +197,7 @@ class Passes:
             self._settled.append(_Fault("kept", self._kept.pop(line), self._most_kept.pop(line)))
         return len(self._settled) - before
 
-    def findings(self, relative: Callable[[str], str]) -> Iterator[Finding]:
+    def findings(self, relative: Callable[[str], str]) -> Iterator[WatchFinding]:
         """Yield what the passes of all tests come to; the suite has ended."""
         for test, passes in list(self._of_test.items()):
             for one in passes:
@@ -205,7 +205,7 @@ class Passes:
             self.settle(test)
         for fault in self._settled:
             place = fault.one.place
-            yield Finding(
+            yield WatchFinding(
                 kind=fault.kind,
                 test=fault.one.test,
                 file=relative(place.file),

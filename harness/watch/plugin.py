@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.watch.finding import Finding
+    from harness.watch.finding import WatchFinding
     from harness.watch.importing import TorchImport
-    from harness.watch.watcher import Watcher
+    from harness.watch.watcher import SuiteWatcher
 
 _FLAG = "--harness-watch"
 _MODES = ("report", "fail")
@@ -80,13 +80,13 @@ class Watch:
     def __init__(self, config: pytest.Config, *, fails: bool) -> None:
         self._config = config
         self._fails = fails
-        self._watcher: Watcher | None = None
+        self._watcher: SuiteWatcher | None = None
         self._waiting: TorchImport | None = None
         self._ignored: tuple[str, ...] = tuple(config.getini("harness_watch_ignore"))
         self._unwatched: set[str] = set()
-        self._from_workers: list[Finding] = []
+        self._from_workers: list[WatchFinding] = []
         self._stopped: list[str] = []
-        self._findings: tuple[Finding, ...] = ()
+        self._findings: tuple[WatchFinding, ...] = ()
         self._test = ""
 
     def pytest_sessionstart(self) -> None:
@@ -97,9 +97,9 @@ class Watch:
         self._waiting.start()
 
     def _start(self) -> None:
-        from harness.watch.watcher import Watcher
+        from harness.watch.watcher import SuiteWatcher
 
-        self._watcher = Watcher(self._config.rootpath)
+        self._watcher = SuiteWatcher(self._config.rootpath)
         self._watcher.begin(self._test)
         self._watcher.start()
 
@@ -118,9 +118,9 @@ class Watch:
         """Note in a test's properties how much was found in it; JUnit files have them."""
         yield
         if self._watcher is not None:
-            found = self._watcher.end(item.nodeid)
-            if found and item.nodeid not in self._unwatched:
-                item.user_properties.append(("harness_watch", f"{found} found"))
+            faults = self._watcher.end(item.nodeid)
+            if faults and item.nodeid not in self._unwatched:
+                item.user_properties.append(("harness_watch", f"{faults} found"))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -137,7 +137,7 @@ class Watch:
 
         if self._waiting is not None:
             self._waiting.stop()
-        mine: Sequence[Finding] = ()
+        mine: Sequence[WatchFinding] = ()
         if self._watcher is not None:
             self._watcher.stop()
             mine = self._watcher.findings()
@@ -152,7 +152,7 @@ class Watch:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write_json()
 
-    def _is_listed(self, finding: "Finding") -> bool:
+    def _is_listed(self, finding: "WatchFinding") -> bool:
         if finding.test in self._unwatched:
             return False
         subjects = (finding.file, finding.place, finding.function, finding.test)

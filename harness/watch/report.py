@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.watch.finding import Finding
+from harness.watch.finding import WatchFinding
 
 _SHOWN = 10  # findings; the rest is counted, and stands in the JSON file
 _NAMES = 3
@@ -14,7 +14,7 @@ _REMEDIES = {
 }
 
 
-def lines(findings: Sequence[Finding]) -> list[str]:
+def lines(findings: Sequence[WatchFinding]) -> list[str]:
     """Return the findings as lines of at most 80 columns where names and paths allow."""
     if not findings:
         return ["nothing found: every graph that was recorded was used, or was left to a test"]
@@ -25,7 +25,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
     return told
 
 
-def sentence(finding: Finding) -> str:
+def finding_sentence(finding: WatchFinding) -> str:
     """Say in one sentence what was found."""
     times = f"{finding.times:,} time{'s' * (finding.times != 1)}"
     if finding.kind == "unused":
@@ -40,11 +40,11 @@ def sentence(finding: Finding) -> str:
     return f"frozen, and yet its buffers move in training: {names}{more}, {times}"
 
 
-def _lines_of(finding: Finding) -> list[str]:
+def _lines_of(finding: WatchFinding) -> list[str]:
     tests = "" if finding.tests == 1 else f" and {finding.tests - 1} more"
     return [
         f"{finding.place} in {finding.function}",
-        f"    {sentence(finding)}",
+        f"    {finding_sentence(finding)}",
         f"    -> {_REMEDIES[finding.kind]}",
         f"    in {finding.test or 'no test: while the suite was collected'}{tests}",
     ]

@@ -45,8 +45,8 @@ def hide_from_compile(hooks: set[int]) -> Callable[[], None]:
         return lambda: None
 
     def any_other() -> bool:
-        kept = [each for key, each in vars(modules).items() if key in _GLOBAL_HOOKS]
-        return any(set(each) - hooks for each in kept)
+        registries = [each for key, each in vars(modules).items() if key in _GLOBAL_HOOKS]
+        return any(set(each) - hooks for each in registries)
 
     setattr(modules, name, any_other)
     return lambda: setattr(modules, name, original)

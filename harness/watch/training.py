@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.modules import batchnorm
 from torch.optim import Optimizer
 
-from harness.watch.finding import Finding
-from harness.watch.frames import Place
+from harness.watch.finding import WatchFinding
+from harness.watch.frames import CallSite
 
 
 @dataclass(slots=True)
@@ -30,12 +30,12 @@ class Training:
         place: says from where an optimizer or a module is called; None where it is nobody's call.
     """
 
-    place: Callable[[], Place | None]
+    place: Callable[[], CallSite | None]
     test: str = ""
     _owners: "weakref.WeakKeyDictionary[nn.Module, None]" = field(default_factory=weakref.WeakKeyDictionary)
     _frozen: dict[int, _Frozen] = field(default_factory=dict)
     _roots: "weakref.WeakKeyDictionary[nn.Module, None]" = field(default_factory=weakref.WeakKeyDictionary)
-    _seen: dict[tuple[str, str, int, str], Finding] = field(default_factory=dict)
+    _seen: dict[tuple[str, str, int, str], WatchFinding] = field(default_factory=dict)
     _moving: dict[int, tuple[weakref.ref[nn.Module], str]] = field(default_factory=dict)
 
     def registered(self, module: nn.Module, _name: str, _parameter: object) -> None:
@@ -65,12 +65,12 @@ class Training:
 
     def before_step(self, optimizer: Optimizer, *_: object) -> None:
         """See which frozen parameters have a gradient: a global optimizer hook."""
-        kept = self._frozen.get(id(optimizer))
-        if kept is None or kept.optimizer() is not optimizer or not kept.parameters:
+        frozen = self._frozen.get(id(optimizer))
+        if frozen is None or frozen.optimizer() is not optimizer or not frozen.parameters:
             return
         mine = {id(each) for each in _of_groups(optimizer)}
         names = []
-        for held in kept.parameters:
+        for held in frozen.parameters:
             parameter = held()
             if parameter is None or parameter.grad is None:
                 continue
@@ -112,7 +112,7 @@ class Training:
             return
         key = (kind, place.file, place.line, self.test)
         other = self._seen.get(key)
-        self._seen[key] = Finding(
+        self._seen[key] = WatchFinding(
             kind=kind,
             test=self.test,
             file=place.file,
@@ -123,7 +123,7 @@ class Training:
             names=tuple(dict.fromkeys((*(other.names if other else ()), *names))),
         )
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[WatchFinding]:
         """Yield what was seen."""
         yield from self._seen.values()
 

@@ -13,8 +13,8 @@ from torch.nn.modules import module as modules
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizers
 
-from harness.watch.finding import Finding, merge
-from harness.watch.frames import Place, find_place
+from harness.watch.finding import WatchFinding, merge
+from harness.watch.frames import CallSite, find_call_site
 from harness.watch.passes import Passes
 from harness.watch.torch_doors import hide_from_compile, is_compiling, register_forward_hook
 from harness.watch.training import Training
@@ -22,7 +22,7 @@ from harness.watch.training import Training
 _TORCH = str(Path(torch.__file__).parent) + "/"
 
 
-class Watcher:
+class SuiteWatcher:
     """Watches the tests of one process.
 
     Attributes:
@@ -113,8 +113,8 @@ class Watcher:
         except Exception as error:  # noqa: BLE001 (a stranger's test must not fail for it; it is said at the end)
             self.stopped = f"{type(error).__name__}: {error}"
 
-    def _place(self) -> Place | None:
-        return find_place(sys._getframe(1), _TORCH, str(self.root))  # noqa: SLF001 (as quick as it gets)
+    def _place(self) -> CallSite | None:
+        return find_call_site(sys._getframe(1), _TORCH, str(self.root))  # noqa: SLF001 (as quick as it gets)
 
     def begin(self, test: str) -> None:
         """A test begins."""
@@ -127,12 +127,12 @@ class Watcher:
             return 0
         return self._passes.settle(test) + sum(each.test == test for each in self._training.findings())
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[WatchFinding, ...]:
         """Return all that was found, worst first."""
         of_training = [self._relative_finding(each) for each in self._training.findings()]
         return merge((*self._passes.findings(self._relative), *of_training))
 
-    def _relative_finding(self, finding: Finding) -> Finding:
+    def _relative_finding(self, finding: WatchFinding) -> WatchFinding:
         from dataclasses import replace
 
         return replace(finding, file=self._relative(finding.file))

@@ -1,4 +1,4 @@
-"""The first bad commit is found in log2 steps, past what cannot be measured, and after an interrupt."""
+"""The first bad commit is answer in log2 steps, past what cannot be measured, and after an interrupt."""
 
 import subprocess
 import sys
@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.command import answer
-from harness.bisect.run import BisectError, Candidate, Search, commits_between, measure_commit
+from harness.bisect.answer import answer_lines
+from harness.bisect.candidates import BisectError, Candidate, commits_between
+from harness.bisect.measuring import measure_commit
+from harness.bisect.results import StepResult
+from harness.bisect.run import Search
 from harness.bisect.search import next_index
-from harness.bisect.trial import Trial
 from harness.duel.sides import Repository
+from harness.setting import Setting
 
 
-def trial(saved: int) -> Trial:
-    return Trial(
+def result(saved: int) -> StepResult:
+    return StepResult(
         values={"saved": saved, "peak": 0, "nodes": 3, "operators": 5, "waits": 0},
         holders={"saved": {"1 (Sigmoid)": saved}},
         operators={"1 (Sigmoid)\taten::sigmoid": saved // 256},
@@ -23,48 +26,48 @@ def trial(saved: int) -> Trial:
 
 
 def search(
-    path: Path, count: int, measure: Callable[[str], Trial], metric: str = "", question: str = "?"
+    path: Path, count: int, measure: Callable[[str], StepResult], metric: str = "", question: str = "?"
 ) -> Search:
     candidates = [Candidate(str(index), f"change {index}") for index in range(count)]
     return Search(Candidate("good"), candidates, measure, path, question, metric)
 
 
-def planted(first: int) -> Callable[[str], Trial]:
-    return lambda name: trial(256 if name == "good" or int(name) < first else 512)
+def planted(first: int) -> Callable[[str], StepResult]:
+    return lambda name: result(256 if name == "good" or int(name) < first else 512)
 
 
 @pytest.mark.parametrize("first", range(32))
 def test_of_thirty_two_commits_the_first_bad_one_takes_five_steps(tmp_path: Path, first: int) -> None:
-    found = search(tmp_path / "state.json", 32, planted(first)).run()
+    answer = search(tmp_path / "state.json", 32, planted(first)).run()
 
-    assert [each.name for each in found.suspects] == [str(first)]
-    assert found.steps <= 5
+    assert [each.name for each in answer.suspects] == [str(first)]
+    assert answer.steps <= 5
     assert not (tmp_path / "state.json").exists()
 
 
 def test_what_cannot_be_measured_is_passed_over(tmp_path: Path) -> None:
-    def measure(name: str) -> Trial:
-        return Trial(failed="does not build") if name in {"15", "16"} else planted(20)(name)
+    def measure(name: str) -> StepResult:
+        return StepResult(failed="does not build") if name in {"15", "16"} else planted(20)(name)
 
-    found = search(tmp_path / "state.json", 32, measure).run()
+    answer = search(tmp_path / "state.json", 32, measure).run()
 
-    assert [each.name for each in found.suspects] == ["20"]
+    assert [each.name for each in answer.suspects] == ["20"]
 
 
 def test_suspects_that_cannot_be_measured_are_all_named(tmp_path: Path) -> None:
-    def measure(name: str) -> Trial:
-        return Trial(failed="does not build") if name in {"4", "5"} else planted(5)(name)
+    def measure(name: str) -> StepResult:
+        return StepResult(failed="does not build") if name in {"4", "5"} else planted(5)(name)
 
-    found = search(tmp_path / "state.json", 8, measure).run()
+    answer = search(tmp_path / "state.json", 8, measure).run()
 
-    assert [each.name for each in found.suspects] == ["4", "5", "6"]
-    assert answer(found)[0].startswith("first bad: one of these")
+    assert [each.name for each in answer.suspects] == ["4", "5", "6"]
+    assert answer_lines(answer)[0].startswith("first bad: one of these")
 
 
 def test_a_search_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     measured: list[str] = []
 
-    def measure(name: str) -> Trial:
+    def measure(name: str) -> StepResult:
         if len(measured) == 4:
             raise KeyboardInterrupt
         measured.append(name)
@@ -74,20 +77,20 @@ def test_a_search_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         search(tmp_path / "state.json", 32, measure).run()
     again: list[str] = []
 
-    def measure_again(name: str) -> Trial:
+    def measure_again(name: str) -> StepResult:
         again.append(name)
         return planted(20)(name)
 
-    found = search(tmp_path / "state.json", 32, measure_again).run()
+    answer = search(tmp_path / "state.json", 32, measure_again).run()
 
-    assert [each.name for each in found.suspects] == ["20"]
+    assert [each.name for each in answer.suspects] == ["20"]
     assert set(measured).isdisjoint(again)
-    assert found.steps == 5
+    assert answer.steps == 5
 
 
 def test_another_search_does_not_go_on_with_it(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(
-        '{"question": "another", "trials": {"good": {"values": {"saved": 1}}}}'
+        '{"question": "another", "results": {"good": {"values": {"saved": 1}}}}'
     )
 
     assert search(tmp_path / "state.json", 4, planted(1)).run().before.values["saved"] == 256
@@ -95,18 +98,18 @@ def test_another_search_does_not_go_on_with_it(tmp_path: Path) -> None:
 
 def test_two_equal_ends_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BisectError, match="no exact value differs"):
-        search(tmp_path / "state.json", 4, lambda _name: trial(256)).run()
+        search(tmp_path / "state.json", 4, lambda _name: result(256)).run()
     with pytest.raises(BisectError, match="peak is the same"):
         search(tmp_path / "state.json", 4, planted(2), "peak").run()
 
 
 def test_an_end_that_cannot_be_measured_is_refused_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(BisectError, match=r"GOOD \(good\) cannot be measured: no module 'nets'"):
-        search(tmp_path / "state.json", 4, lambda _name: Trial(failed="no module 'nets'")).run()
+        search(tmp_path / "state.json", 4, lambda _name: StepResult(failed="no module 'nets'")).run()
 
 
 def test_the_answer_names_commit_metric_module_and_operator(tmp_path: Path) -> None:
-    assert answer(search(tmp_path / "state.json", 4, planted(2)).run()) == [
+    assert answer_lines(search(tmp_path / "state.json", 4, planted(2)).run()) == [
         "first bad: 2 change 2",
         "metric:    saved 256 B -> 512 B (+256 B)",
         "module:    1 (Sigmoid)",
@@ -160,9 +163,9 @@ def test_commits_are_those_after_good_up_to_bad(repository: Path) -> None:
     around = Repository.around(repository)
     assert around is not None
 
-    found = commits_between(around, "HEAD~3", "main")
+    answer = commits_between(around, "HEAD~3", "main")
 
-    assert [each.title for each in found] == ["change 30", "change 31", "change 32"]
+    assert [each.title for each in answer] == ["change 30", "change 31", "change 32"]
 
 
 @pytest.mark.parametrize(
@@ -208,4 +211,4 @@ def test_a_commit_that_does_not_build_says_why(repository: Path) -> None:
     around = Repository.around(repository)
     assert around is not None
 
-    assert "broken" in measure_commit(around, around.commit("HEAD"), "nets:build").failed
+    assert "broken" in measure_commit(around, around.commit("HEAD"), "nets:build", Setting()).failed

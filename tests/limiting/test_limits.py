@@ -6,7 +6,7 @@ from torch import nn
 
 import harness
 from harness.errors import HarnessError
-from harness.limiting.seen import Seen
+from harness.limiting.usage import BlockUsage
 
 pytest_plugins = ["pytester"]
 
@@ -17,19 +17,19 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 3))
 
 
-def measured(net: nn.Module, x: torch.Tensor) -> Seen:
-    with harness.limits(peak="1 GiB") as seen:
+def measured(net: nn.Module, x: torch.Tensor) -> BlockUsage:
+    with harness.limits(peak="1 GiB") as usage:
         net(x)
-    return seen
+    return usage
 
 
 def test_what_a_forward_pass_takes_is_known_by_hand(net: nn.Sequential) -> None:
-    seen = measured(net, torch.randn(4, 8))
+    usage = measured(net, torch.randn(4, 8))
 
     # The sigmoid's output, 4 x 16 floats, is saved by the sigmoid and by the layer after it.
-    assert seen.saved == 4 * 16 * 4
-    assert seen.nodes == harness.ledger(harness.Model(net, (torch.randn(4, 8),))).nodes
-    assert seen.waits == 0
+    assert usage.saved == 4 * 16 * 4
+    assert usage.nodes == harness.ledger(harness.Model(net, (torch.randn(4, 8),))).nodes
+    assert usage.waits == 0
 
 
 @pytest.mark.parametrize("name", ["peak", "saved", "nodes"])
@@ -61,20 +61,20 @@ def test_the_message_names_the_module_that_holds_most(net: nn.Sequential) -> Non
 
 def test_the_most_that_graphs_hold_is_counted_and_not_their_sum(net: nn.Sequential) -> None:
     x = torch.randn(4, 8)
-    with harness.limits(saved="1 MiB") as seen:
+    with harness.limits(saved="1 MiB") as usage:
         for _ in range(3):
             net(x).sum().backward()
 
-    assert seen.saved == 256
+    assert usage.saved == 256
 
 
 def test_a_loop_that_keeps_its_graphs_is_seen_to_grow(net: nn.Sequential) -> None:
     x, kept = torch.randn(4, 8), []
-    with harness.limits(saved="1 MiB") as seen:
+    with harness.limits(saved="1 MiB") as usage:
         for _ in range(3):
             kept.append(net(x))  # noqa: PERF401 (a loop as it is written)
 
-    assert seen.saved == 3 * 256
+    assert usage.saved == 3 * 256
 
 
 def test_values_that_are_read_back_are_counted(net: nn.Sequential) -> None:

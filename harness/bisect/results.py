@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-METRICS = ("saved", "peak", "nodes", "operators", "waits")
+from harness.bisect.step import MEASURED
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one candidate took; `failed` says why it could not be measured, else it is ""."""
 
     values: dict[str, int] = {}
@@ -16,36 +16,36 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     failed: str = ""
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class SearchState(msgspec.Struct, frozen=True, kw_only=True):
     """What is known so far of one search."""
 
     format: int = 1
     question: str  # good, bad and target: another search is not gone on with
-    trials: dict[str, Trial] = {}
+    results: dict[str, StepResult] = {}
 
 
-def differing_metric(good: Trial, bad: Trial, wanted: str = "") -> str:
+def differing_metric(good: StepResult, bad: StepResult, wanted: str = "") -> str:
     """Return the metric that tells bad from good, the wanted one or the first that differs; "" for none."""
-    names = (wanted,) if wanted else METRICS
+    names = (wanted,) if wanted else MEASURED
     return next((name for name in names if good.values.get(name) != bad.values.get(name)), "")
 
 
-def is_bad(trial: Trial, good: Trial, bad: Trial, metric: str) -> bool | None:
+def is_bad(result: StepResult, good: StepResult, bad: StepResult, metric: str) -> bool | None:
     """Tell whether a candidate has left the good end's value for the bad end's side; None where unknown."""
-    if trial.failed:
+    if result.failed:
         return None
-    value, start, end = trial.values[metric], good.values[metric], bad.values[metric]
+    value, start, end = result.values[metric], good.values[metric], bad.values[metric]
     return value > start if end > start else value < start
 
 
-def moved_module(before: Trial, after: Trial, metric: str) -> str:
+def moved_module(before: StepResult, after: StepResult, metric: str) -> str:
     """Return the module whose share of a metric changed most."""
     if metric == "operators":
         return moved_operator(before, after).partition("\t")[0]
     return _most_changed(before.holders.get(metric, {}), after.holders.get(metric, {}))
 
 
-def moved_operator(before: Trial, after: Trial, module: str = "") -> str:
+def moved_operator(before: StepResult, after: StepResult, module: str = "") -> str:
     """Return "module, tab, operator" of the operator whose number of calls changed most, where one did.
 
     Those of the module come first, because what it holds comes of what it calls.
@@ -59,9 +59,9 @@ def moved_operator(before: Trial, after: Trial, module: str = "") -> str:
             }
             for each in (before, after)
         ]
-        found = _most_changed(*chosen)
-        if found:
-            return found
+        operator = _most_changed(*chosen)
+        if operator:
+            return operator
     return ""
 
 

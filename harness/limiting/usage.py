@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.limiting.amounts import Limits
+from harness.limiting.amounts import BlockLimits
 
 _UNITS = {"peak": "B", "saved": "B"}
 _WHAT = {
@@ -16,7 +16,7 @@ _SHOWN = 3  # holders in a message
 
 
 @dataclass(slots=True)
-class Seen:
+class BlockUsage:
     """What one block did; all is 0 until it has ended.
 
     Attributes:
@@ -38,12 +38,12 @@ class Seen:
     calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-def excesses(seen: Seen, limits: Limits) -> list[str]:
+def excesses(usage: BlockUsage, limits: BlockLimits) -> list[str]:
     """Return a sentence for each limit that is exceeded: what, by how much, and who holds most."""
     return [
-        _sentence(name, getattr(seen, name), limit, seen.holders.get(name, {}))
+        _sentence(name, getattr(usage, name), limit, usage.holders.get(name, {}))
         for name, limit in limits.items()
-        if getattr(seen, name) > limit
+        if getattr(usage, name) > limit
     ]
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options import Json, Words, setting_of, shown, with_setting
+from harness.commands.options import Json, Words, setting_of, with_setting
 
 if TYPE_CHECKING:
     from harness.bisect.run import Search
@@ -20,7 +20,7 @@ def bisect(
     ends_and_target: Annotated[
         list[str],
         typer.Argument(
-            metavar=shown("[GOOD BAD] TARGET"),
+            metavar="[GOOD BAD] TARGET",
             help="a revision where all was well, a later one where it is not, and what to run, as in measure;"
             " with --torch the target alone",
             show_default=False,

@@ -81,8 +81,8 @@ class _Held:
 
 
 def _pack(tensor: torch.Tensor) -> _Held:
-    # The tensor itself would make a reference cycle through its own node.
-    held = _Held(tensor.detach())
+    # The tensor itself would make a cycle through its own node; `detach` would be one more operator.
+    held = _Held(tensor.data)
     address = tensor.untyped_storage().data_ptr()
     _note(f"saved {address}")
     weakref.finalize(held, _note, f"let-go {address}").atexit = False

@@ -43,10 +43,12 @@ def test_a_limit_of_what_is_taken_holds_and_one_less_fails(net: nn.Sequential, n
         net(x)
 
 
-def test_the_saved_bytes_are_those_of_the_ledger(net: nn.Sequential) -> None:
+def test_saved_bytes_and_operators_are_those_of_the_ledger(net: nn.Sequential) -> None:
     x = torch.randn(4, 8)
+    usage, ledger = measured(net, x), harness.ledger(harness.Model(net, (x,)))
 
-    assert measured(net, x).saved == harness.ledger(harness.Model(net, (x,))).saved_bytes
+    assert usage.saved == ledger.saved_bytes
+    assert usage.operators == ledger.operators
 
 
 def test_the_message_names_the_module_that_holds_most(net: nn.Sequential) -> None:

@@ -26,7 +26,7 @@ from harness.workload.model import UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
-from harness.workload.state import State, is_bookkeeping
+from harness.workload.state import ModelState, is_bookkeeping
 from harness.workload.step import Step
 
 Drive = Callable[[Pair], None]
@@ -188,7 +188,7 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, is_referenc
 def side(step: Step) -> Side:
     """Return a step as one side of a pair; each layout begins in the state in which the step was built."""
     move = step.model.relocate if step.optimizer is None else step.relocate
-    state = State.of(step.model)
+    state = ModelState.of(step.model)
 
     def relocate(rng: Random) -> object:
         state.restore()

@@ -4,8 +4,8 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -154,11 +154,14 @@ def test_an_error_of_the_model_is_not_turned_into_a_number(monkeypatch: pytest.M
 
 @dataclass
 class Onlookers:
-    """What can be active while a model runs, counted as it begins and ends."""
+    """What can be active while a model runs, counted as it begins and ends.
 
-    profilers: int = 0
-    saving_hooks: int = 0
-    seen: list[dict[str, Any]] = field(default_factory=list)
+    On the class: what the model reaches by its objects is put back before each exact pass.
+    """
+
+    profilers: ClassVar[int] = 0
+    saving_hooks: ClassVar[int] = 0
+    seen: ClassVar[list[dict[str, Any]]] = []
 
     def look(self, module: nn.Module) -> None:
         hooks = sum(
@@ -182,21 +185,13 @@ class Onlookers:
         @contextmanager
         def counted(*args: Any, **options: Any) -> Iterator[Any]:
             with region(*args, **options) as inner:
-                setattr(self, name, getattr(self, name) + 1)
+                setattr(Onlookers, name, getattr(Onlookers, name) + 1)
                 try:
                     yield inner
                 finally:
-                    setattr(self, name, getattr(self, name) - 1)
+                    setattr(Onlookers, name, getattr(Onlookers, name) - 1)
 
         return counted
-
-
-ONLOOKERS: list[Onlookers] = []
-
-
-def tell_onlookers(module: nn.Module) -> None:
-    """Let them look; a global's content is no state of a model, which would be put back before each pass."""
-    ONLOOKERS[-1].look(module)
 
 
 NOTHING = {
@@ -211,8 +206,8 @@ NOTHING = {
 
 def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.MonkeyPatch) -> None:
     onlookers = Onlookers()
-    monkeypatch.setitem(globals(), "ONLOOKERS", [onlookers])
-    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", tell_onlookers))
+    onlookers.seen.clear()
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
     monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
     monkeypatch.setattr(
         graph, "saved_tensors_hooks", onlookers.counting("saving_hooks", graph.saved_tensors_hooks)
@@ -230,12 +225,12 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     def tracer(*_: object) -> None:
         return None
 
-    before = sys.gettrace()
+    kept = sys.gettrace()
     sys.settrace(tracer)  # as a debugger or a coverage tool would
     try:
         measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.05), drive)
     finally:
-        sys.settrace(before)
+        sys.settrace(kept)
 
     assert len(timed) > 100
     assert all(seen == NOTHING for seen in timed)

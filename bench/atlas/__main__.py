@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench.atlas.record import Atlas, Chart, Subject, load_atlas, merged
+from bench.atlas.record import Atlas, Run, Subject, load_atlas, merged
 from bench.atlas.table import counts, in_markdown, most_common_reasons
 from bench.command import run_command
 from harness.errors import HarnessError
@@ -19,8 +19,17 @@ from harness.report.progress import progress
 from harness.report.tables import environment_lines
 
 
-def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: float) -> None:
+def chart_all(
+    subjects: tuple[Subject, ...], path: Path, workers: int, limit: float, *, is_new: bool
+) -> None:
     """Chart subjects, and keep every chart as it is made.
+
+    Args:
+        subjects: what is charted.
+        path: the file that keeps the charts.
+        workers: processes beside each other.
+        limit: seconds for a subject.
+        is_new: whether this takes the place of an earlier run of the same families, and does not go on with it.
 
     Raises:
         HarnessError: a file of charts is there, and is none, or cannot be written.
@@ -32,12 +41,14 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that workers end with this process
-    before: tuple[Chart, ...] = load_atlas(path).charts if path.exists() else ()
-    atlas = Atlas(
-        environment=environment("cpu"),
-        command=shlex.join(["python", "-m", "bench.atlas", *sys.argv[1:]]),
-        charts=before,
+    before = load_atlas(path) if path.exists() else Atlas(runs={}, charts=())
+    run = Run(
+        environment=environment("cpu"), command=shlex.join(["python", "-m", "bench.atlas", *sys.argv[1:]])
     )
+    runs = {subject.family: run for subject in subjects}
+    if not is_new:
+        runs |= before.runs  # what goes on is told as it began
+    atlas = Atlas(runs=before.runs | runs, charts=before.charts)
     with progress("architectures", len(subjects)) as step:
         for chart in charts(subjects, workers, limit):
             atlas = msgspec.structs.replace(atlas, charts=merged(atlas.charts, (chart,)))
@@ -47,14 +58,16 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
 
 def in_terminal(atlas: Atlas, only: tuple[Subject, ...]) -> str:
     """Return the answer in a few lines: what was measured, what balances, and the reasons for the rest."""
-    lines = list(environment_lines(atlas.environment))
+    lines: list[str] = []
     shown = [chart for chart in atlas.charts if not only or chart.subject in only]
     for family in dict.fromkeys(chart.subject.family for chart in shown):
         charts = [chart for chart in shown if chart.subject.family == family]
-        every, measured, balanced, unbalanced, half, _ = counts(charts)
+        every, measured, balanced, varying, unbalanced, without, _ = counts(charts)
+        if family in atlas.runs:
+            lines += environment_lines(atlas.runs[family].environment)
         lines.append(
-            f"{family}: {measured} of {every} measured; {balanced} balance in both modes,"
-            f" {unbalanced} have open books, {half} have no number in a mode"
+            f"{family}: {measured} of {every} measured; {balanced} balance in both modes, {varying} vary,"
+            f" {unbalanced} have open books, {without} have no books in a mode"
         )
         lines += [f"  not measured, {count}: {reason}" for reason, count in most_common_reasons(charts)[:8]]
     return "\n".join(lines)
@@ -104,7 +117,7 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         if not wanted:
             raise HarnessError("no library of architectures is installed: pip install transformers timm")
         if todo:
-            chart_all(todo, json, workers, limit)
+            chart_all(todo, json, workers, limit, is_new=again and not only)
             typer.echo(f"wrote {json}", err=True)
     atlas = load_atlas(from_json or json)
     replace_file(markdown, in_markdown(atlas).encode())

@@ -20,7 +20,7 @@ from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.trace import Allocation, Nesting, Recording, Span, Trace, followed, note, recording
 from harness.workload.model import Model
 from harness.workload.state import State, random_fingerprint, reached_by, seed_everything
-from harness.workload.tensors import objects_in, raw_storages_of, storages_in, storages_of, tensors_in
+from harness.workload.tensors import objects_in, raw_storages_in, storages_in, storages_of, tensors_in
 
 Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]
 
@@ -220,7 +220,7 @@ def _look(plan: _Plan, seed: int, session: Recording, looked: _Looked) -> None:
     looked.used_random = random_fingerprint() != before
     looked.held = saved.held()
     _look_at(result, looked)
-    outputs = [storage for tensor in tensors_in(result) for storage in raw_storages_of(tensor)]
+    outputs = list(raw_storages_in(result))
     looked.defect = defect_of(result)
     lazy = [value for _, value in objects_in({"": result}) if isinstance(value, _LAZY)]
     looked.lazy = type(lazy[0]).__name__ if lazy else ""

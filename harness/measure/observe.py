@@ -1,6 +1,6 @@
 """The exact passes over one step, each run when a probe first asks for it and kept for the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
 from harness.workload.model import Model, materialize
 from harness.workload.state import State, random_state_kept, seed_everything
-from harness.workload.step import Part, Step
+from harness.workload.step import Step
 from harness.workload.tensors import bytes_of
 
 
@@ -168,9 +168,11 @@ class Observation:
         names: dict[bool, tuple[str, ...]] = {True: (), False: ()}
         with recording(self.device) as session:
             for seed in (self.seed + 1000, self.seed):
+                self.state.restore()
+                seed_everything(seed)
                 marks = [session.mark()]
                 try:
-                    for part in self._parts_from(seed):
+                    for part in self.step.parts:
                         left = part.call()
                         if part.name == "backward":
                             gradients, names = self._gradients()
@@ -190,12 +192,6 @@ class Observation:
             if part.name != "optimizer"  # whose first step makes its state
         )
         return _Whole(seen.between(runs[1][0], runs[1][-1]), alike, gradients, names[False], names[True])
-
-    def _parts_from(self, seed: int) -> Sequence[Part]:
-        """Put the state back, seed, and return the parts to be run."""
-        self.state.restore()
-        seed_everything(seed)
-        return self.step.parts
 
     def _gradients(self) -> tuple[int, dict[bool, tuple[str, ...]]]:
         """Return the bytes of all gradients, and the trainable parameters with one and without one."""

@@ -31,6 +31,7 @@ from harness.measure.observe import Observation
 from harness.measure.runner import Kept, Settings, measure_arm
 from harness.measure.scaling import largest_batch
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
+from harness.setting import Setting
 from harness.workload.blocks import find_blocks
 from harness.workload.factory import first_line
 from harness.workload.freezing_curve import NAME, arms_of, curve_question
@@ -70,25 +71,16 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a model, and in which settings."""
+    """What is asked of a model, and how it is measured; a loss is a function by now."""
 
     questions: tuple[Question, ...]
-    device: str = "cpu"
-    dtype: str = ""  # "" for the model's own
-    memory_format: str = ""  # "channels_last", or empty for contiguous
-    batch_sizes: tuple[int, ...] = ()  # empty for the model's own
-    mode: str = ""  # "train", "eval", or empty for each question's own
-    budget: float = 0.5  # seconds of timing for an arm and its reference
-    seed: int = 0
+    setting: Setting = field(default_factory=Setting)
     loss: Loss | None = None  # None for the model's own
-    curve: bool = True  # the freezing curve, at the first batch size
-    memory_limit: int | None = None  # bytes
-    trainable: tuple[str, ...] = ()  # patterns of the parameters that an arm of their own trains
 
     @property
     def trains(self) -> bool:
         """Whether one of the questions trains the model."""
-        return self.curve or any(not question.arms_share_model for question in self.questions)
+        return self.setting.curve or any(not question.arms_share_model for question in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +116,7 @@ class Study:
         self.entry = _asked_for(self.entry, self.plan)
         for note in self.entry.notes:
             self.watch.note(note)
-        sizes = self.plan.batch_sizes or (self.entry.batch_size,)
+        sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
         for index, batch_size in enumerate(sizes):
             try:
                 self._inspect(batch_size)
@@ -137,9 +129,9 @@ class Study:
                 self._give_up(batch_size, error)
                 continue
             with old_objects_set_aside():
-                self._batch(batch_size, curve=self.plan.curve and index == 0)
-        if self.plan.memory_limit is not None:
-            self._fit(sizes[0], self.plan.memory_limit)
+                self._batch(batch_size, curve=self.plan.setting.curve and index == 0)
+        if self.plan.setting.memory_limit is not None:
+            self._fit(sizes[0], self.plan.setting.memory_limit)
         self._note_down(complete=True)
         return self.run
 
@@ -150,22 +142,13 @@ class Study:
         self.watch.kept(self.run)
 
     def _case(self, question: str, mode: str, batch_size: int, variant: str = "") -> Case:
-        return Case(
-            question=question,
-            model=self.entry.name,
-            device=self.plan.device,
-            dtype=self.plan.dtype or self.entry.dtype,
-            batch_size=batch_size,
-            mode=self.plan.mode or mode,
-            variant=variant,
-            memory_format=self.plan.memory_format,
-        )
+        return self.plan.setting.case(question, self.entry, mode, variant=variant, batch_size=batch_size)
 
     def _inspect(self, batch_size: int) -> None:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
-            model = build(case, self.plan.seed, self.entry)
-        seen = inspection_of(model, clock_for(self.plan.device), trains=self.plan.trains)
+            model = build(case, self.plan.setting.seed, self.entry)
+        seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
             self.watch.problem(warning)
@@ -187,15 +170,15 @@ class Study:
         own = self.entry.mode
         if not own:
             return
-        asked = self.plan.mode or own
+        asked = self.plan.setting.mode or own
         if asked != own:
             yield f"the model is put into {asked} mode, as asked for; it is handed over in {own} mode"
-        elif own == "eval" and self.trains and self.plan.trains and not self.plan.mode:
+        elif own == "eval" and self.trains and self.plan.trains and not self.plan.setting.mode:
             yield "the model is put into train mode for training steps; it is handed over in eval mode"
 
     def _cast(self) -> Iterator[str]:
         """Say that the model was cast, where that was asked for."""
-        asked, own = self.plan.dtype, self.entry.dtype
+        asked, own = self.plan.setting.dtype, self.entry.dtype
         if asked and asked != own:
             how = "under autocast to bfloat16" if asked == "autocast" else f"cast to {asked}"
             yield f"measured {how}, as asked for; the model is handed over in {own}"
@@ -213,7 +196,7 @@ class Study:
             if not (self.trains or question.arms_share_model):
                 continue  # arms that need models of their own change what is trained
             cells = question.cells(self.entry, False)  # noqa: FBT003 (the protocol's flag)
-            asked = [cell for cell in cells if cell.is_for(self.plan.device)]
+            asked = [cell for cell in cells if cell.is_for(self.plan.setting.device)]
             cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in asked]
             for case in {case.id: case for case in cases}.values():
                 yield _Job(question, case, question.arms(self.entry))
@@ -221,7 +204,7 @@ class Study:
     def _curve(self, batch_size: int) -> list[_Job]:
         case = self._case(NAME, "train", batch_size)
         try:
-            blocks = find_blocks(build(case, self.plan.seed, self.entry))
+            blocks = find_blocks(build(case, self.plan.setting.seed, self.entry))
         except WorkloadError as error:
             self.watch.note(f"no freezing curve: {error}")
             return []
@@ -231,7 +214,7 @@ class Study:
     def _seconds_of(self, job: "_Job") -> float:
         """Return about how many seconds a job's calls take, from those of a forward pass."""
         call = self.forward_s * (_CALL_OF_TRAINING if job.case.mode == "train" else 1)
-        timing = max(self.plan.budget, 2 * call) if self.plan.budget else call
+        timing = max(self.plan.setting.pair_budget, 2 * call) if self.plan.setting.pair_budget else call
         return len(job.arms) * (timing + 2 * call + 2 * self.forward_s)
 
     def _record(self, job: "_Job") -> None:
@@ -239,10 +222,10 @@ class Study:
             case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
         )
         settings = Settings(
-            self.plan.budget,
-            self.plan.seed,
+            self.plan.setting.pair_budget,
+            self.plan.setting.seed,
             detail=not job.axis,
-            one_round=2 * self.forward_s >= self.plan.budget,
+            one_round=2 * self.forward_s >= self.plan.setting.pair_budget,
             meter=self.meter,
         )
         # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
@@ -322,12 +305,12 @@ class Study:
         return lasting_bytes(step) + above_start
 
     def _one_step(self, case: Case) -> Step:
-        model = build(case, self.plan.seed, self.entry)
+        model = build(case, self.plan.setting.seed, self.entry)
         return training_step(model) if self.trains else _forward_step(model)
 
     def write_memory_history(self, path: Path) -> None:
         """Write the memory history of one step, at the first batch size, on the plan's CUDA device."""
-        batch_size = (*self.plan.batch_sizes, self.entry.batch_size)[0]
+        batch_size = (*self.plan.setting.batch_sizes, self.entry.batch_size)[0]
         case = self._case("", "train" if self.trains else "eval", batch_size)
         with refusing("the step whose memory history was asked for"):
             write_history(self._one_step(case), case.device, path)
@@ -342,8 +325,8 @@ def _asked_for(entry: Entry, plan: Plan) -> Entry:
 
     def build(batch_size: int) -> Model:
         model = entry.build(batch_size)
-        if plan.mode == "train":
+        if plan.setting.mode == "train":
             model.module.train()
         return model if plan.loss is None else replace(model, loss=plan.loss)
 
-    return replace(entry, build=build, trainable=plan.trainable)
+    return replace(entry, build=build, trainable=plan.setting.trainable)

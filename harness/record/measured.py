@@ -5,18 +5,19 @@ from typing import Literal
 
 Kind = Literal["noisy", "exact", "witness"]
 Better = Literal["lower", "higher"]
-Unit = Literal["s", "B", "1"]
+Unit = str  # "s", "B", "1" for a count, or any other, such as "J"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One quantity that a probe takes; unit, direction and kind travel with the data."""
+    """One quantity that a probe takes; unit, direction, kind and where it is shown travel with the data."""
 
     name: str
     unit: Unit
     better: Better
     kind: Kind
     meaning: str
+    everywhere: bool = False  # in the table of every question, not only where a question lists it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,12 @@ class Case:
     mode: str = "eval"  # "train" or "eval"
     variant: str = ""  # a question's own dimension, such as "adamw-foreach"
     memory_format: str = ""  # "channels_last"; "" for torch's own, which is contiguous
+
+    @property
+    def title(self) -> str:
+        """The case without its question, as the heading of a table has it."""
+        setting = (self.model, self.variant, self.mode, self.dtype, self.memory_format)
+        return ", ".join(part for part in (*setting, f"batch {self.batch_size}") if part)
 
     @property
     def id(self) -> str:

@@ -125,10 +125,10 @@ def _run_order(model: Model) -> tuple[dict[nn.Module, int], dict[nn.Module, int]
         ends.setdefault(module, count)
         count += 1
 
+    state = State.of(model)  # before the hooks, which it would take for the model's own
     handles = []
     for _, child in hookable(model.module):
         handles += [child.register_forward_pre_hook(enter), child.register_forward_hook(leave)]
-    state = State.of(model)
     try:
         with random_state_kept(), torch.enable_grad():  # a model may differentiate inside
             model()

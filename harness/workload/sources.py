@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from harness.record.measured import Case
+from harness.setting import DTYPES, check_batch_size, check_memory_format
 from harness.workload import factory, huggingface, vision
+from harness.workload.losses import find_loss
 from harness.workload.model import Model, UnsupportedError, WorkloadError, materialize
 from harness.workload.models import MODELS, Entry
 from harness.workload.tensors import tensors_in
@@ -43,13 +45,22 @@ def resolve(target: str) -> Entry:
     )
 
 
+def resolve_with_loss(target: str, loss: str) -> Entry:
+    """Find what a target names, with a loss that stands in for the model's own; "" leaves that.
+
+    Raises:
+        WorkloadError: nothing has the target's name, or the loss's.
+    """
+    entry = resolve(target)
+    if not loss:
+        return entry
+    function = find_loss(loss)
+    return replace(entry, build=lambda size: replace(entry.build(size), loss=function))
+
+
 def every_target() -> tuple[str, ...]:
     """Return the names of all built-in models and presets."""
     return (*MODELS, *(f"hf:{preset}" for preset in huggingface.PRESETS))
-
-
-MEMORY_FORMATS = ("", "channels_last")
-DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 
 
 def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
@@ -61,14 +72,14 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         entry: the model, where it is at hand; by default what the case's name resolves to.
 
     Raises:
-        WorkloadError: the case's model, dtype, memory format or batch size cannot be had.
+        WorkloadError: the case's model or dtype cannot be had.
+        SettingError: its memory format or batch size cannot be had.
         UnsupportedError: the memory format says nothing of this model.
     """
     entry = entry or resolve(case.model)
     check_dtype(case.dtype, entry)
     check_memory_format(case.memory_format)
-    if case.batch_size < 1:
-        raise WorkloadError(f"a batch size of {case.batch_size} holds no example; it has to be 1 or more")
+    check_batch_size(case.batch_size)
     if not entry.sized and case.batch_size != entry.batch_size:
         raise WorkloadError(
             f"{case.model} makes batches of {entry.batch_size} only; for {case.batch_size} examples, give its"
@@ -112,18 +123,6 @@ def set_mode(module: nn.Module, mode: str) -> nn.Module:
     if module.training == (mode == "train"):
         return module
     return module.train(mode == "train")
-
-
-def check_memory_format(name: str) -> None:
-    """Check that there is such a memory format.
-
-    Raises:
-        WorkloadError: there is none.
-    """
-    if name not in MEMORY_FORMATS:
-        raise WorkloadError(
-            f"no memory format {name!r}; there is channels_last, and without one tensors are contiguous"
-        )
 
 
 def _channels_last(model: Model, name: str) -> Model:

@@ -57,13 +57,19 @@ def storages_of(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:
 
 
 def storages_in(value: object) -> Iterator[tuple[int, int]]:
-    """Yield the address and the bytes of each storage that the tensors in a value lie in."""
-    for tensor in tensors_in(value):
-        yield from storages_of(tensor)
+    """Yield the address and the bytes of each storage that a value lies in, wrapped tensors among them."""
+    yield from ((storage.data_ptr(), storage.nbytes()) for storage in raw_storages_in(value))
+
+
+def raw_storages_in(value: object) -> Iterator[torch.UntypedStorage]:
+    """Yield the storages that a value lies in; whoever holds one holds its memory, and no graph."""
+    for _, item in objects_in({"": value}):
+        if isinstance(item, torch.Tensor):
+            yield from raw_storages_of(item)
 
 
 def raw_storages_of(tensor: torch.Tensor) -> tuple[torch.UntypedStorage, ...]:
-    """Return the storages that a tensor lies in; whoever holds one holds its memory, and no graph."""
+    """Return the storages that a tensor lies in by itself."""
     parts = _parts_of(tensor)
     if parts:
         return tuple(storage for part in parts for storage in raw_storages_of(part))
@@ -99,23 +105,26 @@ def items_in(value: object) -> Iterator[tuple[str, object]]:
 def tensors_in(value: object) -> Iterator[torch.Tensor]:
     """Yield every tensor that a value holds, once, in the order of containers and attributes.
 
-    Objects of any class are looked into, and no code of theirs is called. Modules, classes and the globals
-    of functions are not entered. At most `MOST_OBJECTS` objects are visited.
+    Objects of any class are looked into, and no code of theirs is called. Modules, classes, the globals of
+    functions and tensors that wrap others are not entered. At most `MOST_OBJECTS` objects are visited.
     """
-    if isinstance(value, torch.Tensor) and type(value) in _PLAIN_TENSORS and _wrapper_of(value) is None:
+    if isinstance(value, torch.Tensor):
         yield value
         return
-    for _, item in objects_in({"": value}):
+    for _, item in objects_in({"": value}, enter_tensors=False):
         if isinstance(item, torch.Tensor):
             yield item
 
 
-def objects_in(roots: Mapping[str, object], *, enter_modules: bool = False) -> Iterator[tuple[str, object]]:
+def objects_in(
+    roots: Mapping[str, object], *, enter_modules: bool = False, enter_tensors: bool = True
+) -> Iterator[tuple[str, object]]:
     """Yield the objects that are reached from some roots, the roots among them, each once, by path.
 
     Args:
         roots: where the walk begins, by name.
         enter_modules: whether to go into `nn.Module`s that are reached.
+        enter_tensors: whether to go into tensors that wrap others, such as jagged ones.
     """
     visited: dict[int, object] = {}  # holds what it visits: an address could be used again
     waiting = list(roots.items())[::-1]
@@ -127,6 +136,8 @@ def objects_in(roots: Mapping[str, object], *, enter_modules: bool = False) -> I
         if issubclass(type(value), nn.Module) and not enter_modules:
             continue
         yield path, value
+        if issubclass(type(value), torch.Tensor) and not enter_tensors:
+            continue
         waiting += [(path + step, item) for step, item in _inside(value)][::-1]
 
 
@@ -162,7 +173,7 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _wrapper_of(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Return the wrapper of tensors that a plain tensor is a view of, such as a jagged one; None for others."""
+    """Return the wrapper of tensors that a plain tensor is a view of, such as a jagged one."""
     base = tensor._base  # noqa: SLF001 (the only door; torch's documentation of views names it)
     return base if base is not None and type(base) not in _PLAIN_TENSORS else None
 

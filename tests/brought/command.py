@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.commands import app
 
 
 @dataclass(frozen=True, slots=True)

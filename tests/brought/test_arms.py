@@ -11,6 +11,8 @@ from brought.witness import held
 
 from harness import Model
 
+pytestmark = pytest.mark.process
+
 _NO_GRAD = "trunk under no_grad"
 
 

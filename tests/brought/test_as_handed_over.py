@@ -13,6 +13,8 @@ from brought.witness import spared
 
 from harness import Model, ledger, measure_model
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(("build", "saved", "parameters", "dtype"), models.DTYPES)
 def test_a_model_keeps_its_dtype(

@@ -11,6 +11,8 @@ from brought.witness import held, spared
 from harness import ledger
 from harness.errors import HarnessError
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(("build", "saved"), models.CALLS)
 def test_a_callable_has_books(build: Callable[[], Callable[[], object]], saved: int) -> None:

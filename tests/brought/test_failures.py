@@ -11,10 +11,13 @@ from brought.command import Measured, measure
 
 from harness import ledger
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:None of the inputs have requires_grad:UserWarning",
-    "ignore:Lazy modules are a new feature:UserWarning",
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings(
+        "ignore:None of the inputs have requires_grad:UserWarning",
+        "ignore:Lazy modules are a new feature:UserWarning",
+    ),
+]
 
 _QUESTIONS = ("grad_mode", "freezing", "decay_groups")
 

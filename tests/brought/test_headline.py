@@ -11,6 +11,8 @@ from brought.witness import spared
 
 from harness import Model, ledger
 
+pytestmark = pytest.mark.process
+
 _SPARED = [
     (models.enabled_inside, 0),
     (models.enabled_by_decorator, 0),

@@ -9,6 +9,8 @@ from brought.command import measure
 
 from harness import Model, ledger
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(
     ("build", "leaked"),

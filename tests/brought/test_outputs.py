@@ -10,6 +10,8 @@ from brought.witness import held, spared
 
 from harness import Model, ledger
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("build", [models.distribution, models.distribution_in_a_distribution])
 def test_a_distribution_is_an_output(build: Callable[[], Model]) -> None:

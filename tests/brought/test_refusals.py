@@ -11,7 +11,7 @@ from brought.witness import spared
 from harness import Model, ledger
 
 # torch's own forward mode compiles a decomposition with torch.jit.script, which is deprecated
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")]
 
 _TRANSFORMED = (models.hamiltonian, models.jacobian, models.meta_step)
 

@@ -11,6 +11,8 @@ from brought.witness import spared
 
 from harness import Model, ledger
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("target", ["handed_out", "handed_out_as_a_model", "handed_out_in_part"])
 def test_arms_of_one_module_are_as_those_of_fresh_ones(target: str, tmp_path: Path) -> None:

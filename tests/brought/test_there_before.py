@@ -11,6 +11,8 @@ from brought.witness import spared
 
 from harness import Model, ledger
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(("build", "saved"), models.LOSSES)
 def test_a_target_of_the_loss_is_not_held_by_the_call(build: Callable[[], Model], saved: int) -> None:

@@ -12,7 +12,9 @@ from brought.witness import spared
 from typer.testing import CliRunner
 
 from harness import Ledger, Model, ledger
-from harness.cli import app
+from harness.commands import app
+
+pytestmark = pytest.mark.process
 
 
 def _explained(books: Ledger) -> bool:

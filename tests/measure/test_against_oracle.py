@@ -18,10 +18,13 @@ from harness.measure.observe import Observation
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(nn, "RMSNorm"),
-    reason="torch < 2.4 lacks some of the layers; drop with those tox factors",
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(
+        not hasattr(nn, "RMSNorm"),
+        reason="torch < 2.4 lacks some of the layers; drop with those tox factors",
+    ),
+]
 
 HOOKED = Options(hidden=False)  # what the graph holds is all told to saved-tensor hooks
 ANY = Options(hidden=True)

@@ -21,6 +21,8 @@ from harness.workload.models import MODELS
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
+pytestmark = pytest.mark.process
+
 CASE = Case(question="fake", model="fake", batch_size=2)
 
 

@@ -21,6 +21,8 @@ from harness.workload.sources import build, resolve
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
+pytestmark = pytest.mark.process
+
 GRAD_MODES = ("grad", "no_grad", "inference_mode")
 
 

@@ -12,12 +12,12 @@ import torch
 from fakes import fake_entry, fake_question, nan_entry
 from torch import nn
 
+from harness.errors import HarnessError
 from harness.measure import graph, trace
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair
 from harness.measure.runner import Settings, exact_result, measure_arm, run_in_process
 from harness.record.schema import Case, Group
-from harness.workload.model import WorkloadError
 from harness.workload.models import MODELS
 from harness.workload.questions import load_question
 from harness.workload.sources import build
@@ -133,7 +133,7 @@ def test_an_infinite_output_is_a_warning_and_a_finite_one_is_none() -> None:
 
 
 def test_a_case_that_cannot_be_built_is_refused() -> None:
-    with pytest.raises(WorkloadError, match=r"^a batch size of 0 holds no example"):
+    with pytest.raises(HarnessError, match=r"^a batch size of 0 holds no example"):
         measure_arm(
             load_question("grad_mode"),
             Case(question="grad_mode", model="linear", batch_size=0),

@@ -19,9 +19,7 @@ from harness.report.progress import progress
 from harness.report.tables import environment_lines
 
 
-def chart_all(
-    subjects: tuple[Subject, ...], path: Path, workers: int, limit: float, *, is_new: bool
-) -> None:
+def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: float, *, is_new: bool) -> None:
     """Chart subjects, and keep every chart as it is made.
 
     Args:

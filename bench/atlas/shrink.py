@@ -7,6 +7,7 @@ a model that is made of several. Nothing here knows an architecture, or imports 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.atlas.layers import fewer_layers
@@ -172,7 +173,7 @@ def _shorter_tables(tree: Tree, scale: Scale) -> dict[str, Any]:
     for name, value in {**tree, **changed}.items():
         for pattern, most in limits:
             if pattern.search(name) and not _NOT_VOCABULARY.search(name):
-                changed[name] = each(value, lambda item, most=most: min(item, most))
+                changed[name] = each(value, partial(min, most))
     if tree.get("rope_parameters") is None and type(tree.get("max_position_embeddings")) is int:
         changed["max_position_embeddings"] = min(tree["max_position_embeddings"], _MOST_POSITIONS)
     return changed

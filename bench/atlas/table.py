@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.atlas.record import Atlas, Chart, Reading, Run
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table, markdown_text_table
+from harness.report.units import quantity
 
 _HEADERS = (
     "architecture",
@@ -48,19 +49,21 @@ def in_markdown(atlas: Atlas) -> str:
         reasons = most_common_reasons(charts)
         if reasons:
             parts.append(f"### {family}: why {sum(count for _, count in reasons)} are not measured")
-            parts.append(github(("why", "architectures"), [(why, str(count)) for why, count in reasons]))
+            parts.append(
+                markdown_text_table(("why", "architectures"), [(why, str(count)) for why, count in reasons])
+            )
     for family, charts in by_family.items():
         measured = [chart for chart in charts if chart.is_measured]
         missing = [chart for chart in charts if not chart.is_measured]
         if measured:
             parts.append(f"## {family}")
-            parts.append(github(_HEADERS, [_row(chart) for chart in measured]))
+            parts.append(markdown_table(_HEADERS, [_row(chart) for chart in measured]))
         remarks = [f"- {markdown(line)}" for chart in measured for line in _remarks(chart)]
         if remarks:
             parts += [f"### {family}: what the ledger says", "\n".join(remarks)]
         if missing:
             rows = [(chart.subject.name, why_not(chart)) for chart in missing]
-            parts += [f"### {family}: not measured", github(("architecture", "why"), rows)]
+            parts += [f"### {family}: not measured", markdown_text_table(("architecture", "why"), rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -71,7 +74,7 @@ def _made(run: Run) -> str:
 def summary(atlas: Atlas) -> str:
     """Return how many of each family were measured, and how many balance."""
     families = dict.fromkeys(chart.subject.family for chart in atlas.charts)
-    return github(
+    return markdown_table(
         _SUMMARY,
         [
             (family, *map(str, counts([chart for chart in atlas.charts if chart.subject.family == family])))

@@ -27,7 +27,7 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
         path: the file that keeps the charts.
         workers: processes beside each other.
         limit: seconds for a subject.
-        is_new: whether this takes the place of an earlier run of the same families, and does not go on with it.
+        is_new: whether this takes the place of an earlier run of the same families; else it goes on with it.
 
     Raises:
         HarnessError: a file of charts is there, and is none, or cannot be written.

@@ -139,7 +139,7 @@ _PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) an
 
 
 def _fitting(inputs: Mapping[str, Any], said: str) -> Mapping[str, Any] | None:
-    """Return inputs whose last size is what the model's first matrix takes, where its error says that size."""
+    """Return inputs whose last size is what the model's first matrix takes, if its error says that size."""
     product = _PRODUCT.search(said)
     if product is None:
         return None

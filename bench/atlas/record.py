@@ -71,7 +71,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> State:
-        """What can be said of the books of both modes: the worse of two, or "no numbers" where a mode has none."""
+        """What can be said of the books of both modes: the worse of two."""
         return max((reading.state for reading in self.readings), key=_WORSE.index, default="no numbers")
 
 

@@ -29,7 +29,7 @@ _SUMMARY = (
     "no books",
     "not measured",
 )
-_LEGEND = """Each architecture has one row: a small model of it, one forward pass in train and one in eval mode.
+_LEGEND = """A row is a small model of one architecture, one forward pass in train and one in eval mode.
 *saved*: bytes that the graph keeps for backward when the forward pass has returned;
 *spared*: how much less is held when it has returned under `no_grad`; *books*: whether what is held is
 accounted for to the byte, else the bytes that are not. *varies*: no two calls are alike, such as where layers

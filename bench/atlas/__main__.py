@@ -1,9 +1,7 @@
 """`python -m bench.atlas`: chart every architecture that is not charted yet, keep all, and write the page."""
 
 import os
-import shlex
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,15 +17,8 @@ from harness.report.progress import progress
 from harness.report.tables import environment_lines
 
 
-def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: float, *, is_new: bool) -> None:
+def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: float) -> None:
     """Chart subjects, and keep every chart as it is made.
-
-    Args:
-        subjects: what is charted.
-        path: the file that keeps the charts.
-        workers: processes beside each other.
-        limit: seconds for a subject.
-        is_new: whether this takes the place of an earlier run of the same families; else it goes on with it.
 
     Raises:
         HarnessError: a file of charts is there, and is none, or cannot be written.
@@ -40,12 +31,11 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that workers end with this process
     before = load_atlas(path) if path.exists() else Atlas(runs={}, charts=())
-    run = Run(
-        environment=environment("cpu"), command=shlex.join(["python", "-m", "bench.atlas", *sys.argv[1:]])
-    )
-    runs = {subject.family: run for subject in subjects}
-    if not is_new:
-        runs |= before.runs  # what goes on is told as it began
+    where = environment("cpu")
+    runs = {
+        subject.family: Run(environment=where, command=f"python -m bench.atlas --family {subject.family}")
+        for subject in subjects
+    }
     atlas = Atlas(runs=before.runs | runs, charts=before.charts)
     with progress("architectures", len(subjects)) as step:
         for chart in charts(subjects, workers, limit):
@@ -115,7 +105,7 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         if not wanted:
             raise HarnessError("no library of architectures is installed: pip install transformers timm")
         if todo:
-            chart_all(todo, json, workers, limit, is_new=again and not only)
+            chart_all(todo, json, workers, limit)
             typer.echo(f"wrote {json}", err=True)
     atlas = load_atlas(from_json or json)
     replace_file(markdown, in_markdown(atlas).encode())

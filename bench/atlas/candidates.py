@@ -12,7 +12,7 @@ from torch import nn
 from harness.workload.tensors import bytes_of
 
 MOST_BYTES = 128 * 2**20  # of parameters: a ResNet-50 as backbone, which has one size, is 90 MiB
-MOST_SECONDS = 20.0  # of trying, for one subject
+MOST_SECONDS = 15.0  # of trying, for one subject
 
 
 class RefusedError(Exception):
@@ -78,7 +78,7 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
     deadline = clock() + MOST_SECONDS
     failures: list[_Failure] = []
     in_one_mode: Running | None = None
-    given_up: set[str] = set()
+    given_up: set[tuple[str, object]] = set()
     while clock() < deadline:
         try:
             candidate = next(candidates, None)
@@ -86,7 +86,7 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
             raise RefusedError(f"its configuration is refused: {in_one_line(error)}") from error
         if candidate is None:
             break
-        if candidate.built in given_up:
+        if (candidate.built, candidate.inputs) in given_up:
             continue
         before = len(failures)
         for found in _tried(candidate, failures):
@@ -96,7 +96,7 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
             if clock() > deadline:
                 break
         if any(_is_final(failure, failures[:before]) for failure in failures[before:]):
-            given_up.add(candidate.built)
+            given_up.add((candidate.built, candidate.inputs))
     if in_one_mode is not None:
         return in_one_mode
     raise RefusedError(
@@ -106,7 +106,8 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
 
 def _is_final(failure: _Failure, earlier: list[_Failure]) -> bool:
     """Return whether a smaller or larger model would fail too: it did, and for a reason without numbers."""
-    return failure in earlier and not any(letter.isdigit() for letter in failure.said)
+    has_numbers = any(letter.isdigit() for letter in failure.said)
+    return failure.stage >= _INPUTS and failure in earlier and not has_numbers
 
 
 def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:

@@ -1,7 +1,5 @@
 """One chart: a subject's model, made small, and its books in both modes."""
 
-import gc
-
 import torch
 
 from bench.atlas.candidates import RefusedError, Running, in_one_line, running
@@ -15,7 +13,6 @@ _SEED = 0
 
 def chart(subject: Subject) -> Chart:
     """Build a subject small, and read its books; what cannot be done is a reason in one line."""
-    gc.collect()  # models of earlier subjects are full of cycles
     torch.manual_seed(_SEED)
     try:
         found = running(candidates_of(subject))

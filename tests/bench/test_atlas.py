@@ -77,7 +77,7 @@ def test_a_failure_that_no_size_can_change_is_not_met_a_third_time() -> None:
             raise ValueError("give me a retriever")
 
     with pytest.raises(RefusedError, match="give me a retriever"):
-        running(candidate(Unable, (3, 4)) for _ in range(9))
+        running(iter([candidate(Unable, (3, 4))] * 9))
     assert len(built) == 4  # each of two candidates is described without numbers first
 
 
@@ -226,7 +226,7 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     kept, page = tmp_path / "atlas.json", tmp_path / "atlas.md"
     kept.write_bytes(msgspec.json.encode(atlas(*CHARTS)))
     monkeypatch.setattr("bench.atlas.sources.subjects", lambda _family, _only: (BERT, CHARTS[-1].subject))
-    monkeypatch.setattr(command, "chart_all", lambda todo, *_rest, **_more: asked.append(todo))
+    monkeypatch.setattr(command, "chart_all", lambda todo, *_rest: asked.append(todo))
     for options in ({}, {"unmeasured": True}, {"again": True}):
         command.main(json=kept, markdown=page, **options)
 

@@ -8,6 +8,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.api import Comparison, compare, measure_model
     from harness.judge.verdict import Verdict
+    from harness.limiting.asserting import assert_frozen, assert_no_graph, limits
     from harness.measure.ledger import Ledger, ledger
     from harness.measurement import Measurement
     from harness.workload.model import Model
@@ -24,8 +25,11 @@ __all__ = [
     "Part",
     "Step",
     "Verdict",
+    "assert_frozen",
+    "assert_no_graph",
     "compare",
     "ledger",
+    "limits",
     "measure_model",
 ]
 
@@ -38,8 +42,11 @@ _LAZY = {
     "Part": "harness.workload.step",
     "Step": "harness.workload.step",
     "Verdict": "harness.judge.verdict",
+    "assert_frozen": "harness.limiting.asserting",
+    "assert_no_graph": "harness.limiting.asserting",
     "compare": "harness.api",
     "ledger": "harness.measure.ledger",
+    "limits": "harness.limiting.asserting",
     "measure_model": "harness.api",
 }
 

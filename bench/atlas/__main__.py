@@ -1,16 +1,14 @@
 """`python -m bench.atlas`: chart every architecture that is not charted yet, keep all, and write the page."""
 
 import os
-import shlex
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from bench.atlas.record import Atlas, Chart, Subject, load_atlas, merged
+from bench.atlas.record import Atlas, Run, Subject, load_atlas, merged
 from bench.atlas.table import counts, in_markdown, most_common_reasons
 from bench.command import run_command
 from harness.errors import HarnessError
@@ -32,12 +30,13 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that workers end with this process
-    before: tuple[Chart, ...] = load_atlas(path).charts if path.exists() else ()
-    atlas = Atlas(
-        environment=environment("cpu"),
-        command=shlex.join(["python", "-m", "bench.atlas", *sys.argv[1:]]),
-        charts=before,
-    )
+    before = load_atlas(path) if path.exists() else Atlas(runs={}, charts=())
+    where = environment("cpu")
+    runs = {
+        subject.family: Run(environment=where, command=f"python -m bench.atlas --family {subject.family}")
+        for subject in subjects
+    }
+    atlas = Atlas(runs=before.runs | runs, charts=before.charts)
     with progress("architectures", len(subjects)) as step:
         for chart in charts(subjects, workers, limit):
             atlas = msgspec.structs.replace(atlas, charts=merged(atlas.charts, (chart,)))
@@ -47,14 +46,16 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
 
 def in_terminal(atlas: Atlas, only: tuple[Subject, ...]) -> str:
     """Return the answer in a few lines: what was measured, what balances, and the reasons for the rest."""
-    lines = list(environment_lines(atlas.environment))
+    lines: list[str] = []
     shown = [chart for chart in atlas.charts if not only or chart.subject in only]
     for family in dict.fromkeys(chart.subject.family for chart in shown):
         charts = [chart for chart in shown if chart.subject.family == family]
-        every, measured, balanced, unbalanced, half, _ = counts(charts)
+        every, measured, balanced, varying, unbalanced, without, _ = counts(charts)
+        if family in atlas.runs:
+            lines += environment_lines(atlas.runs[family].environment)
         lines.append(
-            f"{family}: {measured} of {every} measured; {balanced} balance in both modes,"
-            f" {unbalanced} have open books, {half} have no number in a mode"
+            f"{family}: {measured} of {every} measured; {balanced} balance in both modes, {varying} vary,"
+            f" {unbalanced} have open books, {without} have no books in a mode"
         )
         lines += [f"  not measured, {count}: {reason}" for reason, count in most_common_reasons(charts)[:8]]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """From a subject to a small model that runs in plain torch: candidates are tried until one does."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import nn
 from harness.workload.tensors import bytes_of
 
 MOST_BYTES = 128 * 2**20  # of parameters: a ResNet-50 as backbone, which has one size, is 90 MiB
-MOST_SECONDS = 30.0  # of trying, for one subject
+MOST_SECONDS = 15.0  # of trying, for one subject
 
 
 class RefusedError(Exception):
@@ -77,6 +78,7 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
     deadline = clock() + MOST_SECONDS
     failures: list[_Failure] = []
     in_one_mode: Running | None = None
+    given_up: set[tuple[str, object]] = set()
     while clock() < deadline:
         try:
             candidate = next(candidates, None)
@@ -84,17 +86,28 @@ def running(candidates: Iterator[Candidate], clock: Callable[[], float] = time.m
             raise RefusedError(f"its configuration is refused: {in_one_line(error)}") from error
         if candidate is None:
             break
+        if (candidate.built, candidate.inputs) in given_up:
+            continue
+        before = len(failures)
         for found in _tried(candidate, failures):
             if not found.refused:
                 return found
             in_one_mode = in_one_mode or found
             if clock() > deadline:
                 break
+        if any(_is_final(failure, failures[:before]) for failure in failures[before:]):
+            given_up.add((candidate.built, candidate.inputs))
     if in_one_mode is not None:
         return in_one_mode
     raise RefusedError(
         max(failures, key=lambda failure: failure.stage).said if failures else "no model class"
     )
+
+
+def _is_final(failure: _Failure, earlier: list[_Failure]) -> bool:
+    """Return whether a smaller or larger model would fail too: it did, and for a reason without numbers."""
+    has_numbers = any(letter.isdigit() for letter in failure.said)
+    return failure.stage >= _INPUTS and failure in earlier and not has_numbers
 
 
 def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:
@@ -111,6 +124,9 @@ def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:
             failures.append(_Failure(_INPUTS, f"no inputs could be made: {in_one_line(error)}"))
             continue
         refused = _refused(module, inputs)
+        fitting = _fitting(inputs, refused.get("eval", ""))
+        if fitting is not None:
+            inputs, refused = fitting, _refused(module, fitting)
         if len(refused) < len(_MODES):
             yield Running(candidate, module, inputs, refused)
         else:
@@ -118,6 +134,23 @@ def _tried(candidate: Candidate, failures: list[_Failure]) -> Iterator[Running]:
     if not count:
         needed = getattr(module, "main_input_name", "inputs")
         failures.append(_Failure(_INPUTS, f"no inputs are made here for {candidate.built} ({needed})"))
+
+
+_PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x")
+
+
+def _fitting(inputs: Mapping[str, Any], said: str) -> Mapping[str, Any] | None:
+    """Return inputs whose last size is what the model's first matrix takes, if its error says that size."""
+    product = _PRODUCT.search(said)
+    if product is None:
+        return None
+    size, needed = map(int, product.groups())
+    fitting = {
+        name: torch.randn(*value.shape[:-1], needed)
+        for name, value in inputs.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.shape[-1] == size
+    }
+    return {**inputs, **fitting} if fitting else None
 
 
 def _built(candidate: Candidate, failures: list[_Failure]) -> nn.Module | None:
@@ -154,12 +187,12 @@ def _size(module: nn.Module) -> int:
     return sum(bytes_of(parameter) for parameter in module.parameters())
 
 
-_MODES = (("train", True), ("eval", False))
+_MODES = (("eval", False), ("train", True))
 
 
 def _refused(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, str]:
     """Run the forward pass in both modes, and return why a mode does not run."""
-    refused = {}
+    refused: dict[str, str] = {}
     for mode, training in _MODES:
         module.train(training)
         try:

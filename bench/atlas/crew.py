@@ -103,13 +103,20 @@ def charts(subjects: Sequence[Subject], workers: int, limit: float) -> Iterator[
         for _ in subjects:
             yield done.get()
     finally:
-        with contextlib.suppress(queue.Empty):
-            while waiting.get_nowait() is not None:
-                pass
-        for worker in crew:
-            waiting.put(None)
-            worker.stop()
-        for thread in threads:
-            thread.join()
-        for worker in crew:
-            worker.end()
+        _end(crew, threads, waiting)
+
+
+def _end(
+    crew: Sequence[Worker], threads: Sequence[threading.Thread], waiting: "queue.SimpleQueue[Subject | None]"
+) -> None:
+    """Take what nobody has begun out of the queue, and end all workers."""
+    with contextlib.suppress(queue.Empty):
+        while waiting.get_nowait() is not None:
+            pass
+    for worker in crew:
+        waiting.put(None)
+        worker.stop()
+    for thread in threads:
+        thread.join()
+    for worker in crew:
+        worker.end()

@@ -59,9 +59,9 @@ def variants(module: Any, *, fewer: bool) -> Iterator[Callable[[], dict[str, Any
         rows = [[*least, *text, *media], [*least, *text, *media, *_OF_IMAGES]]
     known = {tuple(name for name in dict.fromkeys(row) if name in takes): None for row in rows}
     for names in known:
-        for choice in _choices(names):
+        for place, choice in enumerate(_choices(names)):
             yield partial(_made, module, sizes, choice, {})
-            if "use_cache" in takes and "input_ids" in choice:
+            if not place and "use_cache" in takes and "input_ids" in choice:
                 yield partial(_made, module, sizes, choice, {"use_cache": False})
 
 
@@ -103,9 +103,16 @@ def _place_media(module: Any, sizes: Sizes, inputs: dict[str, Any]) -> None:
         if name not in inputs or token is None or features is None:
             continue
         takes = inspect.signature(features).parameters
+        for key, parameter in takes.items():
+            if parameter.default is parameter.empty and key in MAKERS and key in sizes.takes:
+                inputs.setdefault(key, MAKERS[key](sizes))
         with torch.no_grad():
             found = features(
-                **{key: value for key, value in inputs.items() if key in takes and key != "input_ids"}
+                **{
+                    key: value
+                    for key, value in inputs.items()
+                    if key in takes and (key != "input_ids" or takes[key].default is inspect.Parameter.empty)
+                }
             )
         count = _rows(found)
         if count % BATCH:

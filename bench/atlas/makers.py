@@ -81,7 +81,7 @@ def _boxes(_sizes: Sizes) -> torch.Tensor:
 
 
 def _past_length(sizes: Sizes) -> int:
-    lags = sizes.first("lags_sequence", default=[0])
+    lags: list[int] = sizes.first("lags_sequence", default=[0])
     return int(sizes.first("context_length", default=32)) + max(lags)
 
 

@@ -8,7 +8,6 @@ from bench.atlas.sources import candidates_of
 from harness import Model, ledger
 from harness.workload.tensors import bytes_of
 
-_MOST_BLOCKS = 3
 _SEED = 0
 
 
@@ -29,27 +28,32 @@ def chart(subject: Subject) -> Chart:
             if isinstance(value, torch.Tensor)
         },
         scale=found.candidate.scale,
-        readings=(_read(found, "train"), _read(found, "eval")),
+        readings=(read(found, "train"), read(found, "eval")),
     )
 
 
-def _read(found: Running, mode: Mode) -> Reading:
+def read(found: Running, mode: Mode) -> Reading:
+    """Return the books of a model that runs, in one mode."""
     if mode in found.refused:
         return Reading(mode=mode, reason=f"does not run in plain torch: {found.refused[mode]}")
     found.module.train(mode == "train")
     try:
-        read = ledger(Model(found.module, found.inputs))
+        books = ledger(Model(found.module, found.inputs))
     except Exception as error:  # noqa: BLE001 (the ledger's own failure is what this looks for; it is told)
         return Reading(mode=mode, reason=f"the ledger failed: {in_one_line(error)}")
     return Reading(
         mode=mode,
-        peak=read.peak_bytes,
-        retained=read.retained_bytes,
-        saved=read.saved_bytes,
-        scalars=read.scalar_bytes,
-        unaccounted=read.unaccounted_bytes,
-        nodes=read.nodes,
-        operators=read.operators,
-        blocks=read.unaccounted[:_MOST_BLOCKS],
-        notes=tuple(getattr(read, "notes", ())),
+        peak=books.peak_bytes,
+        retained=books.retained_bytes,
+        retained_no_grad=books.retained_no_grad_bytes,
+        saved=books.saved_bytes,
+        scalars=books.scalar_bytes,
+        spared=books.spared_bytes,
+        unaccounted=books.unaccounted_bytes,
+        leaked=books.leaked_bytes,
+        nodes=books.nodes,
+        operators=books.operators,
+        varies=books.varies,
+        unavailable=books.unavailable,
+        notes=books.notes,
     )

@@ -7,12 +7,12 @@ from typing import Literal
 import msgspec
 
 from harness.errors import HarnessError
-from harness.record.measured import Block
 from harness.record.schema import Environment
 
-SCHEMA = 1
+SCHEMA = 2
 
 Mode = Literal["train", "eval"]
+State = Literal["balance", "varies", "open", "not held against no_grad", "no numbers"]
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
@@ -23,24 +23,34 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """The books of one forward pass in one mode, in bytes."""
+    """The books of one forward pass in one mode, in bytes. None stands for what cannot be had."""
 
     mode: Mode
     peak: int = 0
     retained: int = 0
+    retained_no_grad: int | None = None
     saved: int = 0
     scalars: int = 0
-    unaccounted: int = 0
+    spared: int | None = None  # by no_grad, of what is held when the pass has returned
+    unaccounted: int | None = None
+    leaked: int = 0  # by each call
     nodes: int = 0
     operators: int = 0
-    blocks: tuple[Block, ...] = ()  # the largest that the books miss
+    varies: dict[str, tuple[int, int]] = {}  # lowest and highest, by the ledger's name of the number
+    unavailable: dict[str, str] = {}  # why a number cannot be had, by the same names
     notes: tuple[str, ...] = ()  # what the ledger says beside its numbers
     reason: str = ""  # why there are no numbers
 
     @property
-    def spared(self) -> int:
-        """What no_grad spares of what is held when the pass has returned: the books' identity."""
-        return self.saved + self.scalars + self.unaccounted
+    def state(self) -> State:
+        """What can be said of the books."""
+        if self.reason:
+            return "no numbers"
+        if self.unaccounted:
+            return "open"
+        if self.varies:
+            return "varies"
+        return "balance" if self.unaccounted == 0 else "not held against no_grad"
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,19 +70,26 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         return any(not reading.reason for reading in self.readings)
 
     @property
-    def is_balanced(self) -> bool:
-        """Whether every mode has numbers that balance."""
-        return self.is_measured and not any(
-            reading.reason or reading.unaccounted for reading in self.readings
-        )
+    def state(self) -> State:
+        """What can be said of the books of both modes: the worse of two."""
+        return max((reading.state for reading in self.readings), key=_WORSE.index, default="no numbers")
+
+
+_WORSE: tuple[State, ...] = ("balance", "varies", "not held against no_grad", "open", "no numbers")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how the charts of one family were made."""
+
+    environment: Environment
+    command: str
 
 
 class Atlas(msgspec.Struct, frozen=True, kw_only=True):
-    """All charts, and where and how they were made."""
+    """All charts, and the run of each family that made them."""
 
     schema: int = SCHEMA
-    environment: Environment
-    command: str
+    runs: dict[str, Run]
     charts: tuple[Chart, ...]
 
 

@@ -7,6 +7,7 @@ a model that is made of several. Nothing here knows an architecture, or imports 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.atlas.layers import fewer_layers
@@ -42,6 +43,7 @@ SCALES = (
     Scale(width=16, heads=8),
     Scale(width=16, heads=4, images=False),
     Scale(width=4, heads=2),
+    Scale(width=4, heads=4),
     Scale(width=64, heads=16),
     Scale(width=8, heads=1, images=False),
     Scale(width=1, heads=1),
@@ -103,7 +105,7 @@ def _joined(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _part(tree: Tree, scale: Scale) -> dict[str, Any]:
     """Return one part of the tree and what is below it."""
-    changed = dict(tree)
+    changed = dict(tree) | _missing(tree)
     changed |= fewer_layers(changed, scale.layers)
     changed |= narrower(changed, scale.width, scale.heads)
     if scale.images:
@@ -115,6 +117,22 @@ def _part(tree: Tree, scale: Scale) -> dict[str, Any]:
     return changed
 
 
+def _missing(tree: Tree) -> dict[str, Any]:
+    """Return what follows from other sizes, and is not given: not every configuration derives it itself."""
+    heads = tree.get("num_attention_heads")
+    found: dict[str, Any] = {}
+    if type(heads) is not int or heads < 1:
+        return found
+    if "num_key_value_heads" in tree and tree["num_key_value_heads"] is None:
+        found["num_key_value_heads"] = heads
+    if "head_dim" in tree and tree["head_dim"] is None and type(tree.get("hidden_size")) is int:
+        found["head_dim"] = tree["hidden_size"] // heads
+    layers = tree.get("num_hidden_layers")
+    if "mlp_layer_types" in tree and tree["mlp_layer_types"] is None and type(layers) is int:
+        found["mlp_layer_types"] = ["dense"] + ["sparse"] * (layers - 1)
+    return found
+
+
 def _smaller_images(tree: Tree) -> dict[str, Any]:
     """Halve images as long as they hold whole patches, two a side at least."""
     if "image_size" not in tree:
@@ -124,7 +142,9 @@ def _smaller_images(tree: Tree) -> dict[str, Any]:
     sides = list(numbers(image))
     halved = 0
     while sides and all(
-        side % 2 == 0 and side // 2 % patch == 0 and side // 2 >= max(2 * patch, _SMALLEST_IMAGE)
+        side % 2 == 0
+        and side // 2 % (2 * patch if side % (2 * patch) == 0 else patch) == 0  # an even number of patches
+        and side // 2 >= max(2 * patch, _SMALLEST_IMAGE)
         for side in sides
     ):
         sides = [side // 2 for side in sides]
@@ -153,7 +173,7 @@ def _shorter_tables(tree: Tree, scale: Scale) -> dict[str, Any]:
     for name, value in {**tree, **changed}.items():
         for pattern, most in limits:
             if pattern.search(name) and not _NOT_VOCABULARY.search(name):
-                changed[name] = each(value, lambda item, most=most: min(item, most))
+                changed[name] = each(value, partial(min, most))
     if tree.get("rope_parameters") is None and type(tree.get("max_position_embeddings")) is int:
         changed["max_position_embeddings"] = min(tree["max_position_embeddings"], _MOST_POSITIONS)
     return changed

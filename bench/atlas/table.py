@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bench.atlas.record import Atlas, Chart, Reading
-from harness.record.measured import Block
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from bench.atlas.record import Atlas, Chart, Reading, Run
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table, markdown_text_table
+from harness.report.units import quantity
 
 _HEADERS = (
     "architecture",
@@ -23,43 +23,58 @@ _SUMMARY = (
     "",
     "architectures",
     "measured",
-    "balanced in both modes",
-    "open books",
-    "no number in a mode",
+    "balance",
+    "vary",
+    "open, said why",
+    "no books",
     "not measured",
 )
-_LEGEND = """*saved*: bytes that the graph keeps for backward when the forward pass has returned;
+_LEGEND = """A row is a small model of one architecture, one forward pass in train and one in eval mode.
+*saved*: bytes that the graph keeps for backward when the forward pass has returned;
 *spared*: how much less is held when it has returned under `no_grad`; *books*: whether what is held is
-accounted for to the byte, else the bytes that are not."""
+accounted for to the byte, else the bytes that are not. *varies*: no two calls are alike, such as where layers
+are dropped at random; such numbers are ranges over several calls. An architecture counts as what the worse of
+its two modes is; *no books*: a mode that does not run, or does not run under `no_grad`."""
 
 
 def in_markdown(atlas: Atlas) -> str:
     """Return the page."""
-    where = "  \n".join(
-        [*map(markdown, environment_lines(atlas.environment)), f"Measured by `{markdown(atlas.command)}`."]
-    )
+    parts = ["# Atlas: the books of small models of every architecture", summary(atlas), _LEGEND]
+    parts += [f"{family}: {_made(run)}" for family, run in atlas.runs.items()]
     families = tuple(dict.fromkeys(chart.subject.family for chart in atlas.charts))
-    parts = ["# Atlas: the books of small models of every architecture", where, summary(atlas), _LEGEND]
-    for family in families:
-        charts = [chart for chart in atlas.charts if chart.subject.family == family]
+    by_family = {
+        family: [chart for chart in atlas.charts if chart.subject.family == family] for family in families
+    }
+    for family, charts in by_family.items():
+        reasons = most_common_reasons(charts)
+        if reasons:
+            parts.append(f"### {family}: why {sum(count for _, count in reasons)} are not measured")
+            parts.append(
+                markdown_text_table(("why", "architectures"), [(why, str(count)) for why, count in reasons])
+            )
+    for family, charts in by_family.items():
         measured = [chart for chart in charts if chart.is_measured]
         missing = [chart for chart in charts if not chart.is_measured]
-        parts.append(f"## {family}")
         if measured:
-            parts.append(github(_HEADERS, [_row(chart) for chart in measured]))
+            parts.append(f"## {family}")
+            parts.append(markdown_table(_HEADERS, [_row(chart) for chart in measured]))
         remarks = [f"- {markdown(line)}" for chart in measured for line in _remarks(chart)]
         if remarks:
-            parts += [f"### {family}: open books, and modes without numbers", "\n".join(remarks)]
+            parts += [f"### {family}: what the ledger says", "\n".join(remarks)]
         if missing:
             rows = [(chart.subject.name, why_not(chart)) for chart in missing]
-            parts += [f"### {family}: not measured", github(("architecture", "why"), rows)]
+            parts += [f"### {family}: not measured", markdown_text_table(("architecture", "why"), rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _made(run: Run) -> str:
+    return "  \n".join([*map(markdown, environment_lines(run.environment)), f"Measured by `{run.command}`."])
 
 
 def summary(atlas: Atlas) -> str:
     """Return how many of each family were measured, and how many balance."""
     families = dict.fromkeys(chart.subject.family for chart in atlas.charts)
-    return github(
+    return markdown_table(
         _SUMMARY,
         [
             (family, *map(str, counts([chart for chart in atlas.charts if chart.subject.family == family])))
@@ -69,15 +84,16 @@ def summary(atlas: Atlas) -> str:
 
 
 def counts(charts: Sequence[Chart]) -> tuple[int, ...]:
-    """Return numbers of charts: all, measured, balanced, with open books, without a mode, unmeasured."""
-    measured = [chart for chart in charts if chart.is_measured]
+    """Return numbers of charts: all, measured, balanced, varying, with open books, without, unmeasured."""
+    states = Counter(chart.state for chart in charts if chart.is_measured)
     return (
         len(charts),
-        len(measured),
-        sum(chart.is_balanced for chart in measured),
-        sum(any(reading.unaccounted for reading in chart.readings) for chart in measured),
-        sum(any(reading.reason for reading in chart.readings) for chart in measured),
-        len(charts) - len(measured),
+        states.total(),
+        states["balance"],
+        states["varies"],
+        states["open"],
+        states["not held against no_grad"] + states["no numbers"],
+        len(charts) - states.total(),
     )
 
 
@@ -87,37 +103,47 @@ def why_not(chart: Chart) -> str:
 
 
 def most_common_reasons(charts: Sequence[Chart]) -> list[tuple[str, int]]:
-    """Return the beginnings of the reasons, up to the first colon, and how often each is given."""
-    said = Counter(why_not(chart).partition(":")[0] for chart in charts if not chart.is_measured)
+    """Return the beginnings of the reasons, up to the first colon or number, and how often each is given."""
+    said = Counter(_kind(why_not(chart)) for chart in charts if not chart.is_measured)
     return said.most_common()
+
+
+def _kind(reason: str) -> str:
+    return "has too many parameters" if "MiB of parameters" in reason else reason.partition(":")[0]
 
 
 def _row(chart: Chart) -> tuple[str, ...]:
     cells = [chart.subject.name, chart.built, quantity(chart.size, "B")]
     for reading in chart.readings:
-        cells += (
-            ["-", "-", "-"]
-            if reading.reason
-            else [quantity(reading.saved, "B"), quantity(reading.spared, "B"), _books(reading)]
-        )
+        cells += ["-", "-", "-"] if reading.reason else [_saved(reading), _spared(reading), books(reading)]
     return tuple(cells)
 
 
-def _books(reading: Reading) -> str:
-    return "balance" if not reading.unaccounted else f"{reading.unaccounted:+,} B"
+def _saved(reading: Reading) -> str:
+    lowest, highest = reading.varies.get("saved_bytes", (reading.saved, reading.saved))
+    if lowest == highest:
+        return quantity(lowest, "B")
+    return f"{quantity(lowest, 'B')} to {quantity(highest, 'B')}"
+
+
+def _spared(reading: Reading) -> str:
+    if reading.spared is None or "retained_bytes" in reading.varies:
+        return "-"  # a pass is not held against another one
+    return quantity(reading.spared, "B")
+
+
+def books(reading: Reading) -> str:
+    """Return what a cell says of the books."""
+    return f"{reading.unaccounted:+,} B" if reading.unaccounted else reading.state
 
 
 def _remarks(chart: Chart) -> Iterator[str]:
+    """Yield a line for every thing that is said, once where it is the same in both modes."""
+    modes: dict[str, list[str]] = {}
     for reading in chart.readings:
-        who = f"{chart.subject.name}, {reading.mode}"
-        if reading.reason:
-            yield f"{who}: {reading.reason}"
-        elif reading.unaccounted:
-            blocks = "; ".join(map(_block, reading.blocks))
-            yield f"{who}: {reading.unaccounted:+,} B" + (f"; held: {blocks}" if blocks else "")
-        yield from (f"{who}: {note}" for note in reading.notes)
-
-
-def _block(block: Block) -> str:
-    operator, module = block.operator or "no operator", block.module or "the model itself"
-    return f"{block.bytes:,} B of {operator} in {module}"
+        missing = [f"no books: {why}" for why in dict.fromkeys(reading.unavailable.values())]
+        for line in [reading.reason, *missing, *reading.notes]:
+            if line:
+                modes.setdefault(line, []).append(reading.mode)
+    for line, said in modes.items():
+        yield f"{chart.subject.name}, {' and '.join(said)}: {line}"

@@ -45,26 +45,24 @@ def smallness(name: str) -> tuple[int, int, str]:
 
 
 def candidates(name: str) -> Iterator[Candidate]:
-    """Yield an architecture on small images, and on those of the size that it was made for."""
+    """Yield an architecture with few layers on small images, and then with its own of both."""
     import timm
 
     usual = timm.get_pretrained_cfg(name, allow_unregistered=True)
     size = usual.input_size if usual is not None else (3, 224, 224)
-    sides = [_SIDE] if usual is None or not usual.fixed_input_size else []
-    for side in sides:
-        yield _candidate(name, {"img_size": side}, (size[0], side, side))
+    small = (size[0], _SIDE, _SIDE)
+    yield _candidate(name, {"img_size": _SIDE, "depth": _DEPTH}, small)
+    yield _candidate(name, {"img_size": _SIDE}, small)
+    if usual is None or not usual.fixed_input_size:
+        yield _candidate(name, {}, small)
+    yield _candidate(name, {"depth": _DEPTH}, size)
     yield _candidate(name, {}, size)
-    yield _candidate(name, {"depth": _DEPTH}, size)  # transformers too large at their own depth
 
 
 def _build(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """Build an architecture with options, or without them where it has none of these names."""
     import timm
 
-    try:
-        module: nn.Module = timm.create_model(name, pretrained=False, **options)
-    except TypeError:
-        module = timm.create_model(name, pretrained=False)
+    module: nn.Module = timm.create_model(name, pretrained=False, **options)
     return module
 
 

@@ -142,9 +142,10 @@ def candidates(name: str) -> Iterator[Candidate]:
     for built in classes_of(name, config)[:_MOST_CLASSES]:
         key = built.rpartition(":")[2]
         for fewer, scales in ((False, SCALES), (True, SCALES[:_WITH_FEWER])):
+            inputs = partial(variants, fewer=fewer)
             for scale in scales:
                 build = partial(_build, built, config, scale)
-                yield Candidate(key, str(scale), build, partial(variants, fewer=fewer))
+                yield Candidate(key, str(scale), build, inputs)
 
 
 def _build(built: str, config: Any, scale: Scale) -> nn.Module:

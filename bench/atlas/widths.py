@@ -47,7 +47,7 @@ def narrower(tree: Tree, width: int, heads: int) -> dict[str, Any]:
         if _HEAD_WIDTH.search(name):
             changed[name] = _divided(value, max(1, width // share))
         elif _WIDTH.search(name) and not _NOT_WIDTH.search(name):
-            changed[name] = _divided(value, width)
+            changed[name] = _divided(_rounded(value, width) if "intermediate" in name else value, width)
         elif name in {"rope_parameters", "rope_scaling"} and isinstance(value, Mapping):
             changed[name] = _narrower_sections(value, max(1, width // share))
     return changed
@@ -119,6 +119,14 @@ def _dividing(count: int, others: list[int]) -> int:
         ),
         1,
     )
+
+
+def _rounded(value: Any, by: int) -> Any:
+    """Return a width that nothing else depends on, less what is over a multiple that can be divided.
+
+    What remains is a multiple of 4, which products of grouped matrices need.
+    """
+    return value // (4 * by) * 4 * by if type(value) is int and value >= 4 * by else value
 
 
 def _divided(value: Any, by: int) -> Any:

@@ -15,11 +15,10 @@ from bench.atlas import __main__ as command
 from bench.atlas.candidates import Candidate, RefusedError, running
 from bench.atlas.crew import Worker, charts
 from bench.atlas.reading import chart
-from bench.atlas.record import Atlas, Chart, Reading, Subject, load_atlas, merged
+from bench.atlas.record import Atlas, Chart, Reading, Run, Subject, load_atlas, merged
 from bench.atlas.sources import subjects
 from bench.atlas.table import in_markdown
 from harness.errors import HarnessError
-from harness.record.measured import Block
 
 BERT = Subject("transformers", "bert")
 
@@ -41,7 +40,7 @@ class NotTrained(nn.Linear):
 
 def test_the_first_candidate_that_runs_is_taken() -> None:
     found = running(
-        iter([candidate(lambda: nn.Linear(0, -1)), candidate(lambda: nn.Linear(4, 2), (3, 5), (3, 4))])
+        iter([candidate(lambda: nn.Linear(0, -1)), candidate(lambda: nn.LayerNorm(4), (3, 5), (3, 4))])
     )
 
     assert (found.inputs["input"].shape, found.refused) == ((3, 4), {})
@@ -55,15 +54,37 @@ def test_one_that_runs_in_both_modes_goes_before_one_that_runs_in_one() -> None:
 
 
 def test_of_several_failures_the_one_that_came_nearest_is_told() -> None:
-    nearest = candidate(lambda: nn.Linear(4, 2), (3, 5))
+    nearest = candidate(lambda: nn.LayerNorm(4), (3, 5))
     refused = (candidate(lambda: nn.Linear(2**14, 2**14)), nearest, candidate(lambda: nn.Linear(2, "2")))
 
-    with pytest.raises(RefusedError, match=r"^does not run on the inputs made here: RuntimeError: mat1"):
+    with pytest.raises(RefusedError, match=r"^does not run on the inputs made here: RuntimeError: Given"):
         running(iter(refused))
     with pytest.raises(RefusedError, match=r"^has 1024 MiB of parameters, and 128 are the most here$"):
         running(iter(refused[:1]))
     with pytest.raises(RefusedError, match="no model class"):
         running(iter(()))
+
+
+def test_a_failure_that_no_size_can_change_is_not_met_a_third_time() -> None:
+    built: list[str] = []
+
+    class Unable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            built.append("Unable")
+
+        def forward(self, **_inputs: torch.Tensor) -> torch.Tensor:
+            raise ValueError("give me a retriever")
+
+    with pytest.raises(RefusedError, match="give me a retriever"):
+        running(iter([candidate(Unable, (3, 4))] * 9))
+    assert len(built) == 4  # each of two candidates is described without numbers first
+
+
+def test_an_input_gets_the_last_size_that_the_first_matrix_takes() -> None:
+    found = running(iter([candidate(lambda: nn.Linear(7, 2), (3, 4))]))
+
+    assert (found.inputs["input"].shape, found.refused) == ((3, 7), {})
 
 
 def test_time_for_candidates_ends() -> None:
@@ -115,8 +136,8 @@ def test_who_stops_listening_leaves_no_worker_behind(monkeypatch: pytest.MonkeyP
     assert all(worker.process is None for worker in ended)
 
 
-def reading(mode: str, unaccounted: int = 0, **more: Any) -> Reading:
-    return Reading(mode=mode, saved=2048, scalars=8, unaccounted=unaccounted, **more)
+def reading(mode: str, unaccounted: int | None = 0, **more: Any) -> Reading:
+    return Reading(mode=mode, saved=2048, spared=2056, unaccounted=unaccounted, **more)
 
 
 CHARTS = (
@@ -125,16 +146,38 @@ CHARTS = (
         subject=Subject("transformers", "llama"),
         built="LlamaModel",
         readings=(
-            reading("train", -1024, blocks=(Block(bytes=1024, operator="aten::cat", module="layers.0"),)),
+            reading("train", -1024, notes=("the books leave -1,024 B: in layers.0, kept by the model",)),
             Reading(mode="eval", reason="does not run in plain torch: ValueError: no"),
         ),
+    ),
+    Chart(
+        subject=Subject("transformers", "opt"),
+        built="OPTModel",
+        readings=(
+            reading(
+                "train",
+                None,
+                varies={"saved_bytes": (1024, 3072), "retained_bytes": (1024, 3072)},
+                unavailable=dict.fromkeys(("spared_bytes", "unaccounted_bytes"), "no two calls are alike"),
+            ),
+            reading("eval", notes=("a call changes rope",)),
+        ),
+    ),
+    Chart(
+        subject=Subject("transformers", "whisper"),
+        built="WhisperModel",
+        readings=(reading("train", 16, notes=("said",)), reading("eval", 16, notes=("said",))),
     ),
     Chart(subject=Subject("timm", "vit"), reason="took longer than 60 s"),
 )
 
 
 def atlas(*made: Chart) -> Atlas:
-    return Atlas(environment=environment(), command="python -m bench.atlas", charts=made)
+    runs = {
+        chart.subject.family: Run(environment=environment(), command="python -m bench.atlas")
+        for chart in made
+    }
+    return Atlas(runs=runs, charts=made)
 
 
 def test_the_page_counts_and_gives_reasons() -> None:
@@ -143,19 +186,36 @@ def test_the_page_counts_and_gives_reasons() -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line
     ]
 
-    assert ["transformers", "2", "2", "1", "1", "1", "0"] in rows
-    assert ["timm", "1", "0", "0", "0", "0", "1"] in rows
+    assert ["transformers", "4", "4", "1", "1", "1", "1", "0"] in rows
+    assert ["timm", "1", "0", "0", "0", "0", "0", "1"] in rows
+    assert ["took longer than 60 s", "1"] in rows
     assert ["bert", "BertModel", "4 KiB", *["2 KiB", "2.008 KiB", "balance"] * 2] in rows
-    assert ["llama", "LlamaModel", "0 B", "2 KiB", "1.008 KiB", "-1,024 B", "-", "-", "-"] in rows
+    assert ["llama", "LlamaModel", "0 B", "2 KiB", "2.008 KiB", "-1,024 B", "-", "-", "-"] in rows
     assert ["vit", "took longer than 60 s"] in rows
-    assert "- llama, train: -1,024 B; held: 1,024 B of aten::cat in layers.0" in page
+    assert "- llama, train: the books leave -1,024 B: in layers.0, kept by the model" in page
     assert "- llama, eval: does not run in plain torch: ValueError: no" in page
+    assert "- whisper, train and eval: said" in page
+
+
+def test_numbers_that_vary_are_ranges_and_spare_nothing_that_can_be_said() -> None:
+    page = in_markdown(atlas(*CHARTS))
+    row = next(line for line in page.splitlines() if line.startswith("| opt"))
+
+    assert [cell.strip() for cell in row.strip("|").split("|")][3:] == [
+        "1 KiB to 3 KiB",
+        "-",
+        "varies",
+        "2 KiB",
+        "2.008 KiB",
+        "balance",
+    ]
+    assert "- opt, train: no books: no two calls are alike" in page
 
 
 def test_a_later_chart_takes_the_place_of_an_earlier_one() -> None:
     later = Chart(subject=BERT, reason="later")
 
-    assert [found.reason for found in merged(CHARTS[:1], (CHARTS[2], later))] == [
+    assert [found.reason for found in merged(CHARTS[:1], (CHARTS[-1], later))] == [
         "took longer than 60 s",
         "later",
     ]
@@ -165,12 +225,12 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     asked: list[tuple[Subject, ...]] = []
     kept, page = tmp_path / "atlas.json", tmp_path / "atlas.md"
     kept.write_bytes(msgspec.json.encode(atlas(*CHARTS)))
-    monkeypatch.setattr("bench.atlas.sources.subjects", lambda _family, _only: (BERT, CHARTS[2].subject))
+    monkeypatch.setattr("bench.atlas.sources.subjects", lambda _family, _only: (BERT, CHARTS[-1].subject))
     monkeypatch.setattr(command, "chart_all", lambda todo, *_rest: asked.append(todo))
     for options in ({}, {"unmeasured": True}, {"again": True}):
         command.main(json=kept, markdown=page, **options)
 
-    assert asked == [(CHARTS[2].subject,), (BERT, CHARTS[2].subject)]
+    assert asked == [(CHARTS[-1].subject,), (BERT, CHARTS[-1].subject)]
     assert "llama" in page.read_text()
 
 

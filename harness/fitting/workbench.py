@@ -1,0 +1,355 @@
+"""One model to try candidates on: the only place that knows how this project builds, traces and times."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from random import Random
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.api import Comparison, compare
+from harness.fitting.levers.checkpointing import Checkpointing, normalises
+from harness.fitting.levers.freezing import all_but_biases, first_blocks
+from harness.fitting.levers.lever import Lever, LeverError, Training, Undo, apply_all
+from harness.fitting.levers.micro_batches import (
+    Dimensions,
+    MicroBatches,
+    grown_dimensions,
+    leading_dimensions,
+    split,
+)
+from harness.fitting.levers.precision import Precision
+from harness.fitting.levers.updating import Implementation, InBackward, Kind, make_optimizer
+from harness.measure.attribution import attribute_peak, lasting_bytes
+from harness.measure.clock import clock_for
+from harness.measure.inspection import refusing
+from harness.measure.observe import Observation, device_of_model
+from harness.measure.trace import Trace, trace
+from harness.record.fit import Allocator, Candidate, Weight
+from harness.record.measured import Case
+from harness.workload.blocks import find_blocks
+from harness.workload.model import Model, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.sources import build
+from harness.workload.step import Part, Step
+from harness.workload.tensors import tensors_in
+from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY, training_step
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The blocks of a model, and the parameters that are used before each.
+
+    Attributes:
+        paths: of blocks, in the order they run; empty where there are none.
+        before: one set of names more than there are paths.
+    """
+
+    paths: tuple[str, ...] = ()
+    before: tuple[frozenset[str], ...] = (frozenset(),)
+
+
+@dataclass(slots=True)
+class Workbench:
+    """A model that is built once, and the steps that candidates make of it.
+
+    Attributes:
+        entry: what builds the model.
+        case: device, dtype, batch and mode.
+        optimizer: its name.
+        seed: of weights and inputs.
+        with_batch_norm: micro-batches are run in spite of batch normalisation.
+        loss: of the model's output; None for the model's own.
+        passes: forward and backward passes of a whole batch so far, about.
+    """
+
+    entry: Entry
+    case: Case
+    optimizer: str
+    seed: int = 0
+    with_batch_norm: bool = False
+    loss: Callable[[object], torch.Tensor] | None = None
+    passes: float = 0.0
+    _models: dict[str, Model] = field(default_factory=dict)
+    _names: Names | None = None
+    _dimensions: Dimensions | None = None
+
+    def make(self) -> Model:
+        """Build the model anew.
+
+        Raises:
+            WorkloadError: it cannot be built.
+        """
+        with refusing(f"building {self.entry.name}"):
+            model = build(self.case, self.seed, self.entry)
+        return model if self.loss is None else replace(model, loss=self.loss)
+
+    def model(self, which: str = "tried") -> Model:
+        """Return one of the bench's own copies, built when it is first asked for."""
+        if which not in self._models:
+            self._models[which] = self.make()
+        return self._models[which]
+
+    def drop(self, which: str) -> None:
+        """Let go of a copy."""
+        self._models.pop(which, None)
+
+    @property
+    def names(self) -> Names:
+        """The model's blocks; none where it has no row of them."""
+        if self._names is None:
+            try:
+                with refusing("a forward pass"):
+                    found = find_blocks(self.model())
+                self._names = Names(found.paths, found.before)
+            except WorkloadError:
+                self.model()()  # a model that cannot run at all is refused here
+                self._names = Names()
+        return self._names
+
+    @property
+    def device(self) -> str:
+        """As torch takes it."""
+        return self.case.device
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """Which dimension of each input counts the examples.
+
+        Raises:
+            LeverError: it cannot be told.
+        """
+        if self._dimensions is None:
+            inputs = self.model().inputs
+            if self.entry.sized and self.case.batch_size > 1:
+                smaller = replace(self.case, batch_size=self.case.batch_size // 2)
+                with refusing("building a smaller batch"), torch.random.fork_rng(devices=[]):
+                    small = build(smaller, self.seed, self.entry).inputs
+                self._dimensions = grown_dimensions(small, inputs)
+            else:
+                self._dimensions = leading_dimensions(inputs, self.case.batch_size)
+        return self._dimensions
+
+    def normalises(self) -> bool:
+        """Tell whether batch normalisation is at work."""
+        return normalises(self.model().module)
+
+    def levers(self, candidate: Candidate) -> tuple[Lever, ...]:
+        """Return what a candidate is made of, in the order it is applied."""
+        names, module = self.names, self.model().module
+        found: list[Lever] = []
+        if candidate.frozen:
+            found.append(first_blocks(names.before[candidate.frozen], candidate.frozen, names.paths, module))
+        if candidate.biases_only:
+            found.append(all_but_biases(module))
+        if candidate.dtype:
+            found.append(Precision(candidate.dtype))
+        if candidate.optimizer:
+            found.append(Kind(candidate.optimizer))
+        if candidate.checkpointed:
+            paths = tuple(names.paths[index] for index in candidate.checkpointed)
+            blocks = [module.get_submodule(path) for path in paths]
+            found.append(Checkpointing(paths, normalises=any(map(normalises, blocks))))
+        if candidate.micro_batches > 1:
+            found.append(
+                MicroBatches(
+                    candidate.micro_batches,
+                    with_batch_norm=self.with_batch_norm and self.normalises(),
+                    scale=self._scale(candidate.micro_batches),
+                )
+            )
+        if candidate.update == "in backward":
+            found.append(InBackward())
+        elif candidate.update:
+            found.append(Implementation(candidate.update))
+        return tuple(found)
+
+    def _scale(self, number: int) -> float | None:
+        return self.loss_scales.get(number)
+
+    @property
+    def loss_scales(self) -> dict[int, float | None]:
+        """What the losses of parts are multiplied by; nothing is said of those that have to be divided."""
+        return self._scales
+
+    _scales: dict[int, float | None] = field(default_factory=dict)
+
+    def check_split(self, number: int) -> None:
+        """Check that the losses of parts make the loss of the whole: their mean does, or their sum.
+
+        Dropout is off meanwhile.
+
+        Raises:
+            LeverError: neither does, or a part cannot be run.
+        """
+        model = self.model()
+        modes = {child: child.training for child in model.module.modules()}
+        try:
+            model.module.eval()
+            with torch.no_grad(), refusing(f"a batch in {number} parts"):
+                whole = float(model.loss_of_forward())
+                parts = [
+                    float(replace(model, inputs=part).loss_of_forward())
+                    for part in split(model.inputs, self.dimensions, number)
+                ]
+        finally:
+            for child, mode in modes.items():
+                child.training = mode
+        self.passes += 2 / 3
+        near = _CLOSE.get(next((p.dtype for p in model.module.parameters()), torch.float32), 1e-3)
+        if abs(sum(parts) / number - whole) <= near * max(abs(whole), max(map(abs, parts))):
+            self._scales[number] = None
+        elif abs(sum(parts) - whole) <= near * max(abs(whole), sum(map(abs, parts))):
+            self._scales[number] = 1.0
+        else:
+            raise LeverError(
+                "the loss of a batch is neither the mean nor the sum of the losses of its parts, so that their"
+                " gradients do not add up to its own"
+            )
+
+    @contextmanager
+    def prepared(self, candidate: Candidate, which: str = "tried") -> Iterator[Step]:
+        """Give a candidate's step on one of the copies, and put everything back.
+
+        Raises:
+            LeverError: a lever cannot be applied.
+        """
+        model = self.model(which)
+        trainable = [p for p in model.module.parameters() if p.requires_grad]
+        if not trainable:
+            raise WorkloadError("no parameter is trainable, so there is no training step to fit")
+        training = Training(
+            model.module,
+            make_optimizer(self.optimizer, trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+            model.autocast,
+        )
+        levers = self.levers(candidate)
+        undo: Undo = apply_all(levers, training)
+        try:
+            scale = next((one.scale for one in levers if isinstance(one, MicroBatches)), None)
+            yield self._step(model, training, scale)
+        finally:
+            undo()
+            for parameter in model.module.parameters():
+                parameter.grad = None
+
+    def _step(self, model: Model, training: Training, scale: float | None) -> Step:
+        inputs = model.inputs
+        if training.casts_inputs is not None:
+            inputs = _cast(inputs, training.casts_inputs)
+        changed = replace(model, inputs=inputs, autocast=training.autocast)
+        if training.micro_batches == 1:
+            return training_step(changed, training.optimizer)
+        parts = split(inputs, self.dimensions, training.micro_batches)
+        return accumulating_step(changed, training, parts, scale)
+
+    def observe(self, candidate: Candidate) -> int:
+        """Run a candidate's step twice; return the peak of the second, what outlives it included, in bytes.
+
+        Raises:
+            WorkloadError: it cannot be run; OutOfMemoryError where memory was too small.
+        """
+        with refusing("the step"), self.prepared(candidate) as step:
+            self.passes += self.cost(candidate) * 2
+            above = Observation(step).levels.peak_bytes()
+            return lasting_bytes(step) + above
+
+    def cost(self, candidate: Candidate) -> float:
+        """Return the passes of a whole batch that one step of a candidate takes, about."""
+        blocks = max(1, len(self.names.paths))
+        return 1 + len(candidate.checkpointed) / blocks / 3
+
+    def weigh(self, candidate: Candidate) -> tuple[Weight, ...]:
+        """Return what a candidate's memory is made of at its peak, largest first."""
+        with refusing("the step"), self.prepared(candidate) as step:
+            step()
+            self.passes += self.cost(candidate) * 3
+            found = attribute_peak(step, device_of_model(step.model), warm=True)
+        sizes: dict[str, int] = {}
+        for share in found.shares:
+            sizes[share.category] = sizes.get(share.category, 0) + share.bytes
+        return tuple(Weight(name, size) for name, size in sorted(sizes.items(), key=lambda item: -item[1]))
+
+    def allocator(self, candidate: Candidate) -> Allocator | None:
+        """Return what a device's allocator adds to a candidate's bytes; None on the CPU."""
+        with refusing("the step"), self.prepared(candidate) as step:
+            seen = Observation(step)
+            if seen.device is None or seen.statistics is None:
+                return None
+            told = seen.statistics
+            return Allocator(
+                rounding=told.allocated_peak_bytes() - told.peak_bytes(),
+                workspace=seen.device.workspace_bytes,
+                reserved=told.reserved_peak_bytes(),
+            )
+
+    def record(self, stretches: Sequence[Callable[[], object]], step: Step) -> Trace:
+        """Return the trace of stretches of a step that has run before."""
+        return trace(stretches, device=device_of_model(step.model), warm=True)
+
+    def time(self, candidate: Candidate, budget: float) -> Comparison:
+        """Time a candidate against the untouched step, each on a copy of its own, in one block.
+
+        Raises:
+            WorkloadError: it cannot be run.
+        """
+        with (
+            refusing("timing both steps"),
+            self.prepared(Candidate(), "untouched") as reference,
+            self.prepared(candidate) as step,
+        ):
+            clock = clock_for(self.device)
+            costs = []
+            for one in (reference, step):
+                one()
+                start = clock()
+                one()
+                costs.append(clock() - start)
+            found = compare(
+                reference, step, max(budget, _LEAST_ROUNDS * sum(costs)), seed=self.seed, clock=clock
+            )
+            steps = 4 + 2 * found.rounds * max(1, found.calls)
+            self.passes += steps
+            return found
+
+
+_LEAST_ROUNDS = 4  # of long steps, both sides; fewer say nothing
+_CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
+
+
+def accumulating_step(
+    model: Model, training: Training, inputs: Sequence[Any], scale: float | None
+) -> Step:
+    """Build a step that runs the parts of a batch one by one and adds up their gradients."""
+    optimizer = training.optimizer
+    factor = 1 / len(inputs) if scale is None else scale
+    parts = [replace(model, inputs=each) for each in inputs]
+
+    def accumulate() -> None:
+        for part in parts:
+            (part.loss_of_forward() * factor).backward()  # type: ignore[no-untyped-call]
+
+    def update() -> None:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return Step(
+        (Part("micro-batches", accumulate), Part("optimizer", update)),
+        model,
+        model.loss_of_forward,
+        optimizer,
+    )
+
+
+def _cast(inputs: Any, dtype: torch.dtype) -> Any:
+    """Return inputs whose floating-point tensors are of another dtype."""
+    if isinstance(inputs, dict):
+        return {name: _cast(item, dtype) for name, item in inputs.items()}
+    if isinstance(inputs, (tuple, list)) and not hasattr(inputs, "_fields"):
+        return type(inputs)(_cast(item, dtype) for item in inputs)
+    if isinstance(inputs, torch.Tensor) and inputs.is_floating_point():
+        return inputs.to(dtype)
+    return inputs

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import Comparison as Comparison
     from harness.api import compare as compare
+    from harness.fitting.door import fit as fit
+    from harness.fitting.plan import Plan as Plan
     from harness.measure.observe import Ledger as Ledger
     from harness.measure.observe import ledger as ledger
     from harness.measuring import Measurement as Measurement
@@ -20,6 +22,8 @@ _LAZY = {
     "compare": "harness.api",
     "Ledger": "harness.measure.observe",
     "ledger": "harness.measure.observe",
+    "fit": "harness.fitting.door",
+    "Plan": "harness.fitting.plan",
     "Model": "harness.workload.model",
     "Measurement": "harness.measuring",
     "measure_model": "harness.measuring",

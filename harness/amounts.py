@@ -7,6 +7,7 @@ from harness.errors import HarnessError
 _SIZES = {"": 1, "B": 1}
 _SIZES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
 _SIZES |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
+_BARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT])\s*")  # a unit that two sizes go by
 
 
 def parse_bytes(text: str) -> int:
@@ -20,6 +21,11 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     size = float(match.group(1)) * _SIZES.get(match.group(2), 0) if match else 0
+    if bare := _BARE.fullmatch(text):
+        number, letter = bare.group(1), bare.group(2).upper()
+        raise HarnessError(
+            f"{text!r} can be read in two ways; write {number}{letter}iB (of 1024) or {number}{letter}B (of 1000)"
+        )
     if size < 1:
         raise HarnessError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")
     return int(size)

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands.fit import fit
+
 app = typer.Typer(
     name="harness",
     help="What recording gradients costs your PyTorch model, in time and in exact bytes.",
@@ -19,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(fit)
 
 RunFiles = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="run files")]
 

@@ -167,10 +167,15 @@ def start_study(
         floor=DRAWN_FLOOR,
         complete=False,
     )
-    return Study(_entry(target, inputs), plan, watch, run, began)
+    return Study(entry_of_target(target, inputs), plan, watch, run, began)
 
 
-def _entry(target: Target, inputs: object) -> Entry:
+def entry_of_target(target: Target, inputs: object) -> Entry:
+    """Return what builds a target: a name, a `Model`, a module with its inputs, or a factory.
+
+    Raises:
+        WorkloadError: it is none of these, or cannot be found.
+    """
     if isinstance(target, str):
         entry = resolve(target)
         if target.partition(":")[0] in SOURCES:

@@ -76,6 +76,7 @@ class Workbench:
     _models: dict[str, Model] = field(default_factory=dict)
     _names: Names | None = None
     _dimensions: Dimensions | None = None
+    _scales: dict[int, float | None] = field(default_factory=dict)
 
     def make(self) -> Model:
         """Build the model anew.
@@ -158,7 +159,8 @@ class Workbench:
                 MicroBatches(
                     candidate.micro_batches,
                     with_batch_norm=self.with_batch_norm and self.normalises(),
-                    scale=self._scale(candidate.micro_batches),
+                    scale=self._scales.get(candidate.micro_batches),
+                    dimension=next((d for d in self.dimensions if d is not None), 0),
                 )
             )
         if candidate.update == "in backward":
@@ -166,16 +168,6 @@ class Workbench:
         elif candidate.update:
             found.append(Implementation(candidate.update))
         return tuple(found)
-
-    def _scale(self, number: int) -> float | None:
-        return self.loss_scales.get(number)
-
-    @property
-    def loss_scales(self) -> dict[int, float | None]:
-        """What the losses of parts are multiplied by; nothing is said of those that have to be divided."""
-        return self._scales
-
-    _scales: dict[int, float | None] = field(default_factory=dict)
 
     def check_split(self, number: int) -> None:
         """Check that the losses of parts make the loss of the whole: their mean does, or their sum.
@@ -237,14 +229,22 @@ class Workbench:
                 parameter.grad = None
 
     def _step(self, model: Model, training: Training, scale: float | None) -> Step:
-        inputs = model.inputs
-        if training.casts_inputs is not None:
-            inputs = _cast(inputs, training.casts_inputs)
+        inputs = self.cast(model.inputs, training)
         changed = replace(model, inputs=inputs, autocast=training.autocast)
         if training.micro_batches == 1:
             return training_step(changed, training.optimizer)
         parts = split(inputs, self.dimensions, training.micro_batches)
         return accumulating_step(changed, training, parts, scale)
+
+    @staticmethod
+    def cast(inputs: Any, training: Training) -> Any:
+        """Return inputs in the dtype that a training step asks for."""
+        return inputs if training.casts_inputs is None else _cast(inputs, training.casts_inputs)
+
+    def floor(self) -> int:
+        """Return the bytes that are there before anything is trained: parameters, buffers and inputs."""
+        model = self.model()
+        return lasting_bytes(Step((), model, model.loss_of_forward))
 
     def observe(self, candidate: Candidate) -> int:
         """Run a candidate's step twice; return the peak of the second, what outlives it included, in bytes.

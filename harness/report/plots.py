@@ -19,21 +19,21 @@ from harness.judge.compare import Contrast
 from harness.record.schema import Allocated
 from harness.report.study import Point
 
-_INK = "#010203"  # stands for the page's text colour, and is nobody's choice of one
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7500", "#56b4e9")  # Okabe and Ito, all mid-tone
+INK = "#010203"  # stands for the page's text colour, and is nobody's choice of one
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7500", "#56b4e9")  # Okabe and Ito, all mid-tone
 _DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _MARKERS = ("o", "s", "^", "D", "v", "x")
 _WIDTH = 4.2  # inches: text then has its size in a phone's width too
 _MOST_STEPS = 2000  # of a line; more are thinner than it
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": 9,
     "font.family": "sans-serif",
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -44,21 +44,21 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
     shown = [found for found in contrasts if found.judgement.ratio and not found.control]
     if not shown:
         return ""
-    with rc_context(_SETTINGS):
-        figure, axes = _figure(0.9 + 0.28 * len(shown))
+    with rc_context(SETTINGS):
+        figure, axes = figure_of(0.9 + 0.28 * len(shown))
         axes.axvspan(1 - floor, 1 + floor, color="#888888", alpha=0.25, linewidth=0)
-        axes.axvline(1, color=_INK, linewidth=0.8)
+        axes.axvline(1, color=INK, linewidth=0.8)
         for row, found in enumerate(shown):
             judged = found.judgement
             if judged.low is not None and judged.high is not None:
-                axes.plot([judged.low, judged.high], [row, row], color=_COLOURS[0], linewidth=2)
+                axes.plot([judged.low, judged.high], [row, row], color=COLOURS[0], linewidth=2)
             # Hollow where there is no interval: a first impression, not a result.
-            inside = _COLOURS[0] if judged.low is not None and judged.high is not None else "none"
+            inside = COLOURS[0] if judged.low is not None and judged.high is not None else "none"
             axes.plot(
                 [judged.ratio or math.nan],
                 [row],
                 marker="o",
-                color=_COLOURS[0],
+                color=COLOURS[0],
                 markerfacecolor=inside,
                 markersize=5,
             )
@@ -67,18 +67,18 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(5))
         # Of the figure, not of the axes, from under which it would stick out where arms have long names.
         figure.supxlabel("time / reference's time (median, 99 % interval)", fontsize=9)
-        return _svg(figure, f"ratio {shown[0].case}")
+        return svg_of(figure, f"ratio {shown[0].case}")
 
 
 def curve_plot(points: Sequence[Point], name: str) -> str:
     """Return saved bytes, the step's peak and its time against the number of frozen blocks."""
     timed = [point for point in points if not math.isnan(point.seconds)]
-    with rc_context(_SETTINGS):
+    with rc_context(SETTINGS):
         figure = Figure(figsize=(_WIDTH, 4.2 if timed else 2.6), layout="constrained")
         above = figure.subplots(2 if timed else 1, 1, sharex=True, squeeze=False)[:, 0]
         frozen = [point.frozen for point in points]
         memory = above[0]
-        scale, unit = _scale(max(point.peak for point in points))
+        scale, unit = scale_of(max(point.peak for point in points))
         for index, (label, values) in enumerate(
             (
                 ("peak of a step", [point.peak for point in points]),
@@ -89,7 +89,7 @@ def curve_plot(points: Sequence[Point], name: str) -> str:
                 frozen,
                 [value / scale for value in values],
                 label=label,
-                color=_COLOURS[index],
+                color=COLOURS[index],
                 linestyle=_DASHES[index],
                 marker=_MARKERS[index],
                 markersize=4,
@@ -101,7 +101,7 @@ def curve_plot(points: Sequence[Point], name: str) -> str:
             _draw_times(above[1], timed)
         above[-1].set_xlabel("first blocks frozen")
         above[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-        return _svg(figure, f"curve {name}")
+        return svg_of(figure, f"curve {name}")
 
 
 def _draw_times(axes: Axes, points: Sequence[Point]) -> None:
@@ -109,24 +109,24 @@ def _draw_times(axes: Axes, points: Sequence[Point]) -> None:
     axes.plot(
         [point.frozen for point in points],
         [1e3 * point.seconds if point.ratio is None else 1e3 * reference * point.ratio for point in points],
-        color=_COLOURS[2],
+        color=COLOURS[2],
         marker="^",
         markersize=4,
     )
     for point in points:
         if point.low is not None and point.high is not None:
             ends = [1e3 * reference * point.low, 1e3 * reference * point.high]
-            axes.plot([point.frozen, point.frozen], ends, color=_INK, linewidth=1)
+            axes.plot([point.frozen, point.frozen], ends, color=INK, linewidth=1)
     axes.set_ylabel("ms a step")
     axes.set_ylim(bottom=0)
 
 
 def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
     """Return allocated bytes over one step, the arms on one axis, the parts of the first arm marked."""
-    with rc_context(_SETTINGS):
-        figure, axes = _figure(3.0)
-        scale, unit = _scale(max((max(line.levels, default=0) for _, line in arms), default=0))
-        for (label, line), colour, dash in zip(arms, cycle(_COLOURS), cycle(_DASHES)):
+    with rc_context(SETTINGS):
+        figure, axes = figure_of(3.0)
+        scale, unit = scale_of(max((max(line.levels, default=0) for _, line in arms), default=0))
+        for (label, line), colour, dash in zip(arms, cycle(COLOURS), cycle(_DASHES)):
             times, levels = _thinned(line)
             axes.step(
                 [1e3 * time for time in times],
@@ -140,13 +140,13 @@ def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
         first = arms[0][1]
         top = axes.get_ylim()[1]
         for start, part in zip(first.marks, first.parts, strict=False):
-            axes.axvline(1e3 * start, color=_INK, linewidth=0.6, linestyle=":")
+            axes.axvline(1e3 * start, color=INK, linewidth=0.6, linestyle=":")
             axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel("ms under the profiler")
         axes.set_ylabel(f"{unit} above the step's start")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-        return _svg(figure, f"timeline {name}")
+        return svg_of(figure, f"timeline {name}")
 
 
 def _thinned(line: Allocated) -> tuple[list[float], list[int]]:
@@ -168,10 +168,10 @@ def _thinned(line: Allocated) -> tuple[list[float], list[int]]:
 
 def scaling_plot(series: Sequence[tuple[str, Sequence[tuple[int, int]]]], name: str) -> str:
     """Return peak bytes against batch size, a line an arm, each given as batch size and bytes."""
-    with rc_context(_SETTINGS):
-        figure, axes = _figure(2.8)
-        scale, unit = _scale(max(peak for _, line in series for _, peak in line))
-        styles = zip(cycle(_COLOURS), cycle(_DASHES), cycle(_MARKERS))
+    with rc_context(SETTINGS):
+        figure, axes = figure_of(2.8)
+        scale, unit = scale_of(max(peak for _, line in series for _, peak in line))
+        styles = zip(cycle(COLOURS), cycle(_DASHES), cycle(_MARKERS))
         for (label, line), (colour, dash, marker) in zip(series, styles):  # noqa: B905
             sizes, peaks = [size for size, _ in line], [peak / scale for _, peak in line]
             axes.plot(sizes, peaks, label=label, color=colour, linestyle=dash, marker=marker, markersize=4)
@@ -180,22 +180,24 @@ def scaling_plot(series: Sequence[tuple[str, Sequence[tuple[int, int]]]], name: 
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-        return _svg(figure, f"scaling {name}")
+        return svg_of(figure, f"scaling {name}")
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def figure_of(height: float) -> tuple[Figure, Axes]:
+    """Return a figure of the page's width, so many inches high, and its axes."""
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     return figure, figure.subplots()
 
 
-def _scale(largest: float) -> tuple[float, str]:
+def scale_of(largest: float) -> tuple[float, str]:
+    """Return the unit for bytes up to a largest, and its size."""
     for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
         if largest >= 1024**power:
             return float(1024**power), unit
     return 1.0, "B"
 
 
-def _svg(figure: Figure, salt: str) -> str:
+def svg_of(figure: Figure, salt: str) -> str:
     """Return a figure as an element to be put into a page; the salt keeps its ids apart from others'."""
     written = io.StringIO()
     with rc_context({"svg.hashsalt": salt}):
@@ -207,6 +209,6 @@ def _svg(figure: Figure, salt: str) -> str:
     # The figure's own white ground would stay white in a dark page.
     element = re.sub(r'(<g id="(?:patch_1|patch_2)">\s*<path [^>]*?style="fill: )#ffffff', r"\1none", element)
     element = re.sub(r' (?:width|height)="[\d.]+pt"', "", element, count=2)
-    return element.replace(_INK, "currentColor").replace(
+    return element.replace(INK, "currentColor").replace(
         "<svg ", f'<svg role="img" aria-label="{salt.partition(" ")[0]}" ', 1
     )

@@ -19,11 +19,13 @@ class MicroBatches:
         number: of parts.
         with_batch_norm: run them also where batch normalisation would see the parts one by one.
         scale: what the loss of a part is multiplied by; None for 1 / number.
+        dimension: of the first input, which counts the examples.
     """
 
     number: int
     with_batch_norm: bool = False
     scale: float | None = None
+    dimension: int = 0
 
     @property
     def gives_up(self) -> str:
@@ -34,8 +36,9 @@ class MicroBatches:
     def lines(self) -> tuple[str, ...]:
         """A training step."""
         scaled = f" / {self.number}" if self.scale is None else ""
+        along = f", dim={self.dimension}" if self.dimension else ""
         return (
-            f"for part, target in zip(inputs.chunk({self.number}), targets.chunk({self.number})):",
+            f"for part, target in zip(inputs.chunk({self.number}{along}), targets.chunk({self.number})):",
             f"    (loss_fn(model(part), target){scaled}).backward()",
             "optimizer.step()",
             "optimizer.zero_grad(set_to_none=True)",

@@ -1,0 +1,279 @@
+"""What a search for a step that fits has found, as text: the answer first, then what was run."""
+
+import statistics
+import textwrap
+from collections.abc import Sequence
+
+import msgspec
+from tabulate import tabulate
+
+from harness.record.fit import Candidate, Search, Trial
+from harness.report.units import quantity
+
+WIDTH = 80
+_MOST_ROWS = 14
+
+
+def fit_text(found: Search, *, verbose: bool = False) -> str:
+    """Return the answer, the table of what was run, and the lines to paste, for a terminal.
+
+    Args:
+        found: by the search.
+        verbose: also every part of the memory, and the levers that were left out.
+    """
+    parts = [textwrap.fill(answer(found), WIDTH)]
+    parts += [textwrap.fill(line, WIDTH) for line in more_sentences(found)]
+    parts += ["", table(found, _MOST_ROWS if not verbose else len(found.trials))]
+    if found.lines:
+        parts += ["", "To paste:", "", *(f"    {line}" for line in found.lines)]
+    if verbose:
+        parts += ["", *(textwrap.fill(note, WIDTH) for note in found.notes)]
+        parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in found.weights)]
+    parts += ["", closing(found)]
+    return "\n".join(parts)
+
+
+def answer(found: Search) -> str:
+    """Return whether it fits, by what, at what cost, in one sentence."""
+    untouched = found.untouched
+    if found.limit is None:
+        return _frontier_answer(found)
+    limit = quantity(found.limit, "B")
+    plan = found.plan
+    if plan is None:
+        least = found.least
+        if least is None or least.peak is None:
+            return f"nothing fits {limit}: nothing could be run: {untouched.reason}."
+        largest = ", ".join(f"{one.name} {quantity(one.bytes, 'B')}" for one in found.weights[:2])
+        return (
+            f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} with"
+            f" {in_words(least.candidate, found)}; most of it is {largest}{_allowing(found)}."
+        )
+    if plan.candidate == Candidate():
+        return (
+            f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
+        )
+    lost = _sacrifices(plan.candidate, found)
+    gives = f"given up: {'; '.join(lost)}" if lost else "nothing of the mathematics is given up"
+    return (
+        f"fits {limit}: {in_words(plan.candidate, found)}: peak {quantity(plan.peak or 0, 'B')}"
+        f" ({_share(plan, found)}), step {cost(plan)}; {gives}."
+    )
+
+
+def _frontier_answer(found: Search) -> str:
+    least = found.least
+    untouched = found.untouched
+    if least is None or least.peak is None:
+        return f"nothing could be run: {untouched.reason}."
+    as_is = (
+        f"peak {quantity(untouched.peak, 'B')} as it is" if untouched.peak is not None else untouched.reason
+    )
+    return (
+        f"{found.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
+        f" ({_share(least, found)}), step {cost(least)}, with {in_words(least.candidate, found)}."
+    )
+
+
+def more_sentences(found: Search) -> list[str]:
+    """Return what else the answer needs: the proof, what freezing alone does, what hooks take away."""
+    said = []
+    if found.proof is not None:
+        said.append(f"Proof: {found.proof.sentence}.")
+    alone = _freezing_alone(found)
+    if alone is not None:
+        said.append(
+            f"Or freeze alone: {in_words(alone.candidate, found)}:"
+            f" peak {quantity(alone.peak or 0, 'B')}, step {cost(alone)}."
+        )
+    if found.plan is not None and found.plan.candidate.update == "in backward":
+        said.append("Gradients are gone when backward returns: they cannot be clipped by their norm.")
+    if found.plan is not None and found.plan.candidate.micro_batches > 1:
+        said.append("Dropout draws other masks for each part than for the whole batch.")
+    if found.allocator is not None:
+        one = found.allocator
+        said.append(
+            f"The allocator adds {quantity(one.rounding, 'B')} by rounding, and a workspace of"
+            f" {quantity(one.workspace, 'B')}; {quantity(one.reserved, 'B')} were reserved in all."
+        )
+    return said
+
+
+def table(found: Search, most: int) -> str:
+    """Return what was run, by peak: bytes, time against the untouched step, what was expected."""
+    ran = sorted(
+        (trial for trial in found.trials if trial.peak is not None), key=lambda t: -(t.peak or 0)
+    )
+    out = [trial for trial in found.trials if trial.peak is None]
+    shown = ran[:most]
+    rows = [
+        [
+            mark(trial, found),
+            in_words(trial.candidate, found, short=True),
+            quantity(trial.peak or 0, "B"),
+            _share(trial, found),
+            cost(trial, short=True),
+            "-" if trial.error is None else f"{trial.error:+.1%}",
+        ]
+        for trial in shown
+    ]
+    text = tabulate(
+        rows,
+        headers=["", "levers", "peak", "", "time", "expected"],
+        colalign=("left", "left", "right", "right", "right", "right"),
+        tablefmt="simple",
+        disable_numparse=True,
+        maxcolwidths=[None, 34, None, None, None, None],
+    )
+    more = [f"{len(ran) - len(shown)} more were run"] if len(ran) > len(shown) else []
+    return "\n".join([text, *more, *(_out(trial, found) for trial in out)])
+
+
+def mark(trial: Trial, found: Search) -> str:
+    """Return what a trial is: "*" the plan, "!" above the limit, "~" gives something up."""
+    if trial == found.plan:
+        return "*"
+    if found.limit is not None and (trial.peak is None or trial.peak > found.limit):
+        return "!"
+    return "~" if _sacrifices(trial.candidate, found) else ""
+
+
+def closing(found: Search) -> str:
+    """Return how the numbers came to be."""
+    errors = [abs(trial.error) for trial in found.trials if trial.error is not None]
+    off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
+    return textwrap.fill(
+        f"{found.setting}; {len(found.trials)} candidates run{off}; about {found.passes:.0f} steps,"
+        f" {found.took_s:.0f} s. * plan  ! over the limit  ~ gives something up",
+        WIDTH,
+    )
+
+
+def fit_json(found: Search) -> str:
+    """Return everything as JSON, with the answer and the rows in words."""
+    told = {
+        "answer": answer(found),
+        "fits": found.plan is not None,
+        **msgspec.to_builtins(found),
+        "plan_in_words": "" if found.plan is None else in_words(found.plan.candidate, found),
+    }
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+
+
+def in_words(candidate: Candidate, found: Search, *, short: bool = False) -> str:
+    """Return a candidate's levers; blocks are counted from 1, and named unless it is to be short."""
+    blocks = len(found.blocks)
+    said = []
+    if candidate.dtype:
+        said.append("autocast to bfloat16" if candidate.dtype == "autocast" else "all in bfloat16")
+    if candidate.optimizer:
+        said.append(f"train with {candidate.optimizer}")
+    if candidate.biases_only:
+        said.append("train biases only")
+    if candidate.frozen:
+        names = "" if short else _names(found.blocks[: candidate.frozen])
+        said.append(f"freeze {_numbers(range(candidate.frozen))} of {blocks}{names}")
+    if candidate.checkpointed:
+        names = "" if short else _names([found.blocks[index] for index in candidate.checkpointed])
+        said.append(f"checkpoint {_numbers(candidate.checkpointed)} of {blocks}{names}")
+    if candidate.micro_batches > 1:
+        each = found.batch_size // candidate.micro_batches
+        said.append(f"{candidate.micro_batches} micro-batches of {each}")
+    if candidate.update:
+        optimizer = (candidate.optimizer or found.setting.partition(",")[0]).partition(" ")[0]
+        steps = {"in backward": "step in the backward pass"}
+        said.append(steps.get(candidate.update, f"{optimizer} {candidate.update}"))
+    return ", ".join(said) or "as it is"
+
+
+def cost(trial: Trial, *, short: bool = False) -> str:
+    """Return a trial's time against the untouched step: percent, with the interval where there is one.
+
+    >>> cost(Trial(Candidate(), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
+    '21 % slower (18 to 24)'
+    """
+    if trial.candidate == Candidate():
+        return "as before"
+    if trial.ratio is None:
+        return "-" if short else "not timed"
+    percent = 100 * (trial.ratio - 1)
+    if short:
+        decided = "" if trial.verdict in {"better", "worse", "same"} else " ?"
+        return f"{percent:+.0f} %{decided}"
+    word = "slower" if percent >= 0 else "faster"
+    if trial.low is None or trial.high is None:
+        return f"about {abs(percent):.0f} % {word} ({trial.verdict})"
+    ends = sorted((100 * (trial.low - 1), 100 * (trial.high - 1)))
+    if percent < 0:
+        ends = sorted(-end for end in ends)
+    undecided = "" if trial.verdict in {"better", "worse", "same"} else f", {trial.verdict}"
+    return f"{abs(percent):.0f} % {word} ({ends[0]:.0f} to {ends[1]:.0f}{undecided})"
+
+
+def _sacrifices(candidate: Candidate, found: Search) -> list[str]:
+    """Return what of the mathematics a candidate gives up."""
+    said = []
+    if candidate.dtype:
+        said.append("precision")
+    if candidate.optimizer:
+        said.append(f"{found.setting.partition(',')[0]}")
+    if candidate.biases_only:
+        said.append("training all but biases")
+    if candidate.frozen:
+        said.append(f"training {_numbers(range(candidate.frozen))}")
+    if candidate.micro_batches > 1 and "batchnorm" in found.allowed:
+        said.append("batch statistics over the whole batch, where BatchNorm takes them")
+    return said
+
+
+def _allowing(found: Search) -> str:
+    left = [word for word in ("freeze", "dtype", "optimizer") if word not in found.allowed]
+    return f"; --allow {','.join(left)} would try more" if left else ""
+
+
+def _freezing_alone(found: Search) -> Trial | None:
+    """Return the trial that freezes fewest blocks with no other lever and fits."""
+    if found.limit is None:
+        return None
+    fitting = [
+        trial
+        for trial in found.trials
+        if trial != found.plan
+        and trial.candidate.frozen
+        and trial.candidate == Candidate(frozen=trial.candidate.frozen)
+        and trial.peak is not None
+        and trial.peak <= found.limit
+    ]
+    return min(fitting, key=lambda trial: trial.candidate.frozen, default=None)
+
+
+def _share(trial: Trial, found: Search) -> str:
+    if not trial.peak or not found.untouched.peak:
+        return ""
+    return f"{100 * trial.peak / found.untouched.peak:.0f} %"
+
+
+def _out(trial: Trial, found: Search) -> str:
+    return textwrap.shorten(f"out: {in_words(trial.candidate, found, short=True)}: {trial.reason}", WIDTH)
+
+
+def _names(paths: Sequence[str]) -> str:
+    return f" ({paths[0]})" if len(paths) == 1 else f" ({paths[0]} to {paths[-1]})"
+
+
+def _numbers(blocks: Sequence[int]) -> str:
+    """Return blocks by number, counted from 1: "block 3", "blocks 3 to 12", "blocks 1, 3, 5".
+
+    >>> _numbers((0, 1, 2, 5))
+    'blocks 1 to 3, 6'
+    """
+    runs: list[list[int]] = []
+    for block in blocks:
+        if runs and block == runs[-1][1] + 1:
+            runs[-1][1] = block
+        else:
+            runs.append([block, block])
+    said = [
+        f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs
+    ]
+    return f"block{'s' if len(blocks) > 1 else ''} {', '.join(said)}"

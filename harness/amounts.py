@@ -24,7 +24,8 @@ def parse_bytes(text: str) -> int:
     if bare := _BARE.fullmatch(text):
         number, letter = bare.group(1), bare.group(2).upper()
         raise HarnessError(
-            f"{text!r} can be read in two ways; write {number}{letter}iB (of 1024) or {number}{letter}B (of 1000)"
+            f"{text!r} can be read in two ways; write {number}{letter}iB (powers of 1024) or"
+            f" {number}{letter}B (powers of 1000)"
         )
     if size < 1:
         raise HarnessError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")

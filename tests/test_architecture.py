@@ -24,6 +24,19 @@ MAY_IMPORT = {
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "calibration": {"errors", "record", "judge", "workload", "measure", "api", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", ""},
+    "fitting": {
+        "errors",
+        "record",
+        "judge",
+        "report",
+        "workload",
+        "measure",
+        "amounts",
+        "api",
+        "measuring",
+        "",
+    },
+    "commands": {"errors", "record", "report", "amounts", "fitting", ""},
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "amounts", ""},
 }
 WITHOUT_TORCH = ("record", "judge", "report")

@@ -33,7 +33,7 @@ def fit(  # noqa: PLR0917 (typer makes an option of every argument)
     ] = "",
     budget: Annotated[
         float, typer.Option(help="seconds of timing for a finalist and the untouched step; 0 for bytes alone")
-    ] = 0.5,
+    ] = 2.0,
     threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 1,
     seed: Annotated[int, typer.Option(help="of weights, inputs and order")] = 0,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="all that was run and left out")] = False,  # noqa: FBT002 (a flag)
@@ -46,7 +46,8 @@ def fit(  # noqa: PLR0917 (typer makes an option of every argument)
     from harness.record.store import replace_file
     from harness.report.fit import fit_text
 
-    bytes_ = parse_bytes(limit) if limit is not None else None  # before torch is imported
+    if limit is not None:
+        parse_bytes(limit)  # a mistake is told before torch is imported
     if threads < 0:
         raise HarnessError(f"{threads} threads cannot run; give 0 (torch's own choice) or more")
     import torch
@@ -57,7 +58,7 @@ def fit(  # noqa: PLR0917 (typer makes an option of every argument)
         torch.set_num_threads(threads)
     plan = search(
         target,
-        limit=bytes_,
+        limit=limit,
         allow=allow,
         optimizer=optimizer,
         device=device,

@@ -21,15 +21,18 @@ class Prospect:
     seconds: float
 
     @property
-    def kind(self) -> tuple[int, str, bool]:
+    def kind(self) -> tuple[int, bool, bool]:
         """What kind of levers it pulls, whatever the blocks."""
-        return (self.candidate.micro_batches, self.candidate.update, bool(self.candidate.checkpointed))
+        candidate = self.candidate
+        return (candidate.micro_batches, candidate.update == "in backward", bool(candidate.checkpointed))
 
     @property
     def rank(self) -> tuple[tuple[int, int, bool, int], float]:
         """What sorts: that which gives up least, then that which is quickest."""
         pulled = (
-            (self.candidate.micro_batches > 1) + bool(self.candidate.checkpointed) + bool(self.candidate.update)
+            (self.candidate.micro_batches > 1)
+            + bool(self.candidate.checkpointed)
+            + bool(self.candidate.update)
         )
         return (self.candidate.sacrifice, self.seconds * (1 + _A_LEVER * pulled))
 
@@ -67,7 +70,7 @@ def _updates(pieces: Pieces) -> list[str]:
 
 def best_of_each_kind(pool: Iterable[Prospect], limit: float, most: int) -> list[Prospect]:
     """Return the first of each kind that is expected within a limit, of those that give up least."""
-    found: dict[tuple[int, str, bool], Prospect] = {}
+    found: dict[tuple[int, bool, bool], Prospect] = {}
     least = None
     for one in pool:
         if one.peak > limit:

@@ -10,6 +10,8 @@ import torch
 
 from harness.amounts import parse_bytes
 from harness.errors import HarnessError
+from harness.fitting.levers.lever import Lever
+from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
 from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
@@ -18,7 +20,7 @@ from harness.fitting.workbench import Workbench
 from harness.measure.device import device_of, prepare
 from harness.measure.torch_compat import check_device
 from harness.measuring import Target, entry_of_target
-from harness.record.fit import Candidate, Search, Trial
+from harness.record.fit import Allocator, Candidate, Proof, Search, Trial
 from harness.record.measured import Case
 from harness.workload.factory import Copying
 from harness.workload.losses import find_loss
@@ -39,7 +41,7 @@ def fit(
     dtype: str = "float32",
     batch_size: int = 0,
     loss: str | Callable[[object], torch.Tensor] = "",
-    budget: float = 0.5,
+    budget: float = 2.0,
     seed: int = 0,
     say: Say = lambda _line: None,
 ) -> Plan:
@@ -76,11 +78,17 @@ def fit(
     bench.loss = (find_loss(loss) if isinstance(loss, str) else loss) if loss else None
     bench.with_batch_norm = "batchnorm" in allowed
     with _random_state_kept(device):
-        return _found(bench, bytes_, allowed, budget, say, began)
+        return _found(bench, bytes_, allowed, budget, say, began=began, asked=_asked(limit))
 
 
-def _found(
-    bench: Workbench, limit: int | None, allowed: tuple[str, ...], budget: float, say: Say, began: float
+def _found(  # noqa: PLR0917
+    bench: Workbench,
+    limit: int | None,
+    allowed: tuple[str, ...],
+    budget: float,
+    say: Say,
+    began: float,
+    asked: str,
 ) -> Plan:
     hunt = Hunt(bench, allowed, say)
     _check_floor(bench, limit, allowed)
@@ -117,17 +125,36 @@ def _found(
             weights=bench.weigh(shown.candidate) if shown is not None else (),
             proof=proof,
             notes=(*notes, *(f"{lever} left out: {reason}" for lever, reason in hunt.dropped.items())),
-            lines=tuple(line for lever in levers for line in lever.lines),
+            lines=_lines(levers),
+            asked=asked,
             passes=round(bench.passes, 1),
             took_s=time.perf_counter() - began,
             batch_size=case.batch_size,
-            allocator=bench.allocator(shown.candidate) if shown is not None and case.device != "cpu" else None,
+            allocator=None if shown is None else _allocator(bench, shown.candidate),
+            if shown is not None and case.device != "cpu"
+            else None,
         ),
         levers,
     )
 
 
-def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[Trial | None, object]:
+def _allocator(bench: Workbench, candidate: Candidate) -> Allocator | None:
+    return None if bench.device == "cpu" else bench.allocator(candidate)
+
+
+def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
+    """Return the lines of all levers; what is a step of the training loop comes last."""
+    setup = [lever for lever in levers if not isinstance(lever, MicroBatches)]
+    loop = [lever for lever in levers if isinstance(lever, MicroBatches)]
+    return tuple(line for lever in (*setup, *loop) for line in lever.lines)
+
+
+def _asked(limit: int | str | None) -> str:
+    """Return a limit as it was written, where it was."""
+    return " ".join(limit.split()) if isinstance(limit, str) else ""
+
+
+def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[Trial | None, Proof | None]:
     """Return the quickest of the finalists that is proved to change nothing else, with its proof."""
     finalists = hunt.within(limit)
     if budget:

@@ -72,9 +72,7 @@ class Gathering:
             raise LeverError("the step cannot be cut into parts")
         checkpointed = frozen = all_frozen = in_backward = None
         if blocks:
-            checkpointed = self._tried(
-                "checkpointing", replace(self.base, checkpointed=blocks), number
-            )
+            checkpointed = self._tried("checkpointing", replace(self.base, checkpointed=blocks), number)
             if checkpointed is not None and [(s.phase, s.block) for s in checkpointed] != [
                 (s.phase, s.block) for s in plain
             ]:
@@ -138,9 +136,7 @@ class Gathering:
                     optimizer = step.optimizer
                     if optimizer is None:
                         raise LeverError("the step has no optimizer")
-                    trainable = {
-                        key: p for key, p in step.model.module.named_parameters() if p.requires_grad
-                    }
+                    trainable = {key: p for key, p in step.model.module.named_parameters() if p.requires_grad}
                     fixed = lasting_bytes(step)
                     _give_gradients(trainable.values())
                     optimizer.step()

@@ -1,6 +1,5 @@
 """A plan: the levers that make a training step fit, and how they are applied to a model of one's own."""
 
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,5 +108,3 @@ class Plan:
         from harness.report.fit_page import fit_page  # matplotlib takes 0.8 s to import
 
         return fit_page(self.found)
-
-

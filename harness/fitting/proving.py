@@ -42,7 +42,11 @@ def prove(bench: Workbench, candidate: Candidate) -> Proof:
     with refusing("proving the plan"):
         before, after = (run(bench, one) for one in (given_up, candidate))
     bench.passes += 2 * (1 if in_parts else _STEPS) * bench.cost(candidate)
-    what = "gradients of a step, without dropout," if in_parts else "weights, buffers and random state after 2 steps"
+    what = (
+        "gradients of a step, without dropout,"
+        if in_parts
+        else "weights, buffers and random state after 2 steps"
+    )
     same = all(torch.equal(tensor, after.tensors[name]) for name, tensor in before.tensors.items())
     if same and torch.equal(before.random, after.random):
         return Proof(held=True, sentence=f"{what} equal the untouched step's bit for bit")

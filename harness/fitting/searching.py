@@ -35,7 +35,7 @@ class Hunt:
 
     bench: Workbench
     allowed: tuple[str, ...] = ()
-    say: Say = lambda _line: None  # noqa: E731 (a default that says nothing)
+    say: Say = lambda _line: None
     trials: dict[Candidate, Trial] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     expected: dict[Candidate, int] = field(default_factory=dict)
@@ -79,8 +79,11 @@ class Hunt:
     def _bases(self) -> list[Candidate]:
         found = [Candidate()]
         if "optimizer" in self.allowed:
-            found += [Candidate(optimizer=name) for name in ("SGD with momentum", "SGD")
-                      if name != self.bench.optimizer]
+            found += [
+                Candidate(optimizer=name)
+                for name in ("SGD with momentum", "SGD")
+                if name != self.bench.optimizer
+            ]
         if "dtype" in self.allowed and self.bench.case.dtype == "float32":
             found += [Candidate(dtype=name) for name in ("autocast", "bfloat16")]
         return found
@@ -135,12 +138,10 @@ class Hunt:
         """Return trials at several shares of the untouched peak, and the one that needs least."""
         found: list[Trial] = []
         for pool in self.pools():
-            for share in SHARES:
-                for one in best_of_each_kind(pool, share * untouched, 1):
-                    found.append(self.run(one.candidate, one.peak))
-            for least in sorted(pool, key=lambda one: (one.peak, one.rank))[:1]:
-                found.append(self.run(least.candidate, least.peak))
-        return found
+            chosen = [one for share in SHARES for one in best_of_each_kind(pool, share * untouched, 1)]
+            chosen += sorted(pool, key=lambda one: (one.peak, one.rank))[:1]
+            found += [self.run(one.candidate, one.peak) for one in dict.fromkeys(chosen)]
+        return list(dict.fromkeys(found))
 
     def freezing_alone(self, limit: int) -> Trial | None:
         """Return the trial that freezes as few blocks as fit with no other lever; None where none do."""

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from random import Random
 from typing import Any
 
 import torch
-from torch import nn
 
 from harness.api import Comparison, compare
 from harness.fitting.levers.checkpointing import Checkpointing, normalises
@@ -35,7 +32,6 @@ from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.sources import build
 from harness.workload.step import Part, Step
-from harness.workload.tensors import tensors_in
 from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY, training_step
 
 
@@ -192,13 +188,13 @@ class Workbench:
                 child.training = mode
         self.passes += 2 / 3
         near = _CLOSE.get(next((p.dtype for p in model.module.parameters()), torch.float32), 1e-3)
-        if abs(sum(parts) / number - whole) <= near * max(abs(whole), max(map(abs, parts))):
+        if abs(sum(parts) / number - whole) <= near * max(abs(whole), *map(abs, parts)):
             self._scales[number] = None
         elif abs(sum(parts) - whole) <= near * max(abs(whole), sum(map(abs, parts))):
             self._scales[number] = 1.0
         else:
             raise LeverError(
-                "the loss of a batch is neither the mean nor the sum of the losses of its parts, so that their"
+                "the loss of a batch is neither the mean nor the sum of its parts' losses, so that their"
                 " gradients do not add up to its own"
             )
 
@@ -308,6 +304,7 @@ class Workbench:
                 start = clock()
                 one()
                 costs.append(clock() - start)
+            # A quarter more goes to the comparison's own control.
             found = compare(
                 reference, step, max(budget, _LEAST_ROUNDS * sum(costs)), seed=self.seed, clock=clock
             )
@@ -320,9 +317,7 @@ _LEAST_ROUNDS = 4  # of long steps, both sides; fewer say nothing
 _CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 
 
-def accumulating_step(
-    model: Model, training: Training, inputs: Sequence[Any], scale: float | None
-) -> Step:
+def accumulating_step(model: Model, training: Training, inputs: Sequence[Any], scale: float | None) -> Step:
     """Build a step that runs the parts of a batch one by one and adds up their gradients."""
     optimizer = training.optimizer
     factor = 1 / len(inputs) if scale is None else scale

@@ -123,6 +123,7 @@ class Search:
         took_s: seconds that all this took.
         batch_size: examples a batch.
         allocator: of the plan, on a device.
+        asked: the limit as it was written; "" where it was a number.
     """
 
     target: str
@@ -141,6 +142,7 @@ class Search:
     took_s: float
     batch_size: int
     allocator: Allocator | None = None
+    asked: str = ""
 
     @property
     def least(self) -> Trial | None:

@@ -38,7 +38,7 @@ def answer(found: Search) -> str:
     untouched = found.untouched
     if found.limit is None:
         return _frontier_answer(found)
-    limit = quantity(found.limit, "B")
+    limit = found.asked or quantity(found.limit, "B")
     plan = found.plan
     if plan is None:
         least = found.least
@@ -50,9 +50,7 @@ def answer(found: Search) -> str:
             f" {in_words(least.candidate, found)}; most of it is {largest}{_allowing(found)}."
         )
     if plan.candidate == Candidate():
-        return (
-            f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
-        )
+        return f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
     lost = _sacrifices(plan.candidate, found)
     gives = f"given up: {'; '.join(lost)}" if lost else "nothing of the mathematics is given up"
     return (
@@ -101,9 +99,7 @@ def more_sentences(found: Search) -> list[str]:
 
 def table(found: Search, most: int) -> str:
     """Return what was run, by peak: bytes, time against the untouched step, what was expected."""
-    ran = sorted(
-        (trial for trial in found.trials if trial.peak is not None), key=lambda t: -(t.peak or 0)
-    )
+    ran = sorted((trial for trial in found.trials if trial.peak is not None), key=lambda t: -(t.peak or 0))
     out = [trial for trial in found.trials if trial.peak is None]
     shown = ran[:most]
     rows = [
@@ -273,7 +269,5 @@ def _numbers(blocks: Sequence[int]) -> str:
             runs[-1][1] = block
         else:
             runs.append([block, block])
-    said = [
-        f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs
-    ]
+    said = [f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs]
     return f"block{'s' if len(blocks) > 1 else ''} {', '.join(said)}"

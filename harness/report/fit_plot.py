@@ -6,8 +6,12 @@ from harness.record.fit import Candidate, Search
 from harness.report.fit import mark
 from harness.report.plots import COLOURS, INK, SETTINGS, figure_of, scale_of, svg_of
 
-_LOOKS = {"": ("o", COLOURS[0], "nothing given up"), "~": ("s", COLOURS[1], "gives something up"),
-          "!": ("x", COLOURS[3], "over the limit"), "*": ("D", COLOURS[2], "the plan")}
+_LOOKS = {
+    "": ("o", COLOURS[0], "nothing given up"),
+    "~": ("s", COLOURS[1], "gives something up"),
+    "!": ("x", COLOURS[3], "over the limit"),
+    "*": ("D", COLOURS[2], "the plan"),
+}
 
 
 def frontier_plot(found: Search) -> str:

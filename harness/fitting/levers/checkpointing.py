@@ -1,7 +1,7 @@
 """Checkpointing: what a block saves for backward is thrown away, and computed again when it is needed."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -127,4 +127,3 @@ _STILL = (
     "def still_statistics(block):",
     "    return nullcontext(), still(block)",
 )
-

@@ -1,6 +1,9 @@
 """Freezing: parameters that get no gradient, and so neither optimizer state nor a graph before them."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from torch import nn
 
@@ -48,7 +51,7 @@ class Freezing:
         if not any(p.requires_grad for name, p in parameters.items() if name not in self.names):
             raise LeverError(f"with {self.what} frozen, nothing is left to train")
         optimizer = training.optimizer
-        states = {p: optimizer.state.pop(p) for p in frozen if p in optimizer.state}
+        states: dict[torch.Tensor, Any] = {p: optimizer.state.pop(p) for p in frozen if p in optimizer.state}
         gradients = {p: p.grad for p in frozen}
         for parameter in frozen:
             parameter.requires_grad_(False)  # noqa: FBT003 (torch's own argument)
@@ -72,9 +75,7 @@ def first_blocks(before: frozenset[str], count: int, paths: tuple[str, ...], mod
 
 def all_but_biases(module: nn.Module) -> Freezing:
     """Return the lever that trains only what is called a bias."""
-    names = frozenset(
-        name for name, _ in module.named_parameters() if "bias" not in name.rpartition(".")[2]
-    )
+    names = frozenset(name for name, _ in module.named_parameters() if "bias" not in name.rpartition(".")[2])
     return Freezing(names, "all but biases", "'bias' not in name.rpartition('.')[2]")
 
 

@@ -69,7 +69,8 @@ def apply_all(levers: tuple[Lever, ...], training: Training) -> Undo:
 
     try:
         for lever in levers:
-            undos.append(lever.apply(training))
+            undo_one = lever.apply(training)
+            undos.append(undo_one)
     except BaseException:
         undo()
         raise

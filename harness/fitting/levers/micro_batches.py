@@ -80,7 +80,9 @@ def grown_dimensions(small: object, large: object) -> Dimensions:
     for one, other in zip(tensors_in(small), tensors_in(large), strict=True):
         grown = [d for d, (a, b) in enumerate(zip(one.shape, other.shape, strict=True)) if a != b]
         if len(grown) > 1:
-            raise LeverError("an input grows with the batch in two dimensions, so it cannot be cut into parts")
+            raise LeverError(
+                "an input grows with the batch in two dimensions, so it cannot be cut into parts"
+            )
         found.append(grown[0] if grown else None)
     return tuple(found)
 

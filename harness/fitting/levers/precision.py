@@ -24,8 +24,8 @@ class Precision:
         if self.dtype == "bfloat16":
             return ("model.to(torch.bfloat16)  # before the optimizer is made; inputs likewise",)
         return (
-            "with torch.autocast(next(model.parameters()).device.type, dtype=torch.bfloat16):",
-            "    loss = loss_fn(model(inputs), targets)",
+            "# around the forward pass and the loss:",
+            "#   with torch.autocast(inputs.device.type, dtype=torch.bfloat16):",
         )
 
     def apply(self, training: Training) -> Undo:

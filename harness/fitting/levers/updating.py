@@ -87,7 +87,7 @@ class InBackward:
         if not hasattr(torch.Tensor, "register_post_accumulate_grad_hook"):
             raise LeverError("stepping in the backward pass needs torch 2.1 or later")
         handles = [
-            parameter.register_post_accumulate_grad_hook(step_now)
+            parameter.register_post_accumulate_grad_hook(step_now)  # type: ignore[no-untyped-call]
             for parameter in training.module.parameters()
             if parameter.requires_grad
         ]
@@ -116,7 +116,8 @@ class Kind:
         of, options = OPTIMIZERS[self.name]
         told = "".join(f", {name}={value}" for name, value in options.items())
         return (
-            f"optimizer = torch.optim.{of.__name__}(model.parameters(), lr=lr, weight_decay=weight_decay{told})",
+            "parameters = [p for p in model.parameters() if p.requires_grad]",
+            f"optimizer = torch.optim.{of.__name__}(parameters, lr=lr, weight_decay=weight_decay{told})",
         )
 
     def apply(self, training: Training) -> Undo:
@@ -134,9 +135,7 @@ class Kind:
         return undo
 
 
-def make_optimizer(
-    name: str, parameters: list[nn.Parameter], *, lr: float, weight_decay: float
-) -> Optimizer:
+def make_optimizer(name: str, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> Optimizer:
     """Return an optimizer by its name.
 
     Raises:

@@ -1,0 +1,98 @@
+"""The benchmark of plans as a table."""
+
+import statistics
+from collections.abc import Iterator
+
+from bench.fits.record import Fits
+from harness.record.fit import Search
+from harness.report.fit import cost, in_words
+from harness.report.tables import environment_lines, github
+from harness.report.units import markdown, quantity
+
+_PLANS = ("model", "limit", "of its peak", "plan", "peak", "step", "runs", "steps", "took")
+_SAID = ("model", "measured", "tool", "says", "off by", "how")
+_EXHAUSTED = ("model", "limit", "plan", "peak", "fits", "time over the fastest that fits", "combinations")
+
+_FORMULA = """accelerate's is the formula of `accelerate estimate-memory` (huggingface/accelerate,
+`src/accelerate/commands/estimate.py`): four times the weights, whatever the batch."""
+
+
+def in_markdown(found: Fits) -> str:
+    """Return all tables and where they come from."""
+    where = "  \n".join(
+        [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
+    )
+    parts = ["# What fits, and what it costs", where]
+    if found.searches:
+        parts += ["## Plans for shares of the untouched peak", github(_PLANS, list(_plans(found.searches)))]
+        if errors := _errors(found.searches):
+            parts.append(
+                f"Peaks added up from pieces, against {len(errors)} measured ones: median error"
+                f" {statistics.median(errors):.2%}, largest {max(errors):.2%}."
+            )
+    if found.said:
+        parts += [
+            "## What others say of the same step",
+            github(_SAID, list(_said(found))),
+            _FORMULA,
+        ]
+    if found.exhausted:
+        parts += [
+            "## Plans against every combination",
+            github(
+                _EXHAUSTED,
+                [
+                    [
+                        one.model,
+                        quantity(one.limit, "B"),
+                        one.plan,
+                        quantity(one.peak, "B"),
+                        "yes" if one.fits else "no",
+                        "-" if one.time is None else f"{one.time:.3f}",
+                        str(one.combinations),
+                    ]
+                    for one in found.exhausted
+                ],
+            ),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plans(searches: tuple[Search, ...]) -> Iterator[list[str]]:
+    for one in searches:
+        peak = one.untouched.peak or 0
+        limit = one.limit or 0
+        told = [one.target, quantity(limit, "B"), f"{limit / peak:.0%}" if peak else "-"]
+        if one.plan is None:
+            least = one.least
+            told += [
+                "nothing fits",
+                "-" if least is None else f"least: {quantity(least.peak or 0, 'B')}",
+                "-",
+            ]
+        else:
+            told += [
+                in_words(one.plan.candidate, one),
+                quantity(one.plan.peak or 0, "B"),
+                cost(one.plan),
+            ]
+        yield [*told, str(len(one.trials)), f"{one.passes:.0f}", f"{one.took_s:.0f} s"]
+
+
+def _errors(searches: tuple[Search, ...]) -> list[float]:
+    return [abs(trial.error) for one in searches for trial in one.trials if trial.error is not None]
+
+
+def _said(found: Fits) -> Iterator[list[str]]:
+    peaks = {one.target: one.untouched.peak for one in found.searches}
+    for said in found.said:
+        peak = peaks.get(said.model)
+        known = said.bytes is not None and peak
+        yield [
+            said.model,
+            quantity(peak, "B") if peak else "-",
+            said.tool,
+            quantity(said.bytes, "B") if said.bytes is not None else "nothing",
+            f"{(said.bytes or 0) / peak - 1:+.1%}" if known and peak else "-",
+            markdown(said.note),
+        ]

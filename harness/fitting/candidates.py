@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 
 from harness.fitting.pieces import Pieces, Row, predicted_peak, predicted_seconds
 from harness.fitting.segments import BACKWARD, FORWARD
@@ -29,12 +29,11 @@ class Prospect:
     @property
     def rank(self) -> tuple[tuple[int, int, bool, int], float]:
         """What sorts: that which gives up least, then that which is quickest."""
-        pulled = (
-            (self.candidate.micro_batches > 1)
-            + bool(self.candidate.checkpointed)
-            + bool(self.candidate.update)
-        )
-        return (self.candidate.sacrifice, self.seconds * (1 + _A_LEVER * pulled))
+        candidate = self.candidate
+        blocks = candidate.checkpointed
+        gaps = sum(after != before + 1 for before, after in pairwise(blocks))
+        pulled = (candidate.micro_batches > 1) + bool(blocks) + bool(candidate.update) + gaps
+        return (candidate.sacrifice, self.seconds * (1 + _A_LEVER * pulled))
 
 
 def prospects(pieces: Pieces, base: Candidate, depths: Sequence[int]) -> list[Prospect]:

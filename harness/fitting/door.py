@@ -81,12 +81,13 @@ def fit(
         return _found(bench, bytes_, allowed, budget, say, began=began, asked=_asked(limit))
 
 
-def _found(  # noqa: PLR0917
+def _found(
     bench: Workbench,
     limit: int | None,
     allowed: tuple[str, ...],
     budget: float,
     say: Say,
+    *,
     began: float,
     asked: str,
 ) -> Plan:
@@ -131,8 +132,6 @@ def _found(  # noqa: PLR0917
             took_s=time.perf_counter() - began,
             batch_size=case.batch_size,
             allocator=None if shown is None else _allocator(bench, shown.candidate),
-            if shown is not None and case.device != "cpu"
-            else None,
         ),
         levers,
     )
@@ -260,8 +259,8 @@ def _check_floor(bench: Workbench, limit: int | None, allowed: tuple[str, ...]) 
     floor = bench.floor()
     if limit < floor:
         raise HarnessError(
-            f"{limit:,} bytes do not hold the model's parameters, buffers and inputs, {floor:,} bytes, which no"
-            " lever makes smaller; give more, a smaller batch, or allow dtype"
+            f"{limit:,} bytes do not hold the model's parameters, buffers and inputs, {floor:,} bytes, which"
+            " no lever makes smaller; give more, a smaller batch, or allow dtype"
         )
 
 

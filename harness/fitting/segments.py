@@ -1,8 +1,10 @@
 """A step cut into segments, block by block: what each changes in the level of allocated bytes."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 import torch
 from torch import nn
@@ -97,4 +99,15 @@ def segments_of(seen: Trace, blocks: int) -> tuple[Segment, ...]:
             high = max(high, level)
             event = next(events, None)
         found.append(Segment(phase, block, level, high, (end - start) * 1e-6))
-    return tuple(found)
+    return evened(found)
+
+
+def evened(row: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Return segments where alike ones take the same time, their median: one pass is a noisy clock.
+
+    Alike are those of one phase whose bytes are the same.
+    """
+    times: dict[tuple[str, int, int], list[float]] = defaultdict(list)
+    for one in row:
+        times[one.phase, one.net, one.high].append(one.seconds)
+    return tuple(replace(one, seconds=median(times[one.phase, one.net, one.high])) for one in row)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
 from torch import nn
 
 from harness.fitting.levers.lever import LeverError, Training, Undo

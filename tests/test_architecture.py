@@ -111,6 +111,7 @@ def question_imports(texts: dict[str, str]) -> list[str]:
 OTHER_WORDS = {
     "harness.judge.limits": {"unaccounted"},  # a key of the configuration, about the books
     "harness.judge.align": {"time"},  # the metric that it makes of another tool's file
+    "harness.report.fit": {"peak", "time"},  # headings of its one table
     "harness.report.plots": {"saved"},  # a legend
     "harness.report.tables": {"parameters"},  # a group's count of numbers, not its bytes
     "harness.report.trend_text": {"parameters"},

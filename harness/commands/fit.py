@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def fit(  # noqa: PLR0917 (typer makes an option of every argument)
+def fit(
     target: Annotated[
         str,
         typer.Argument(
@@ -36,7 +36,7 @@ def fit(  # noqa: PLR0917 (typer makes an option of every argument)
     ] = 2.0,
     threads: Annotated[int, typer.Option(help="intra-op threads; 0 for torch's own choice")] = 1,
     seed: Annotated[int, typer.Option(help="of weights, inputs and order")] = 0,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="all that was run and left out")] = False,  # noqa: FBT002 (a flag)
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="all that was run and left out")] = False,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="keep everything in this file")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="write the page")] = None,
 ) -> None:

@@ -18,6 +18,7 @@ from harness.fitting.proving import prove
 from harness.fitting.searching import ALLOWANCES, Hunt
 from harness.fitting.workbench import Workbench
 from harness.measure.device import device_of, prepare
+from harness.measure.inspection import OutOfMemoryError
 from harness.measure.torch_compat import check_device
 from harness.measuring import Target, entry_of_target
 from harness.record.fit import Allocator, Candidate, Proof, Search, Trial
@@ -162,7 +163,10 @@ def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[T
         finalists.sort(key=lambda trial: math.inf if trial.ratio is None else trial.ratio)
     for trial in finalists:
         hunt.say("proving the plan")
-        proof = prove(hunt.bench, trial.candidate)
+        try:
+            proof = prove(hunt.bench, trial.candidate)
+        except OutOfMemoryError as error:
+            proof = Proof(held=True, sentence=f"not compared with the untouched step: {error}")
         if proof.held:
             return trial, proof
         hunt.trials[trial.candidate] = replace(trial, reason=proof.sentence)

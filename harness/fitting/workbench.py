@@ -103,7 +103,8 @@ class Workbench:
                     found = find_blocks(self.model())
                 self._names = Names(found.paths, found.before)
             except WorkloadError:
-                self.model()()  # a model that cannot run at all is refused here
+                with refusing("a forward pass"):
+                    self.model()()  # a model that cannot run at all is refused here
                 self._names = Names()
         return self._names
 

@@ -55,7 +55,7 @@ def answer(found: Search) -> str:
     gives = f"given up: {'; '.join(lost)}" if lost else "nothing of the mathematics is given up"
     return (
         f"fits {limit}: {in_words(plan.candidate, found)}: peak {quantity(plan.peak or 0, 'B')}"
-        f" ({_share(plan, found)}), step {cost(plan)}; {gives}."
+        f"{_in_brackets(plan, found)}, step {cost(plan)}; {gives}."
     )
 
 
@@ -69,7 +69,7 @@ def _frontier_answer(found: Search) -> str:
     )
     return (
         f"{found.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
-        f" ({_share(least, found)}), step {cost(least)}, with {in_words(least.candidate, found)}."
+        f"{_in_brackets(least, found)}, step {cost(least)}, with {in_words(least.candidate, found)}."
     )
 
 
@@ -247,6 +247,11 @@ def _share(trial: Trial, found: Search) -> str:
     if not trial.peak or not found.untouched.peak:
         return ""
     return f"{100 * trial.peak / found.untouched.peak:.0f} %"
+
+
+def _in_brackets(trial: Trial, found: Search) -> str:
+    share = _share(trial, found)
+    return f" ({share})" if share else ""
 
 
 def _out(trial: Trial, found: Search) -> str:

@@ -24,9 +24,9 @@ def fit_page(found: Search) -> str:
             {
                 "mark": mark(trial, found),
                 "levers": in_words(trial.candidate, found),
-                "peak": "-" if trial.peak is None else quantity(trial.peak, "B"),
+                "total": "-" if trial.peak is None else quantity(trial.peak, "B"),
                 "bytes": "" if trial.peak is None else f"{trial.peak:,} B",
-                "time": cost(trial),
+                "step": cost(trial),
                 "expected": "-" if trial.error is None else f"{trial.error:+.2%}",
                 "reason": trial.reason or trial.timing,
             }

@@ -1,3 +1,5 @@
+"""Which candidates are worth a run."""
+
 from harness.fitting.candidates import Prospect, best_of_each_kind
 from harness.record.fit import Candidate
 

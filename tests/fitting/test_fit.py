@@ -1,3 +1,5 @@
+"""`harness.fit`: a plan fits, does what was measured, and leaves everything else as it was."""
+
 import copy
 import json
 
@@ -236,6 +238,34 @@ def test_a_model_without_blocks_has_the_levers_that_need_none() -> None:
 
     assert found.blocks == ()
     assert {trial.candidate.checkpointed for trial in found.trials} == {()}
+
+
+class Hungry(nn.Module):
+    """Runs out of memory where more than 32 examples are recorded at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and len(rows) > 32:
+            raise MemoryError
+        result: torch.Tensor = self.net(rows)
+        return result
+
+
+def test_where_the_untouched_step_runs_out_of_memory_the_search_goes_on() -> None:
+    def build(batch_size: int = 64) -> Model:
+        return Model(Hungry(), (torch.randn(batch_size, 16),))
+
+    plan = fit(build, limit="1MiB", budget=0)
+
+    assert plan.found.untouched.peak is None
+    assert "out of memory" in plan.found.untouched.reason
+    assert plan.found.plan is not None
+    assert plan.found.plan.candidate.micro_batches > 1
+    assert plan.found.proof is not None
+    assert "not compared" in plan.found.proof.sentence
 
 
 def test_batch_norm_keeps_micro_batches_out_unless_they_are_asked_for() -> None:

@@ -1,3 +1,5 @@
+"""Levers: those that claim to change nothing leave the same bits, and every one can be undone."""
+
 import copy
 from collections.abc import Callable
 

@@ -1,3 +1,5 @@
+"""Where a batch can be cut, and which losses come apart."""
+
 import pytest
 import torch
 from torch import nn
@@ -66,7 +68,9 @@ def bench(loss: str) -> Workbench:
         module = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Linear(3, 2))
         return Model(module, (torch.randn(batch_size, 3),), loss=losses[loss])
 
-    return Workbench(Entry("net", build, 4), Case(question="fit", model="net", batch_size=4, mode="train"), "SGD")
+    return Workbench(
+        Entry("net", build, 4), Case(question="fit", model="net", batch_size=4, mode="train"), "SGD"
+    )
 
 
 @pytest.mark.parametrize(("loss", "scale"), [("mean", None), ("sum", 1.0)])

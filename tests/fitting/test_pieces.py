@@ -1,3 +1,5 @@
+"""A peak is added up from segments."""
+
 from harness.fitting.pieces import Passes, Pieces, Update, predicted_peak, predicted_seconds
 from harness.fitting.segments import BACKWARD, FORWARD, Segment
 from harness.record.fit import Candidate

@@ -11,7 +11,8 @@ from harness.record.fit import Candidate, Search, Trial
 from harness.report.units import quantity
 
 WIDTH = 80
-_MOST_ROWS = 14
+_MOST_ROWS = 8
+_MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
 
 
 def fit_text(found: Search, *, verbose: bool = False) -> str:
@@ -24,7 +25,9 @@ def fit_text(found: Search, *, verbose: bool = False) -> str:
     parts = [textwrap.fill(answer(found), WIDTH)]
     parts += [textwrap.fill(line, WIDTH) for line in more_sentences(found)]
     parts += ["", table(found, _MOST_ROWS if not verbose else len(found.trials))]
-    if found.lines:
+    if len(found.lines) > _MOST_LINES and not verbose:
+        parts += ["", f"To paste: {len(found.lines)} lines, printed with -v and on the page."]
+    elif found.lines:
         parts += ["", "To paste:", "", *(f"    {line}" for line in found.lines)]
     if verbose:
         parts += ["", *(textwrap.fill(note, WIDTH) for note in found.notes)]
@@ -185,7 +188,7 @@ def in_words(candidate: Candidate, found: Search, *, short: bool = False) -> str
 def cost(trial: Trial, *, short: bool = False) -> str:
     """Return a trial's time against the untouched step: percent, with the interval where there is one.
 
-    >>> cost(Trial(Candidate(), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
+    >>> cost(Trial(Candidate(frozen=1), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
     '21 % slower (18 to 24)'
     """
     if trial.candidate == Candidate():

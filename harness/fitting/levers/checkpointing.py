@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm  # torch has no public name for all of them
 from torch.utils.checkpoint import checkpoint
 
-from harness.fitting.levers.lever import LeverError, Training, Undo
+from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
 from harness.workload.hooks import is_compiled
 
 
@@ -43,9 +43,11 @@ class Checkpointing:
             "from functools import partial",
             "from torch.utils.checkpoint import checkpoint",
             *(_STILL if self.normalises else ()),
-            f"for path in {self.paths!r}:",
+            *in_lines(f"for path in {self.paths!r}:"),
             "    block = model.get_submodule(path)",
-            f"    block.forward = partial(checkpoint, block.forward, use_reentrant=False{contexts})",
+            *in_lines(
+                f"    block.forward = partial(checkpoint, block.forward, use_reentrant=False{contexts})"
+            ),
         )
 
     def apply(self, training: Training) -> Undo:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.fitting.levers.lever import LeverError, Training, Undo
+from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Freezing:
         listed = f"name in {{{', '.join(map(repr, sorted(self.names)))}}}"
         return (
             "for name, parameter in model.named_parameters():",
-            f"    if {self.condition or listed}:",
+            *in_lines(f"    if {self.condition or listed}:"),
             "        parameter.requires_grad_(False)",
             "        optimizer.state.pop(parameter, None)",
         )

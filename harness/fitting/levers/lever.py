@@ -1,5 +1,6 @@
 """What a lever is: it changes a training step, can be undone, and says what it gives up."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 from harness.workload.model import WorkloadError
 
 Undo = Callable[[], None]
+_WIDTH = 76  # with four columns before it
 
 
 class LeverError(WorkloadError):
@@ -53,6 +55,24 @@ class Lever(Protocol):
         Raises:
             LeverError: it cannot be done here.
         """
+
+
+def in_lines(code: str) -> tuple[str, ...]:
+    """Return a line of code with brackets as lines of a script that a terminal holds.
+
+    >>> [len(line) for line in in_lines("if name in {" + ", ".join(["'layers.1.weight'"] * 5) + "}:")]
+    [66, 45]
+    """
+    indent = code[: len(code) - len(code.lstrip())]
+    return tuple(
+        textwrap.wrap(
+            code,
+            _WIDTH,
+            subsequent_indent=f"{indent}        ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def apply_all(levers: tuple[Lever, ...], training: Training) -> Undo:

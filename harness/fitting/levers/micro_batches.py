@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from harness.fitting.levers.checkpointing import normalises
-from harness.fitting.levers.lever import LeverError, Training, Undo
+from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
 from harness.workload.tensors import tensors_in
 
 
@@ -38,7 +38,9 @@ class MicroBatches:
         scaled = f" / {self.number}" if self.scale is None else ""
         along = f", dim={self.dimension}" if self.dimension else ""
         return (
-            f"for part, target in zip(inputs.chunk({self.number}{along}), targets.chunk({self.number})):",
+            *in_lines(
+                f"for part, target in zip(inputs.chunk({self.number}{along}), targets.chunk({self.number})):"
+            ),
             f"    (loss_fn(model(part), target){scaled}).backward()",
             "optimizer.step()",
             "optimizer.zero_grad(set_to_none=True)",

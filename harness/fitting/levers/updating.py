@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from harness.fitting.levers.lever import LeverError, Training, Undo
+from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
 
 OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "AdamW": (AdamW, {}),
@@ -68,7 +68,7 @@ class InBackward:
     def lines(self) -> tuple[str, ...]:
         """A hook; the loop's own step and zero_grad then find nothing to do."""
         return (
-            "def step_now(parameter):  # no clipping by norm: gradients are gone after backward",
+            "def step_now(parameter):  # gradients are gone when backward returns",
             "    optimizer.step()",
             "    parameter.grad = None",
             "for parameter in model.parameters():",
@@ -117,7 +117,9 @@ class Kind:
         told = "".join(f", {name}={value}" for name, value in options.items())
         return (
             "parameters = [p for p in model.parameters() if p.requires_grad]",
-            f"optimizer = torch.optim.{of.__name__}(parameters, lr=lr, weight_decay=weight_decay{told})",
+            *in_lines(
+                f"optimizer = torch.optim.{of.__name__}(parameters, lr=lr, weight_decay=weight_decay{told})"
+            ),
         )
 
     def apply(self, training: Training) -> Undo:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -25,20 +26,23 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def plans(model: str, batch_size: int, budget: float) -> tuple[list[Search], list[Said]]:
-    """Return the searches for every share of a model's peak, and what others say of it."""
-    from bench.fits.others import ask_all
+def plans(model: str, batch_size: int, budget: float) -> Iterator[Search]:
+    """Yield a search for every share of a model's peak, as soon as each is there."""
     from harness.fitting.door import fit
+
+    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).found.untouched.peak or 0
+    for share in SHARES:
+        yield fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).found
+
+
+def others(model: str, batch_size: int) -> list[Said]:
+    """Return what other tools say of a model's step."""
+    from bench.fits.others import ask_all
     from harness.record.measured import Case
     from harness.workload.sources import build, resolve
 
-    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).found.untouched.peak or 0
-    searches = [
-        fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).found
-        for share in SHARES
-    ]
     case = Case(question="fit", model=model, batch_size=batch_size, mode="train")
-    return searches, ask_all(build(case, 0, resolve(model)), model, batch_size)
+    return ask_all(build(case, 0, resolve(model)), model, batch_size)
 
 
 def exhausted(name: str, budget: float) -> list[Exhausted]:
@@ -144,13 +148,14 @@ def measured(model: list[str] | None, small: list[str] | None, budget: float, js
     found = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
     found = replace(found, environment=environment("cpu"), command=command)
     for name in real:
-        searches, said = plans(name, MODELS[name], budget)
         found = replace(
             found,
-            searches=(*(one for one in found.searches if one.target != name), *searches),
-            said=(*(one for one in found.said if one.model != name), *said),
+            searches=tuple(one for one in found.searches if one.target != name),
+            said=(*(one for one in found.said if one.model != name), *others(name, MODELS[name])),
         )
-        replace_file(json, msgspec.json.encode(found))
+        for search in plans(name, MODELS[name], budget):
+            found = replace(found, searches=(*found.searches, search))
+            replace_file(json, msgspec.json.encode(found))
     for name in little:
         rows = exhausted(name, budget)
         found = replace(found, exhausted=(*(one for one in found.exhausted if one.model != name), *rows))

@@ -24,8 +24,7 @@ def ask(tool: str, model: Model, name: str, batch_size: int) -> Said:
     called = f"{tool} {importlib.metadata.version(tool)}"
     try:
         found, note = TOOLS[tool](model, batch_size)
-    except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
-        # Another tool's refusal is its answer, and stands in the table as such.
+    except Exception as error:  # noqa: BLE001 (another tool's refusal is its answer, whatever its class)
         return Said(called, name, None, f"{type(error).__name__}: {error}".splitlines()[0][:160])
     return Said(called, name, found, note)
 

@@ -61,7 +61,7 @@ def in_lines(code: str) -> tuple[str, ...]:
     """Return a line of code with brackets as lines of a script that a terminal holds.
 
     >>> [len(line) for line in in_lines("if name in {" + ", ".join(["'layers.1.weight'"] * 5) + "}:")]
-    [66, 45]
+    [68, 46]
     """
     indent = code[: len(code) - len(code.lstrip())]
     return tuple(

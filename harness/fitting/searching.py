@@ -86,6 +86,8 @@ class Hunt:
             ]
         if "dtype" in self.allowed and self.bench.case.dtype == "float32":
             found += [Candidate(dtype=name) for name in ("autocast", "bfloat16")]
+            if "optimizer" in self.allowed and self.bench.optimizer != "SGD":
+                found.append(Candidate(dtype="bfloat16", optimizer="SGD"))
         return found
 
     def _remember_predictions(self, pieces: Pieces) -> None:

@@ -28,6 +28,19 @@ class Candidate:
     micro_batches: int = 1
     update: str = ""
 
+    def __str__(self) -> str:
+        """Say it in a few words, blocks by count alone.
+
+        >>> str(Candidate(checkpointed=(0, 2), micro_batches=4))
+        'checkpoint 2 blocks, 4 micro-batches'
+        """
+        said = [self.dtype, self.optimizer, "biases only" if self.biases_only else ""]
+        said.append(f"freeze {self.frozen} blocks" if self.frozen else "")
+        said.append(f"checkpoint {len(self.checkpointed)} blocks" if self.checkpointed else "")
+        said.append(f"{self.micro_batches} micro-batches" if self.micro_batches > 1 else "")
+        said.append(self.update and f"step {self.update}")
+        return ", ".join(filter(None, said)) or "as it is"
+
     @property
     def sacrifice(self) -> tuple[int, int, bool, int]:
         """What of the mathematics is given up, as what sorts: nothing comes first."""

@@ -94,5 +94,5 @@ def _said(found: Fits) -> Iterator[list[str]]:
             said.tool,
             quantity(said.bytes, "B") if said.bytes is not None else "nothing",
             f"{(said.bytes or 0) / peak - 1:+.1%}" if known and peak else "-",
-            markdown(said.note),
+            said.note,
         ]

@@ -15,12 +15,15 @@ endif
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help bench test test-slow lint types check clean
+.PHONY: help bench tables quick test test-slow golden lint types check clean
 
 help:
-	@echo "make bench       set up, then measure; tables go to results/tables (BUDGET=seconds an arm, TORCH=version)"
+	@echo "make bench       set up, then measure; tables go to results/latest (BUDGET=seconds an arm, TORCH=version)"
+	@echo "make tables      the same, but renew the committed tables in results/tables"
+	@echo "make quick       set up, then run the tests that start no process and train nothing"
 	@echo "make test        set up, then run the fast tests"
 	@echo "make test-slow   set up, then run the slow tests: real models, oracles, a browser"
+	@echo "make golden      renew the golden reports, and show what changed in them"
 	@echo "make lint types  ruff; mypy --strict"
 	@echo "make check       what CI runs"
 
@@ -30,11 +33,27 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(INSTALL) $(PIN) --editable '.[hf,claims]' --group dev
 	touch $@
 
+MEASURE := $(BIN)/python -m pytest $(BENCH) --benchmark-only --harness-budget $(BUDGET) --benchmark-columns=median,iqr,rounds
+
 bench: $(VENV)/installed
-	$(BIN)/python -m pytest $(BENCH) --benchmark-only --harness-budget $(BUDGET) --benchmark-columns=median,iqr,rounds
+	$(MEASURE) --harness-results results/latest
+
+tables: $(VENV)/installed
+	$(MEASURE) --harness-results results
+
+# Tests in parallel change places, and nothing else: none asserts a time.
+JOBS  ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+quick: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow and not process"
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow"
+
+golden: $(VENV)/installed
+	GOLDEN=renew $(BIN)/python -m pytest -q tests/report/test_golden_reports.py
+	git --no-pager diff --stat -p -- tests/golden
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow

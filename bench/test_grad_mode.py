@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.pytest_plugin import Measure
+from harness.pytest_plugin import MeasureArm
 from harness.record.schema import Case
 from harness.workload.question import Question
 
 
-@pytest.mark.question("grad_mode")
-def test_grad_mode(measure: Measure, question: Question, case: Case, arm: str) -> None:
+@pytest.mark.harness_question("grad_mode")
+def test_grad_mode(harness_measure: MeasureArm, question: Question, case: Case, arm: str) -> None:
     """What does recording the graph cost a forward pass?"""
-    measure(question, case, arm)
+    harness_measure(question, case, arm)

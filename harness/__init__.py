@@ -3,35 +3,55 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
+
 if TYPE_CHECKING:
-    from harness.api import Comparison as Comparison
-    from harness.api import compare as compare
-    from harness.fitting.door import fit as fit
-    from harness.fitting.plan import Plan as Plan
-    from harness.measure.observe import Ledger as Ledger
-    from harness.measure.observe import ledger as ledger
-    from harness.measuring import Measurement as Measurement
-    from harness.measuring import measure_model as measure_model
-    from harness.workload.model import Model as Model
+    from harness.api import Comparison, compare, measure_model
+    from harness.fitting.door import fit
+    from harness.fitting.plan import Plan
+    from harness.judge.verdict import Verdict
+    from harness.measure.ledger import Ledger, ledger
+    from harness.measurement import Measurement
+    from harness.workload.model import Model
+    from harness.workload.step import Part, Step
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "HarnessError",
+    "Ledger",
+    "Measurement",
+    "Model",
+    "Part",
+    "Plan",
+    "Step",
+    "Verdict",
+    "compare",
+    "fit",
+    "ledger",
+    "measure_model",
+]
 
 # These need torch, which takes seconds to import, and whoever only reads results has no use for it.
 _LAZY = {
     "Comparison": "harness.api",
-    "compare": "harness.api",
-    "Ledger": "harness.measure.observe",
-    "ledger": "harness.measure.observe",
-    "fit": "harness.fitting.door",
-    "Plan": "harness.fitting.plan",
+    "Ledger": "harness.measure.ledger",
+    "Measurement": "harness.measurement",
     "Model": "harness.workload.model",
-    "Measurement": "harness.measuring",
-    "measure_model": "harness.measuring",
+    "Part": "harness.workload.step",
+    "Plan": "harness.fitting.plan",
+    "Step": "harness.workload.step",
+    "Verdict": "harness.judge.verdict",
+    "compare": "harness.api",
+    "fit": "harness.fitting.door",
+    "ledger": "harness.measure.ledger",
+    "measure_model": "harness.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import one of the few names that need torch when it is first asked for."""
+    """Import one of the names that need torch when it is first used."""
     if name not in _LAZY:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -7,7 +7,7 @@ from harness.errors import HarnessError
 
 def main() -> None:
     """Run the command line."""
-    from harness.cli import app
+    from harness.commands import app
 
     try:
         app()

@@ -2,19 +2,23 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import ALPHA, DRAWN_FLOOR, FLOOR, Judgement, Verdict, invalid, judge
+from harness.judge.times import median_seconds
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, Verdict, invalid, judge
 from harness.measure.clock import Clock, clock_for
 from harness.measure.pairing import Pair, Side, TimingError
+from harness.measurement import Collecting, Measurement
 from harness.record.schema import Samples
+from harness.setting import PAIR_BUDGET_S, QUESTIONS, Setting, parse_bytes
 
 if TYPE_CHECKING:
+    from harness.session import Target
     from harness.workload.model import Model
     from harness.workload.step import Step
 
@@ -44,7 +48,8 @@ class Comparison:
     Attributes:
         verdict: better, worse, same, undecided or invalid, of the arm seen from the reference.
         ratio: median of the units, arm / reference; None when invalid.
-        low: of the 99 % interval of that median; None when invalid or with too few units.
+        low: of the interval of that median, 99 % unless `alpha` is another;
+            None when invalid or with too few units.
         high: likewise.
         reason: why it is undecided or invalid; else "".
         reference_s: median seconds of a call.
@@ -56,6 +61,7 @@ class Comparison:
         control: the reference against a copy of itself, or against itself where it cannot be copied.
         control_is_copy: the control had memory of its own.
         samples: what was judged; None when invalid before any was taken.
+        alpha: the chance of a false alarm that was put up with; the interval covers the rest.
     """
 
     verdict: Verdict
@@ -72,6 +78,7 @@ class Comparison:
     control: Judgement
     control_is_copy: bool
     samples: Samples | None
+    alpha: float = ALPHA
 
     @property
     def layout_drawn(self) -> bool:
@@ -87,7 +94,10 @@ class Comparison:
         """Say it in one line."""
         if self.ratio is None:
             return f"{self.verdict}: {self.reason}"
-        interval = "no interval" if self.low is None else f"99 % interval {self.low:.4f} to {self.high:.4f}"
+        level = 100 * (1 - self.alpha)
+        interval = (
+            "no interval" if self.low is None else f"{level:g} % interval {self.low:.4f} to {self.high:.4f}"
+        )
         layout = "" if self.layout_drawn else "; layout was not drawn"
         why = f"; {self.reason}" if self.reason else ""
         return (
@@ -137,17 +147,18 @@ def compare(
         control = time_pair(reference, copied or reference, CONTROL_SHARE * budget, rng, ticking)
     except TimingError as error:
         refused = invalid(str(error))
-        return _comparison(refused, None, refused, control_is_copy=False)
+        return _comparison(refused, None, refused, alpha, control_is_copy=False)
     return _comparison(
         judge_samples(timed, floor=floor, alpha=alpha),
         timed,
         judge_samples(control, floor=floor, alpha=alpha),
+        alpha,
         control_is_copy=copied is not None,
     )
 
 
 def _comparison(
-    judged: Judgement, samples: Samples | None, control: Judgement, *, control_is_copy: bool
+    judged: Judgement, samples: Samples | None, control: Judgement, alpha: float, *, control_is_copy: bool
 ) -> Comparison:
     return Comparison(
         verdict=judged.verdict,
@@ -155,8 +166,8 @@ def _comparison(
         low=judged.low,
         high=judged.high,
         reason=judged.reason,
-        reference_s=samples.reference_median if samples else math.nan,
-        arm_s=samples.arm_median if samples else math.nan,
+        reference_s=median_seconds(samples.reference) if samples else math.nan,
+        arm_s=median_seconds(samples.arm) if samples else math.nan,
         calls=samples.calls if samples else 0,
         rounds=sum(map(len, samples.arm)) if samples else 0,
         unit=samples.unit if samples else "round",
@@ -164,7 +175,75 @@ def _comparison(
         control=control,
         control_is_copy=control_is_copy,
         samples=samples,
+        alpha=alpha,
     )
+
+
+def measure_model(
+    target: "Target",
+    inputs: object = None,
+    *,
+    questions: Sequence[str] = QUESTIONS,
+    device: str = "cpu",
+    dtype: str = "",
+    memory_format: str = "",
+    batch_sizes: Sequence[int] = (),
+    mode: str = "",
+    trainable: Sequence[str] = (),
+    budget: float = PAIR_BUDGET_S,
+    loss: str | Callable[[Any], Any] = "",
+    memory_limit: int | str | None = None,
+    curve: bool = True,
+    seed: int = 0,
+    threads: int = 0,
+    progress: bool | None = None,
+) -> Measurement:
+    """Measure a model: what recording its graph costs, where its memory goes, what freezing would buy.
+
+    A model at hand is copied for every arm and stays as it is.
+
+    Args:
+        target: a name as on the command line, a `Model`, a module, or a function that returns a `Model`
+            or `(module, inputs)`.
+        inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
+        questions: by name.
+        device: "cpu", "cuda", "cuda:1".
+        dtype: "float32", "bfloat16", ..., or "autocast"; "" for the model's own.
+        memory_format: "channels_last", or "" for torch's own.
+        batch_sizes: by default the model's own.
+        mode: "train" or "eval"; by default as the model is handed over, or each question's own.
+        trainable: patterns of the parameters that an arm of their own trains, such as "lora_*".
+        budget: seconds of timing for an arm and its reference together; 0 for exact numbers only.
+        loss: a name, a function of the model's output, or "" for the model's own.
+        memory_limit: bytes, or text such as "8GiB": also find the largest batch that fits.
+        curve: also freeze the first k blocks, for every k.
+        seed: of weights, inputs and the order of rounds.
+        threads: intra-op threads of torch; 0 leaves them as they are.
+        progress: show on standard error how far it is; by default in notebooks and terminals.
+
+    Raises:
+        HarnessError: the model cannot be had, built or run; in one sentence.
+    """
+    from harness.session import Inquiry, start_study
+
+    setting = Setting(
+        device=device,
+        dtype=dtype,
+        memory_format=memory_format,
+        batch_sizes=tuple(batch_sizes),
+        mode=mode,
+        trainable=tuple(trainable),
+        budget=budget,
+        loss=loss,
+        memory_limit=parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit,
+        curve=curve,
+        seed=seed,
+        threads=threads,
+    )
+    shows = "ipykernel" in sys.modules or sys.stderr.isatty() if progress is None else progress
+    watch = Collecting(shows)
+    run = start_study(Inquiry(target, inputs, questions), setting, watch).measure()
+    return Measurement(run, tuple(watch.notes), tuple(watch.problems))
 
 
 def time_pair(reference: object, arm: object, budget: float, rng: Random, clock: Clock) -> Samples:
@@ -183,7 +262,7 @@ def time_pair(reference: object, arm: object, budget: float, rng: Random, clock:
 def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
     """Judge one pair that stands alone; the floor is by default that of its unit."""
     if floor is None:
-        floor = DRAWN_FLOOR if samples.unit == "draw" else FLOOR
+        floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
     return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
 
 

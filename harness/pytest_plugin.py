@@ -1,9 +1,8 @@
-"""The door through pytest: options, the `measure` fixture, records and tables of a benchmark session.
+"""The door through pytest: options, the `harness_measure` fixture, records and tables of a benchmark session.
 
 torch is imported when a benchmark is collected, so that the plugin costs other sessions nothing.
 """
 
-import gc
 import itertools
 import shlex
 import time
@@ -14,32 +13,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
+from harness.record.begin import begun_run
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
+from harness.setting import Setting, options_of
 
 if TYPE_CHECKING:
     from harness.measure.pairing import Pair
     from harness.measure.runner import Settings
-    from harness.workload.question import Cell, Question
+    from harness.workload.question import Question
 
-_OPTIONS = {
-    # name: (type, default, what it is)
+_Reader = Callable[[str], Any]
+_OPTIONS: dict[str, tuple[_Reader, Any, str]] = {
+    # name: (what reads its text, default, what it is); those of a setting are read by the setting
     "models": (str, "", "comma-separated targets, or `all`; by default each question's own choice"),
-    "device": (str, "cpu", "where models run: cpu, cuda, cuda:1"),
-    "dtype": (str, "float32", "dtype of the models, or `autocast`"),
-    "memory-format": (
-        str,
-        "",
-        "channels_last lays out images with their channels last; by default contiguous",
-    ),
-    "batch-size": (int, None, "examples a batch; by default each model's own"),
-    "budget": (
-        float,
-        0.5,
-        "seconds of timing for an arm and its reference together; 0 takes exact metrics only",
-    ),
-    "threads": (int, 1, "intra-op threads of torch; 0 leaves torch's own choice"),
+    **{option: (str, None, shown["meaning"]) for _, option, shown in options_of("pytest")},
     "results": (str, "results", "folder for runs/ and tables/"),
     "rss": (bool, False, "also witness resident memory, in a fresh process for the first arm of each case"),
 }
@@ -65,19 +54,15 @@ def _option(config: pytest.Config, name: str) -> Any:
     given = config.getoption(key)
     if given is not None:
         return given
-    kind, default, _ = _OPTIONS[name]
-    value = config.getini(key)
-    if value in (None, ""):
-        return default
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise pytest.UsageError(f"ini key {key} is {value!r}, which is no {kind.__name__}") from error
+    _, default, _ = _OPTIONS[name]
+    return config.getini(key) or default
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line("markers", "question(name): a benchmark that asks this question of every model")
+    config.addinivalue_line(
+        "markers", "harness_question(name): a benchmark that asks this question of every model"
+    )
 
 
 class Session:
@@ -85,12 +70,6 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.device = str(_option(config, "device"))
-        self.dtype = str(_option(config, "dtype"))
-        self.memory_format = str(_option(config, "memory-format"))
-        self.batch_size: int | None = _option(config, "batch-size")
-        self.budget = float(_option(config, "budget"))
-        self.threads = int(_option(config, "threads"))
         self.results = Path(_option(config, "results"))
         self.rss = bool(_option(config, "rss"))
         self.targets = tuple(filter(None, str(_option(config, "models")).split(",")))
@@ -101,29 +80,24 @@ class Session:
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
-        self._check()
+        self.setting = self._checked()
 
-    def _check(self) -> None:
+    def _checked(self) -> Setting:
         """Refuse, before anything is measured, what could not be measured."""
         from harness.measure.torch_compat import check_device
-        from harness.workload.model import WorkloadError
-        from harness.workload.sources import DTYPES, check_memory_format, every_target, resolve
+        from harness.workload.sources import every_target, resolve
 
+        words = {field: _option(self.config, option) for field, option, _ in options_of("pytest")}
         try:
-            check_device(self.device)
-            check_memory_format(self.memory_format)
+            setting = Setting.of_words(words)
+            check_device(setting.device)
             for target in every_target() if self.targets == ("all",) else self.targets:
                 resolve(target)
-        except WorkloadError as error:
+        except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
-        if self.dtype not in DTYPES:
-            raise pytest.UsageError(f"no dtype {self.dtype!r}; there are {', '.join(DTYPES)}")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise pytest.UsageError(f"a batch size of {self.batch_size} holds no example; give 1 or more")
-        if not 0 <= self.budget < float("inf"):
-            raise pytest.UsageError(f"a budget of {self.budget} s cannot be spent; give 0 or more seconds")
-        if self.threads < 0:
-            raise pytest.UsageError(f"{self.threads} threads cannot run; give 0 (torch's own choice) or more")
+        if len(setting.batch_sizes) > 1:
+            raise pytest.UsageError(f"a session has one batch size; give {setting.batch_sizes[0]} alone")
+        return setting
 
     def cells(self, question: "Question") -> Iterator[tuple[Case, str]]:
         """Yield the cases and arms of a question that the options ask for."""
@@ -133,21 +107,9 @@ class Session:
         targets = every_target() if every else self.targets or question.models
         for target in targets:
             entry = resolve(target)
-            for cell in filter(lambda cell: cell.is_for(self.device), question.cells(entry, every)):
+            for cell in filter(lambda cell: cell.is_for(self.setting.device), question.cells(entry, every)):
                 for arm in question.arms(entry):
-                    yield self._case(question, cell), arm
-
-    def _case(self, question: "Question", cell: "Cell") -> Case:
-        return Case(
-            question=question.name,
-            model=cell.entry.name,
-            device=self.device,
-            dtype=self.dtype,
-            batch_size=self.batch_size or cell.entry.batch_size,
-            mode=cell.mode,
-            variant=cell.variant,
-            memory_format=self.memory_format,
-        )
+                    yield self.setting.case(question.name, cell.entry, cell.mode, variant=cell.variant), arm
 
     def start(self) -> None:
         """Open the run's files and set torch up; done once, before the first measurement."""
@@ -156,27 +118,25 @@ class Session:
         import torch
 
         from harness.measure.environment import environment
+        from harness.measure.garbage import set_old_objects_aside
         from harness.measure.probes import METRICS
 
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        where = environment(self.device)
-        stamp = where.started.replace(":", "").replace("+0000", "Z")
-        run = Run(
-            id=f"{stamp}-torch{where.torch}-{self.device.replace(':', '')}",
-            environment=where,
-            metrics=METRICS,
+        if self.setting.threads:
+            torch.set_num_threads(self.setting.threads)
+        where = environment(self.setting.device)
+        run = begun_run(
+            where,
+            self.setting.device,
+            METRICS,
+            floor=LAYOUT_FLOOR,
             command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            floor=DRAWN_FLOOR,
-            complete=False,
         )
         try:
             self.writer = RunWriter(self.results / "runs", run)
         except StoreError as error:
             pytest.exit(str(error), returncode=_USAGE)
         # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
-        gc.collect()
-        gc.freeze()
+        set_old_objects_aside()
 
     def over_ranks(self, question: "Question", case: Case, arm: str, settings: "Settings") -> ArmResult:
         """Return what ranks found of an arm; for the first arm they measure all cases of the question."""
@@ -207,7 +167,7 @@ class Session:
         """Return how this session measures."""
         from harness.measure.runner import Settings
 
-        return Settings(budget=self.budget, rss=self.rss, threads=self.threads)
+        return Settings(budget=self.setting.pair_budget, rss=self.rss, threads=self.setting.threads)
 
 
 _SESSION = pytest.StashKey[Session]()
@@ -247,7 +207,7 @@ class PerCallClock:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test of every case and arm for a function that is marked with a question."""
-    marker = metafunc.definition.get_closest_marker("question")
+    marker = metafunc.definition.get_closest_marker("harness_question")
     if marker is None:
         return
     from harness.workload.model import WorkloadError
@@ -274,11 +234,11 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
         raise pytest.UsageError(config.stash[_REFUSED])
 
 
-Measure = Callable[["Question", Case, str], ArmResult]
+MeasureArm = Callable[["Question", Case, str], ArmResult]
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
+def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureArm:
     """Return the function that measures one arm of one case, timed by pytest-benchmark's loop."""
     session = _session(request.config)
     clock: PerCallClock = request.node.get_closest_marker("benchmark").kwargs["timer"]
@@ -350,7 +310,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         kept.run = kept.writer.finish(complete=not interrupted)
         if interrupted:
             return  # the tables stay as they were: half of one would look like all of it
-        device = kept.device.partition(":")[0]
+        device = kept.setting.device.partition(":")[0]
         for question, page in question_pages(kept.run).items():
             replace_file(kept.results / "tables" / device / f"{question}.md", page.encode())
     except StoreError as error:
@@ -362,14 +322,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
-    from harness.report.tables import case_tables, environment_lines, in_terminal, share_inside_samples
+    from harness.report.tables import case_tables, case_text, environment_lines, share_inside_samples
 
     terminalreporter.section("autograd-harness")
     for line in environment_lines(kept.run.environment):
         terminalreporter.line(line)
     for table in case_tables(kept.run):
         terminalreporter.line("")
-        terminalreporter.line(in_terminal(table))
+        terminalreporter.line(case_text(table))
     share = share_inside_samples(kept.run)
     if share is not None:
         terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.duel.referee import Watcher
+from harness.duel.referee import DuelWatcher
 
 ROOT = Path(__file__).parents[1]
 
 
-class Quiet(Watcher):
+class Quiet(DuelWatcher):
     """Counts restarts and shows nothing."""
 
     def __init__(self) -> None:

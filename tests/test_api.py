@@ -8,7 +8,7 @@ import torch
 from fakes import FakeClock, FakeDevice
 from torch import nn
 
-from harness.api import Comparison, compare
+from harness.api import Comparison, compare, measure_model
 from harness.errors import HarnessError
 from harness.judge.verdict import Verdict
 from harness.workload.model import Model
@@ -42,9 +42,9 @@ class MovableWork(Work):
         self.layout = rng.lognormvariate(0, 0.01)
 
 
-def ran(device: FakeDevice, slowdown: float, budget: float = 1.0) -> Comparison:
+def ran(device: FakeDevice, slowdown: float, budget: float = 1.0, alpha: float = 0.01) -> Comparison:
     reference, arm = noisy(device, 1e-4, 1), noisy(device, 1e-4 * (1 + slowdown), 2)
-    return compare(reference, arm, budget, seed=3, clock=device.clock)
+    return compare(reference, arm, budget, seed=3, clock=device.clock, alpha=alpha)
 
 
 def test_a_slowdown_of_half_a_percent_is_worse_and_a_speedup_is_better() -> None:
@@ -153,3 +153,26 @@ def test_a_model_is_compared_as_its_forward_pass_with_a_copy_as_control() -> Non
     assert found.control_is_copy
     assert found.unit == "draw"
     assert first.module.weight.data_ptr() == before  # copies ran, the model is as it was
+
+
+def test_the_interval_is_named_by_the_alpha_that_was_asked_for() -> None:
+    found = ran(FakeDevice(), 0.001, alpha=0.05)
+
+    assert "95 % interval" in str(found)
+    assert "99 % interval" in str(ran(FakeDevice(), 0.001))
+
+
+def test_a_measurement_is_a_line_in_a_notebook_and_threads_and_progress_are_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    threads = torch.get_num_threads()
+    try:
+        result = measure_model(
+            "linear", questions=("grad_mode",), budget=0, curve=False, threads=1, progress=True
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+    assert repr(result) == "<Measurement of linear: 1 record; print() shows tables, to_html() a page>"
+    assert "1 of 3: grad_mode b" in capsys.readouterr().err
+    assert result.run.environment.threads == 1

@@ -17,30 +17,35 @@ ROOT = Path(harness.__file__).parent
 MAY_IMPORT = {
     "errors": set[str](),
     "record": {"errors"},
+    "setting": {"errors", "record"},
     "judge": {"errors", "record"},
-    "report": {"errors", "record", "judge"},
-    "workload": {"errors", "record"},
-    "measure": {"errors", "record", "judge", "workload", ""},
+    "report": {"errors", "record", "judge", "setting"},
+    "workload": {"errors", "record", "setting"},
+    "measure": {"errors", "record", "judge", "workload", "setting", ""},
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
-    "calibration": {"errors", "record", "judge", "workload", "measure", "api", ""},
-    "duel": {"errors", "record", "judge", "report", "workload", "measure", ""},
+    "calibration": {"errors", "record", "judge", "report", "workload", "measure", "api", ""},
+    "duel": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
     "fitting": {
         "errors",
         "record",
-        "judge",
         "report",
         "workload",
         "measure",
-        "amounts",
+        "setting",
         "api",
-        "measuring",
+        "session",
         "",
     },
-    "commands": {"errors", "record", "report", "amounts", "fitting", ""},
-    "ranks": {"errors", "record", "judge", "report", "workload", "measure", "amounts", ""},
+    "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
-DOORS_WITHOUT_TORCH = ("harness", "harness.cli", "harness.pytest_plugin", "harness.errors")
+DOORS_WITHOUT_TORCH = (
+    "harness",
+    "harness.commands",
+    "harness.setting",
+    "harness.pytest_plugin",
+    "harness.errors",
+)
 
 
 def sources(*parts: str) -> dict[str, str]:
@@ -110,7 +115,7 @@ def question_imports(texts: dict[str, str]) -> list[str]:
 # Words for something else than the metric of that name, by the module that uses them.
 OTHER_WORDS = {
     "harness.judge.limits": {"unaccounted"},  # a key of the configuration, about the books
-    "harness.judge.align": {"time"},  # the metric that it makes of another tool's file
+    "harness.judge.comparison": {"time"},  # the metric that it makes of another tool's file
     "harness.report.fit": {"peak", "time"},  # headings of its one table
     "harness.report.plots": {"saved"},  # a legend
     "harness.report.tables": {"parameters"},  # a group's count of numbers, not its bytes
@@ -147,10 +152,10 @@ def test_imports_go_one_way() -> None:
         ("harness.report.x", "def f():\n    import harness.measure", ["harness.measure"]),
         ("harness.workload.x", "from harness import measure", ["harness", "harness.measure"]),
         ("harness.measure.x", "import harness.pytest_plugin", ["harness.pytest_plugin"]),
-        ("harness.claims.x", "import harness.cli", ["harness.cli"]),
+        ("harness.claims.x", "import harness.commands", ["harness.commands"]),
         ("harness.errors", "import harness.record", ["harness.record"]),
         ("harness.judge.x", "from . import verdict", ["."]),
-        ("harness.cli", "import harness.measure", []),
+        ("harness.commands.x", "import harness.measure", []),
         ("harness.measure.x", "import harness.workload.step", []),
     ],
 )
@@ -159,7 +164,7 @@ def test_an_import_against_the_direction_is_seen(module: str, line: str, found: 
 
 
 def test_every_part_has_its_rule() -> None:
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"commands"}  # a door
 
     assert folders <= MAY_IMPORT.keys()
 
@@ -279,3 +284,152 @@ def test_cuda_is_behind_one_door() -> None:
 )
 def test_another_door_to_cuda_is_seen(line: str) -> None:
     assert cuda_uses({"harness.measure.x": line}) == ["harness.measure.x"]
+
+
+# Words that would make these parts know a part above them.
+PARTS_ABOVE = ("claim", "calibrat")
+
+
+def parts_named(texts: dict[str, str]) -> list[str]:
+    """Return where a name, a text or an import of a module has the word of a part above it."""
+    return sorted(
+        {
+            f"{module} says {word}"
+            for module, text in texts.items()
+            for node in ast.walk(ast.parse(text))
+            for word in PARTS_ABOVE
+            if word in _words_of(node).lower()
+        }
+    )
+
+
+def _words_of(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+            return name
+        case ast.Attribute(attr=name) | ast.alias(name=name):
+            return name
+        case ast.ImportFrom(module=str(name)):
+            return name
+        case ast.Constant(value=str(text)):
+            return text
+    return ""
+
+
+def test_what_is_written_judged_and_reported_knows_neither_claims_nor_calibration() -> None:
+    assert parts_named(sources(*WITHOUT_TORCH)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "class ClaimsRun: ...",
+        "def read_calibration(): ...",
+        "from harness.claims import record",
+        "template = 'claims.html'",
+        "found.calibration = 1",
+    ],
+)
+def test_a_part_above_that_is_named_is_seen(line: str) -> None:
+    assert parts_named({"harness.report.x": line})
+
+
+# Names that stand in several modules for a reason.
+SHARED_NAMES = {
+    "main": "what a program runs",
+    "document": "what a reader of stored files has",
+    "QUESTION": "what a question's module has",
+    "ARMS": "what a question's module has",
+    "REFERENCE": "what a question's module has",
+    "PROBE": "what a probe's module has",
+    "METRICS": "what a probe's module has",
+    "SECTION": "what a module of claims has",
+    "World": "what a module of claims runs; and the ranks of a run",
+    "calibrate": "a command and what it does",
+    "compare": "a command and what it does",
+    "fit": "a command and what it does",
+    "gate": "a command and what it does",
+    "register": "what a file of a command has",
+    "trend": "a command and what it does",
+    "Cluster": "a command's choices and their meaning",
+    "Start": "a command's choices and their meaning",
+    "Plan": "of samples, of a study, and of a training step",
+    "entry": "of a factory, and of Hugging Face",
+    "undisturbed": "the process while it is timed, and the statistic of its samples",
+}
+
+
+def names_twice(texts: dict[str, str]) -> dict[str, list[str]]:
+    """Return every public name that more than one module defines, with the modules."""
+    defined: dict[str, list[str]] = {}
+    for module, text in texts.items():
+        for node in ast.parse(text).body:
+            for name in _defined(node):
+                if not name.startswith("_"):
+                    defined.setdefault(name, []).append(module)
+    return {name: modules for name, modules in defined.items() if len(modules) > 1}
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
+
+
+def test_a_public_name_stands_for_one_thing() -> None:
+    assert {
+        name: modules for name, modules in names_twice(sources()).items() if name not in SHARED_NAMES
+    } == {}
+
+
+@pytest.mark.parametrize("line", ["def f(): ...", "class f: ...", "f = 1", "f: int = 1"])
+def test_a_name_that_two_modules_define_is_seen(line: str) -> None:
+    assert names_twice({"harness.a": line, "harness.b": "def f(): ..."}) == {"f": ["harness.a", "harness.b"]}
+
+
+WORKER = "harness.duel.worker."
+
+
+def foreign_imports(texts: dict[str, str]) -> list[str]:
+    """Return what modules import beside torch, this package and the standard library."""
+    return [
+        f"{module} imports {name}"
+        for module, text in texts.items()
+        for name in imports(text)
+        if name.split(".")[0] not in {"harness", "torch", *sys.stdlib_module_names}
+    ]
+
+
+def worker_sources() -> dict[str, str]:
+    return {name: text for name, text in sources("duel").items() if name.startswith(WORKER)}
+
+
+def test_what_runs_in_a_side_imports_torch_and_the_standard_library_alone() -> None:
+    assert foreign_imports(worker_sources()) == []
+    assert len(worker_sources()) > 5
+
+
+@pytest.mark.parametrize("line", ["import msgspec", "def f():\n    from scipy import stats"])
+def test_another_package_in_a_side_is_seen(line: str) -> None:
+    assert foreign_imports({f"{WORKER}x": line})
+
+
+def test_what_a_side_loads_is_torch_and_the_standard_library_alone() -> None:
+    script = (
+        "import sys, torch; before = set(sys.modules); import harness.duel.worker.serving;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    run = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT.parent), "PATH": ""},
+    )
+
+    assert set(run.stdout.split()) - sys.stdlib_module_names <= {"harness", "torch", "torch._C"}

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.commands import app
 from harness.record.store import load_run
+
+pytestmark = pytest.mark.process
 
 _NETS = """
 import torch
@@ -61,10 +63,13 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
     run = load_run(tmp_path / "run.json")
     assert run.complete
     assert run.command.startswith("harness measure my_nets:make --budget 0")
-    saved = run.records[0].arms[0].counts["saved"]
-    told = re.search(r"no_grad saves ([\d.]+) (KiB|B): \d+ % of it", done.stdout)
+    grad, no_grad = (run.records[0].arm(name) for name in ("grad", "no_grad"))
+    assert grad is not None
+    assert no_grad is not None
+    spared = grad.counts["retained"] - no_grad.counts["retained"]
+    told = re.search(r"no_grad spares ([\d.]+) (KiB|B) of what a pass holds", done.stdout)
     assert told is not None
-    assert float(told.group(1)) * {"B": 1, "KiB": 1024}[told.group(2)] == saved
+    assert float(told.group(1)) * {"B": 1, "KiB": 1024}[told.group(2)] == spared
     assert "Where the memory of grad is" in done.stdout
     assert "Against batch size" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80

@@ -7,9 +7,9 @@ import pytest
 from sides import fake
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.commands import app
 from harness.duel.process import DuelError
-from harness.dueling import Judged, tox_python
+from harness.duel.session import Judged, tox_python
 from harness.errors import HarnessError
 from harness.judge.duel import judge_times
 from harness.record.duel import UnreadableDuelError, decode_duel

@@ -11,7 +11,7 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.commands import app
 from harness.errors import HarnessError
 
 _NETS = """
@@ -69,7 +69,7 @@ def test_where_nothing_fits_the_status_is_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--in", "8G"), "'8G' can be read in two ways; write 8GiB (powers of 1024) or 8GB (powers of 1000)"),
+        (("--in", "8G"), "'8G' is no amount of memory; write 500MB, 8GiB, or a number of bytes"),
         (("--in", "0"), "'0' is no amount of memory; write 500MB, 8GiB, or a number of bytes"),
         (
             ("--allow", "all"),
@@ -95,5 +95,5 @@ def test_the_program_prints_a_refusal_in_one_line() -> None:
     )
 
     assert done.returncode == 2
-    assert done.stderr.startswith("harness: '8G' can be read in two ways; write 8GiB")
+    assert done.stderr.startswith("harness: '8G' is no amount of memory; write 500MB, 8GiB")
     assert done.stderr.count("\n") == 1

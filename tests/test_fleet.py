@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import runs
 
-from harness.fleet import FleetError, Task, send, settings_of, tasks
-from harness.gating import report_files
+from harness.ranks.fleet import FleetError, Task, send, settings_of, tasks
 from harness.record.codec import encode
 from harness.record.merge import merged
 from harness.report.fleet import APART, fleet_text
+from harness.report.outcomes import report_files
 
 
 def test_each_question_and_model_is_a_task() -> None:

@@ -14,6 +14,8 @@ from harness.__main__ import main
 from harness.record.codec import encode
 from harness.record.schema import Run
 
+pytestmark = pytest.mark.process
+
 Outcome = tuple[int, str, str]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.process
+
 
 def _in_fresh_python(code: str) -> str:
     done = subprocess.run(  # noqa: S603 (this interpreter)

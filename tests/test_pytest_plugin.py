@@ -19,19 +19,21 @@ from harness.measure.probes import METRICS
 from harness.measure.runner import Settings, measure_arm
 from harness.record.schema import ArmResult, Case, Record, Run
 from harness.record.store import load_run
-from harness.report.tables import in_markdown
+from harness.report.tables import question_page
 from harness.workload.models import MODELS
 from harness.workload.questions import decay_groups, load_question
 from harness.workload.sources import build
+
+pytestmark = pytest.mark.process
 
 pytest_plugins = ["pytester"]
 
 BENCH = """
 import pytest
 
-@pytest.mark.question("{question}")
-def test_{question}(measure, question, case, arm):
-    measure(question, case, arm)
+@pytest.mark.harness_question("{question}")
+def test_{question}(harness_measure, question, case, arm):
+    harness_measure(question, case, arm)
 """
 
 
@@ -42,7 +44,7 @@ def loaded() -> None:
     case = Case(question="freezing", model="linear", mode="train")
     result = measure_arm(load_question("freezing"), case, "all trainable", Settings(budget=0.01))
     record = Record(case=case, asks="?", reference="all trainable", arms=(result,))
-    in_markdown(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
+    question_page(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
 
 
 @pytest.fixture(autouse=True)
@@ -164,8 +166,8 @@ REFUSED = [
     (("--harness-models=linear,all",), "no model 'all'; there are "),
     (("--harness-device=tpu",), "no device 'tpu'; there are cpu and cuda"),
     (("--harness-batch-size=0",), "a batch size of 0 holds no example; give 1 or more"),
-    (("--harness-batch-size=many",), "invalid int value: 'many'"),
-    (("--harness-budget=-1",), "a budget of -1.0 s cannot be spent; give 0 or more seconds"),
+    (("--harness-batch-size=many",), "'many' are no batch sizes; write 8, or 1,2,4,8"),
+    (("--harness-budget=-1",), "a budget of -1 s cannot be spent; give 0 or more seconds"),
     (("--harness-budget=nan",), "a budget of nan s cannot be spent; give 0 or more seconds"),
     (("--harness-dtype=float8",), "no dtype 'float8'; there are float32, float64,"),
     (("--harness-threads=-1",), "-1 threads cannot run; give 0 (torch's own choice) or more"),
@@ -189,7 +191,7 @@ def test_bad_usage_is_one_line_and_exit_status_4_before_anything_is_measured(
     [
         ("models", "mlp", "no model 'mlp'; there are linear,"),
         ("device", "tpu", "no device 'tpu'; there are cpu and cuda"),
-        ("budget", "long", "ini key harness_budget is 'long', which is no float"),
+        ("budget", "long", "'long' is not a number; write 0.5, or 2"),
         ("batch_size", "0", "a batch size of 0 holds no example; give 1 or more"),
     ],
 )

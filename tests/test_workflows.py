@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "regression.yml"
 WORKFLOWS = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLE)
@@ -64,7 +66,7 @@ def test_no_script_holds_an_expression_that_a_stranger_writes(path: Path) -> Non
 def test_every_option_of_harness_is_one_that_the_command_has(path: Path) -> None:
     from typer.main import get_command
 
-    from harness.cli import app
+    from harness.commands import app
 
     known = get_command(app)
     scripts = "\n".join(

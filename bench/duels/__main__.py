@@ -13,18 +13,19 @@ import msgspec
 import typer
 
 from bench.command import run_command
-from bench.duels.record import Trial, Trials, load_trials, trials_of
-from bench.duels.table import in_markdown
+from bench.duels.record import DuelTrial, DuelTrials, load_trials, trials_of
+from bench.duels.table import trials_markdown
+from harness.duel.session import Judged, hold_duel
 from harness.duel.sides import Repository, git
-from harness.dueling import Judged, hold_duel
 from harness.errors import HarnessError
 from harness.record.duel import Duel
 from harness.record.schema import Environment
 from harness.record.store import replace_file
 from harness.report.progress import progress
+from harness.setting import Setting
 
 _CASES = Path(__file__).with_name("cases.py")
-TARGETS = tuple(
+CASES = tuple(
     f"cases:{name}"
     for name in (
         "linear",
@@ -74,7 +75,9 @@ def repository(planted: float) -> Iterator[Path]:
         yield here
 
 
-def held(suites: int, singles: int, planted: float, seed: int) -> Iterator[tuple[Environment, list[Trial]]]:
+def held(
+    suites: int, singles: int, planted: float, seed: int
+) -> Iterator[tuple[Environment, list[DuelTrial]]]:
     """Hold duels: of all cases at once with equal sides, and of one case at a time with planted work.
 
     Raises:
@@ -83,17 +86,22 @@ def held(suites: int, singles: int, planted: float, seed: int) -> Iterator[tuple
     around = Repository.around(Path.cwd())
     commit = around.commit("HEAD")[:12] if around else ""
 
-    def kept(duel: Duel, share: float) -> tuple[Environment, list[Trial]]:
+    def place_and_trials(duel: Duel, share: float) -> tuple[Environment, list[DuelTrial]]:
         where = msgspec.structs.replace(duel.base.run.environment, commit=commit)
         return where, list(trials_of(Judged.of(duel), share))
 
     with repository(planted):
         for number in range(max(suites, singles)):  # in turns, so that an interrupted run has both
             if number < suites:
-                yield kept(hold_duel("base", "base", TARGETS, Unwatched(), seed=seed + number), 0.0)
+                yield place_and_trials(
+                    hold_duel("base", "base", CASES, Unwatched(), setting=Setting(seed=seed + number)), 0.0
+                )
             if number < singles:
-                target = TARGETS[number % len(TARGETS)]
-                yield kept(hold_duel("base", "head", (target,), Unwatched(), seed=seed + number), planted)
+                target = CASES[number % len(CASES)]
+                yield place_and_trials(
+                    hold_duel("base", "head", (target,), Unwatched(), setting=Setting(seed=seed + number)),
+                    planted,
+                )
 
 
 def main(  # noqa: PLR0917 (typer makes an option of every argument)
@@ -116,16 +124,16 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         if not suites + singles:
             raise HarnessError("--suites and --singles are 0; nothing is left to hold")
         command = shlex.join(["python", "-m", "bench.duels", *sys.argv[1:]])
-        kept = json.resolve()
-        trials: list[Trial] = []
+        target = json.resolve()
+        trials: list[DuelTrial] = []
         with progress("duels", suites + singles) as step:
             for environment, more in held(suites, singles, planted, seed):
                 trials += more
-                found = Trials(environment=environment, command=command, trials=tuple(trials))
-                replace_file(kept, msgspec.json.encode(found))  # what was held is kept, whatever comes
+                record = DuelTrials(environment=environment, command=command, trials=tuple(trials))
+                replace_file(target, msgspec.json.encode(record))  # what was held is kept, whatever comes
                 step()
         typer.echo(f"wrote {json}", err=True)
-    replace_file(markdown, (table := in_markdown(load_trials(from_json or json))).encode())
+    replace_file(markdown, (table := trials_markdown(load_trials(from_json or json))).encode())
     typer.echo(table)
     typer.echo(f"wrote {markdown}", err=True)
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.dueling import Judged
+from harness.duel.session import Judged
 from harness.errors import HarnessError
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import Verdict
 from harness.record.schema import Environment
 
-SCHEMA = 1
+DUELS_SCHEMA = 1
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class DuelTrial(msgspec.Struct, frozen=True, kw_only=True):
     """One case of one duel."""
 
     case: str
@@ -36,41 +36,41 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict == Verdict.WORSE.value
 
 
-class Trials(msgspec.Struct, frozen=True, kw_only=True):
+class DuelTrials(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, and where and how they were held."""
 
-    schema: int = SCHEMA
+    schema: int = DUELS_SCHEMA
     environment: Environment
     command: str
-    trials: tuple[Trial, ...]
+    trials: tuple[DuelTrial, ...]
 
 
-def trials_of(found: Judged, planted: float) -> Iterable[Trial]:
+def trials_of(duel: Judged, planted: float) -> Iterable[DuelTrial]:
     """Yield what a duel says of each case."""
-    by_arm = {(timed.case, timed.arm): timed for timed in found.times}
-    for arm in found.duel.arms:
+    by_arm = {(timed.case, timed.arm): timed for timed in duel.times}
+    for arm in duel.duel.arms:
         if arm.samples is None:
             continue
         timed = by_arm[arm.case, arm.arm]
-        yield Trial(
+        yield DuelTrial(
             case=arm.case.split("/")[1].rpartition(":")[2],
             planted=planted,
-            cases=len(found.times),
+            cases=len(duel.times),
             values=tuple(log_ratios(arm.samples.reference, arm.samples.arm, arm.samples.unit)),
             verdict=timed.judgement.verdict.value,
             call_s=timed.base,
-            duel_s=found.duel.seconds,
+            duel_s=duel.duel.seconds,
         )
 
 
-def load_trials(path: Path) -> Trials:
+def load_trials(path: Path) -> DuelTrials:
     """Read a file of trials.
 
     Raises:
-        HarnessError: it cannot be read, or is none.
+        HarnessError: it cannot be read, or holds no trials.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Trials)
+        return msgspec.json.decode(path.read_bytes(), type=DuelTrials)
     except OSError as error:
         raise HarnessError(f"{path} cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:

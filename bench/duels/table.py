@@ -3,11 +3,14 @@
 import math
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.duels.record import Trial, Trials
-from harness.report.calibration import upper_bound
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from bench.duels.record import DuelTrial, DuelTrials, load_trials
+from harness.judge.rates import rate_bound
+from harness.report.document import Document, one_table
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table
+from harness.report.units import quantity
 
 _EQUAL = ("case", "a call", "duels", "alarms", "restart sd", "results sd")
 _PLANTED = ("case", "a call", "planted", "read", "duels", "found", "a duel")
@@ -16,45 +19,56 @@ _LEGEND = """*restart sd*: standard deviation of the ratios of a duel's restarts
 wall, the longest."""
 
 
-def in_markdown(found: Trials) -> str:
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.duels --json` wrote.
+
+    Raises:
+        HarnessError: the file cannot be read, or holds no trials of duels.
+    """
+    trials = load_trials(path)
+    name = f"accuracy{path.stem.removeprefix('duels')}"
+    return one_table("the trials of duels", name, lambda: trials_markdown(trials))
+
+
+def trials_markdown(trials: DuelTrials) -> str:
     """Return both tables and where they come from."""
-    equal = [trial for trial in found.trials if not trial.planted]
-    planted = [trial for trial in found.trials if trial.planted]
+    equal = [trial for trial in trials.trials if not trial.planted]
+    planted = [trial for trial in trials.trials if trial.planted]
     where = "  \n".join(
-        [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
+        [*map(markdown, environment_lines(trials.environment)), f"Measured by `{trials.command}`."]
     )
     parts = ["# What a duel finds, and what it does not invent", where]
     if equal:
         alarms = sum(trial.is_alarm for trial in equal)
         took = [trial.duel_s for trial in equal]
-        upper = upper_bound(alarms, len(equal))
+        upper = rate_bound(alarms, len(equal))
         parts += [
             "## A commit against itself",
             f"False alarms: {alarms} of {len(equal)} case-duels, at most {upper:.2%} (upper 95 % bound).",
             f"{_duels(equal)} took {min(took):.0f} to {max(took):.0f} s each.",
-            github(_EQUAL, list(_equal(equal))),
+            markdown_table(_EQUAL, list(_equal(equal))),
         ]
     if planted:
         hits = sum(trial.is_found for trial in planted)
         parts += [
             "## Extra work planted in one side",
             f"Found: in {hits} of {len(planted)} duels of one case each.",
-            github(_PLANTED, list(_planted(planted))),
+            markdown_table(_PLANTED, list(_planted(planted))),
         ]
     parts.append(_LEGEND)
     return "\n\n".join(parts) + "\n"
 
 
-def _duels(trials: list[Trial]) -> str:
+def _duels(trials: list[DuelTrial]) -> str:
     return " and ".join(f"Duels of {cases} cases" for cases in sorted({trial.cases for trial in trials}))
 
 
-def _by_case(trials: list[Trial]) -> Iterator[tuple[str, list[Trial]]]:
+def _by_case(trials: list[DuelTrial]) -> Iterator[tuple[str, list[DuelTrial]]]:
     for case in dict.fromkeys(trial.case for trial in trials):
         yield case, [trial for trial in trials if trial.case == case]
 
 
-def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+def _equal(trials: list[DuelTrial]) -> Iterator[tuple[str, ...]]:
     for case, those in _by_case(trials):
         results = [statistics.median(trial.values) for trial in those]
         yield (
@@ -67,7 +81,7 @@ def _equal(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _planted(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
+def _planted(trials: list[DuelTrial]) -> Iterator[tuple[str, ...]]:
     for case, those in _by_case(trials):
         read = math.expm1(statistics.median(statistics.median(trial.values) for trial in those))
         yield (
@@ -81,5 +95,5 @@ def _planted(trials: list[Trial]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _call(trials: list[Trial]) -> str:
+def _call(trials: list[DuelTrial]) -> str:
     return quantity(statistics.median(trial.call_s for trial in trials), "s")

@@ -12,7 +12,7 @@ import typer
 
 from bench.command import run_command
 from bench.fits.record import Exhausted, Fits, Said, load_fits
-from bench.fits.table import in_markdown
+from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
 from harness.record.fit import Candidate, Search
 from harness.record.store import replace_file
@@ -122,8 +122,8 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     if from_json is None:
         measured(model, small, budget, json)
     found = load_fits(from_json or json)
-    replace_file(markdown, in_markdown(found).encode())
-    typer.echo(in_markdown(found))
+    replace_file(markdown, fits_markdown(found).encode())
+    typer.echo(fits_markdown(found))
 
 
 def measured(model: list[str] | None, small: list[str] | None, budget: float, json: Path) -> None:

@@ -2,12 +2,15 @@
 
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.fits.record import Fits
+from bench.fits.record import Fits, load_fits
 from harness.record.fit import Search
+from harness.report.document import Document, one_table
 from harness.report.fit import cost, in_words
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_text_table
+from harness.report.units import quantity
 
 _PLANS = ("model", "limit", "of its peak", "plan", "peak", "step", "runs", "steps", "took")
 _SAID = ("model", "measured", "tool", "says", "off by", "how")
@@ -17,14 +20,28 @@ _FORMULA = """accelerate's is the formula of `accelerate estimate-memory` (huggi
 `src/accelerate/commands/estimate.py`): four times the weights, whatever the batch."""
 
 
-def in_markdown(found: Fits) -> str:
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.fits --json` wrote.
+
+    Raises:
+        HarnessError: the file cannot be read, or holds no plans.
+    """
+    found = load_fits(path)
+    name = f"fit{path.stem.removeprefix('fits')}"
+    return one_table("plans of real models", name, lambda: fits_markdown(found))
+
+
+def fits_markdown(found: Fits) -> str:
     """Return all tables and where they come from."""
     where = "  \n".join(
         [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
     )
     parts = ["# What fits, and what it costs", where]
     if found.searches:
-        parts += ["## Plans for shares of the untouched peak", github(_PLANS, list(_plans(found.searches)))]
+        parts += [
+            "## Plans for shares of the untouched peak",
+            markdown_text_table(_PLANS, list(_plans(found.searches))),
+        ]
         if errors := _errors(found.searches):
             parts.append(
                 f"Peaks added up from pieces, against {len(errors)} measured ones: median error"
@@ -33,13 +50,13 @@ def in_markdown(found: Fits) -> str:
     if found.said:
         parts += [
             "## What others say of the same step",
-            github(_SAID, list(_said(found))),
+            markdown_text_table(_SAID, list(_said(found))),
             _FORMULA,
         ]
     if found.exhausted:
         parts += [
             "## Plans against every combination",
-            github(
+            markdown_text_table(
                 _EXHAUSTED,
                 [
                     [

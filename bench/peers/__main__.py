@@ -11,7 +11,7 @@ import typer
 
 from bench.command import run_command
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
-from bench.peers.table import in_markdown, in_terminal
+from bench.peers.table import peers_markdown, peers_text
 from harness.errors import HarnessError
 from harness.record.store import replace_file
 from harness.report.progress import progress
@@ -33,7 +33,7 @@ def measured(
     """
     from bench.peers.measuring import read_peers, time_peers
     from bench.peers.registry import MEMORY, TIMING
-    from bench.peers.work import BATCH_SIZE, in_words
+    from bench.peers.work import BATCH_SIZE, work_words
     from harness.measure.environment import environment
 
     if not 0 < seconds < math.inf:
@@ -65,7 +65,7 @@ def measured(
         environment=where,
         command=shlex.join(["python", "-m", "bench.peers", *sys.argv[1:]]),
         seconds=seconds,
-        work=in_words(),
+        work=work_words(),
         batch_size=BATCH_SIZE,
         timing=rows,
         memory=read,
@@ -98,13 +98,13 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
 ) -> None:
     """Compare the harness with other tools on the same work: what they resolve, and what they read."""
     if from_json is None:
-        found = measured(seconds, repeats, readings, only or [], time=time, memory=memory)
-        replace_file(json, msgspec.json.encode(found))
+        comparison = measured(seconds, repeats, readings, only or [], time=time, memory=memory)
+        replace_file(json, msgspec.json.encode(comparison))
         typer.echo(f"wrote {json}", err=True)
-    found = load_comparison(from_json or json)
-    replace_file(markdown, in_markdown(found).encode())
-    typer.echo(in_terminal(found))
-    typer.echo(f"measured by {found.command}; wrote {markdown}", err=True)
+    comparison = load_comparison(from_json or json)
+    replace_file(markdown, peers_markdown(comparison).encode())
+    typer.echo(peers_text(comparison))
+    typer.echo(f"measured by {comparison.command}; wrote {markdown}", err=True)
 
 
 if __name__ == "__main__":

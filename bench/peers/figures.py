@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.peers.record import COPIES, HARNESS, OBJECT, MemoryRow, TimingRow
-from bench.peers.resolution import Resolution, alarm_bound, resolution
+from bench.peers.resolution import Resolution, resolution
+from harness.judge.rates import rate_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class TimingFigures:
 
     @property
     def is_harness(self) -> bool:
-        """Whether this is no peer."""
+        """Whether this is the harness, and not a peer."""
         return self.row.tool == HARNESS
 
     @property
@@ -59,18 +60,18 @@ def timing_figures(rows: Sequence[TimingRow]) -> tuple[TimingFigures, ...]:
     }
     figures = []
     for row in measured:
-        found = resolution([trial.log_ratio for trial in row.trials])
+        resolved = resolution([trial.log_ratio for trial in row.trials])
         alarms = sum(trial.alarm for trial in row.trials)
         figures.append(
             TimingFigures(
                 row=row,
-                resolution=found,
+                resolution=resolved,
                 alarms=alarms,
-                bound=alarm_bound(alarms, len(row.trials)),
+                bound=rate_bound(alarms, len(row.trials)),
                 timed_s=statistics.median(trial.timed_s for trial in row.trials),
                 all_in_s=statistics.median(trial.all_in_s for trial in row.trials),
-                times_object=_over(found.smallest, own.get(OBJECT, math.nan)),
-                times_copies=_over(found.smallest, own.get(COPIES, math.nan)),
+                times_object=_over(resolved.smallest, own.get(OBJECT, math.nan)),
+                times_copies=_over(resolved.smallest, own.get(COPIES, math.nan)),
             )
         )
     return tuple(figures)
@@ -105,7 +106,7 @@ class MemoryFigures:
 
     @property
     def is_harness(self) -> bool:
-        """Whether this is no peer."""
+        """Whether this is the harness, and not a peer."""
         return self.row.tool == HARNESS
 
     @property

@@ -7,10 +7,10 @@ from bench.peers.record import COPIES, OBJECT
 from harness.report.units import quantity
 
 
-def percent(value: float) -> str:
+def share_percent(value: float) -> str:
     """Return a fraction in percent, to three significant digits.
 
-    >>> percent(0.0012), percent(0.0485), percent(4789.5)
+    >>> share_percent(0.0012), percent(0.0485), percent(4789.5)
     ('0.12 %', '4.85 %', '478,950 %')
     """
     number = 100 * value
@@ -18,12 +18,12 @@ def percent(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Return an error in percent, with its sign unless there is none.
+    """Return an error in percent, with its sign unless it is 0.
 
     >>> signed(0.165), signed(-1.0), signed(0.0)
     ('+16.5 %', '-100 %', '0 %')
     """
-    return ("+" if value > 0 else "") + percent(value)
+    return ("+" if value > 0 else "") + share_percent(value)
 
 
 def timing_findings(figures: Sequence[TimingFigures]) -> list[str]:
@@ -31,7 +31,7 @@ def timing_findings(figures: Sequence[TimingFigures]) -> list[str]:
     peers = [figure for figure in figures if not figure.is_harness and len(figure.row.trials) > 1]
     lines = []
     for own in figures:
-        # What one object on both sides resolves is no answer for two copies.
+        # What one object on both sides resolves does not answer for two copies.
         others = [peer for peer in peers if own.row.sides == OBJECT or peer.row.sides != OBJECT]
         if own.is_harness and others and len(own.row.trials) > 1:
             lines.append(_against(own, sorted(others, key=lambda peer: peer.resolution.smallest)))
@@ -41,11 +41,11 @@ def timing_findings(figures: Sequence[TimingFigures]) -> list[str]:
 def _against(own: TimingFigures, others: Sequence[TimingFigures]) -> str:
     ends = (others[0], others[-1]) if len(others) > 1 else (others[0],)
     resolved = " to ".join(
-        f"{percent(peer.resolution.smallest)} ({peer.name}, {peer.row.sides})" for peer in ends
+        f"{share_percent(peer.resolution.smallest)} ({peer.name}, {peer.row.sides})" for peer in ends
     )
     times = " to ".join(f"{peer.resolution.smallest / own.resolution.smallest:.3g}" for peer in ends)
     return (
-        f"On {own.row.sides} the harness resolves {percent(own.resolution.smallest)};"
+        f"On {own.row.sides} the harness resolves {share_percent(own.resolution.smallest)};"
         f" the other tools {resolved}: {times} times as much."
     )
 
@@ -55,9 +55,9 @@ def _better_at_timing(peer: TimingFigures, figures: Sequence[TimingFigures]) -> 
     if own is None or len(own.row.trials) < 2:  # noqa: PLR2004 (one has no spread)
         return []
     columns: tuple[tuple[str, Callable[[TimingFigures], float], Callable[[float], str]], ...] = (
-        ("resolves a smaller difference", lambda row: row.resolution.smallest, percent),
+        ("resolves a smaller difference", lambda row: row.resolution.smallest, share_percent),
         ("takes less time in all", lambda row: row.all_in_s, _seconds),
-        ("gave false alarms less often", lambda row: row.alarm_rate, percent),
+        ("gave false alarms less often", lambda row: row.alarm_rate, share_percent),
     )
     return [
         f"Better than the harness: {peer.name} ({peer.row.sides}) {what}, {show(value(peer))} against"

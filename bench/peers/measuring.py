@@ -10,7 +10,7 @@ import msgspec
 
 from bench.peers.memory_worker import Read
 from bench.peers.record import MemoryRow, TimingRow, TimingTrial
-from bench.peers.tool import MemoryPeer, Outcome, PeerError, TimingPeer, run, version_of
+from bench.peers.tool import MemoryPeer, PeerError, StatisticOutcome, TimingPeer, run, version_of
 from bench.peers.work import forward, peak_by_hand
 
 
@@ -32,7 +32,7 @@ class _Progress:
 
     version: str = ""
     reason: str = ""
-    outcomes: list[tuple[tuple[Outcome, ...], float]] = field(default_factory=list)
+    outcomes: list[tuple[tuple[StatisticOutcome, ...], float]] = field(default_factory=list)
 
 
 def time_peers(
@@ -62,8 +62,8 @@ def time_peers(
             statistic=statistic,
             rule=rule,
             trials=tuple(
-                TimingTrial(found[index].log_ratio, found[index].alarm, found[index].timed_s, took)
-                for found, took in so_far.outcomes
+                TimingTrial(outcomes[index].log_ratio, outcomes[index].alarm, outcomes[index].timed_s, took)
+                for outcomes, took in so_far.outcomes
             ),
             reason=so_far.reason,
         )
@@ -82,11 +82,11 @@ def _installed(peer: TimingPeer, so_far: _Progress) -> None:
 def _try(peer: TimingPeer, so_far: _Progress, seconds: float, seed: int) -> None:
     start = time.perf_counter()
     try:
-        found = peer.compare(seconds, seed)
+        outcomes = peer.compare(seconds, seed)
     except PeerError as error:
         so_far.reason = str(error)
         return
-    so_far.outcomes.append((found, time.perf_counter() - start))
+    so_far.outcomes.append((outcomes, time.perf_counter() - start))
 
 
 def read_peers(
@@ -104,20 +104,20 @@ def read_peers(
 
 
 def _read(peer: MemoryPeer, batch_size: int, readings: int, exact: int) -> MemoryRow:
-    version, reason, found = "", "", Read(exact, ())
+    version, reason, reading = "", "", Read(exact, ())
     try:
         version = f"{peer.distribution} {version_of(peer.distribution)}"
         command = [sys.executable, "-m", "bench.peers.memory_worker", peer.module]
         done = run([*command, str(batch_size), str(readings)])
-        found = msgspec.json.decode(done.stdout.splitlines()[-1], type=Read)
+        reading = msgspec.json.decode(done.stdout.splitlines()[-1], type=Read)
     except PeerError as error:
         reason = str(error)
     return MemoryRow(
         tool=peer.tool,
         version=version,
         batch_size=batch_size,
-        exact=found.exact,
+        exact=reading.exact,
         formula=peer.formula,
-        readings=found.readings,
+        readings=reading.readings,
         reason=reason,
     )

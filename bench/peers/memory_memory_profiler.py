@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 def read(model: Model) -> tuple[int, int | None]:
     """Return the highest of its samples, in bytes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own code; it is no longer maintained
+        warnings.simplefilter("ignore")  # of its own code; it is not maintained any more
         from memory_profiler import memory_usage
 
     before = memory_usage()[0]

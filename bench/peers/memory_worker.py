@@ -21,12 +21,14 @@ def main(module: str, batch_size: int, readings: int) -> None:
     """Read the peak so many times with the tool of that module, and print it all as JSON."""
     read = importlib.import_module(module).read
     model = forward(batch_size)
-    found = []
+    values = []
     for _ in range(readings):
         start = time.perf_counter()
         peak, before = read(model)
-        found.append(MemoryReading(peak, before, time.perf_counter() - start))
-    sys.stdout.write(msgspec.json.encode(Read(peak_by_hand(model, batch_size), tuple(found))).decode() + "\n")
+        values.append(MemoryReading(peak, before, time.perf_counter() - start))
+    sys.stdout.write(
+        msgspec.json.encode(Read(peak_by_hand(model, batch_size), tuple(values))).decode() + "\n"
+    )
 
 
 if __name__ == "__main__":

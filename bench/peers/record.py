@@ -9,7 +9,7 @@ from harness.record.schema import Environment
 
 HARNESS = "harness"
 OBJECT, COPIES, PROCESSES = "one object", "copies", "processes"
-SCHEMA = 1
+PEERS_SCHEMA = 1
 
 
 class TimingTrial(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class MemoryRow(msgspec.Struct, frozen=True, kw_only=True):
 class PeerComparison(msgspec.Struct, frozen=True, kw_only=True):
     """All rows, and where they were measured."""
 
-    schema: int = SCHEMA
+    schema: int = PEERS_SCHEMA
     environment: Environment
     command: str
     seconds: float  # of timing asked of each tool for a comparison, both sides together
@@ -67,7 +67,7 @@ class PeerComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadableComparisonError(HarnessError, ValueError):
-    """A file that is no comparison of tools, and why."""
+    """A file that is not a comparison of tools, and why."""
 
 
 def load_comparison(path: Path) -> PeerComparison:
@@ -77,13 +77,15 @@ def load_comparison(path: Path) -> PeerComparison:
         UnreadableComparisonError: missing, not such a file, or of a newer format.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=PeerComparison)
+        comparison = msgspec.json.decode(path.read_bytes(), type=PeerComparison)
     except OSError as error:
         raise UnreadableComparisonError(f"{path} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UnreadableComparisonError(
             f"{path} is not what `python -m bench.peers --json` writes: {error}"
         ) from error
-    if found.schema != SCHEMA:
-        raise UnreadableComparisonError(f"{path} has format {found.schema}; format {SCHEMA} is read here")
-    return found
+    if comparison.schema != PEERS_SCHEMA:
+        raise UnreadableComparisonError(
+            f"{path} has format {comparison.schema}; format {PEERS_SCHEMA} is read here"
+        )
+    return comparison

@@ -5,10 +5,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest, chi2
+from scipy.stats import chi2
+
+from harness.calibration.report import POWER
 
 FALSE_ALARMS = 0.01  # two-sided
-POWER = 0.95
 _CONFIDENCE = 0.95
 
 
@@ -58,13 +59,3 @@ def resolution(log_ratios: Sequence[float]) -> Resolution:
     low, high = (spread * math.sqrt(free / float(chi2.ppf(quantile, free))) for quantile in (1 - tail, tail))
     times = deviations_needed()
     return Resolution(spread, times * spread, times * low, times * high, bias)
-
-
-def alarm_bound(alarms: int, comparisons: int) -> float:
-    """Return the one-sided upper 95 % bound of a false-alarm rate (Clopper and Pearson).
-
-    >>> round(alarm_bound(0, 40), 3)
-    0.072
-    """
-    found = binomtest(alarms, comparisons, alternative="less").proportion_ci(_CONFIDENCE, method="exact")
-    return float(found.high)

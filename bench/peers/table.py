@@ -1,17 +1,17 @@
 """The page and the terminal text of a comparison of tools, from what was kept alone. Imports no torch."""
 
 import math
-import textwrap
 from collections.abc import Sequence
-
-from tabulate import tabulate
+from pathlib import Path
 
 from bench.peers.figures import MemoryFigures, TimingFigures, memory_figures, timing_figures
-from bench.peers.findings import memory_findings, percent, signed, timing_findings
-from bench.peers.record import MemoryRow, PeerComparison, TimingRow
+from bench.peers.findings import memory_findings, share_percent, signed, timing_findings
+from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.resolution import deviations_needed
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, quantity
+from harness.report.document import Document, one_table
+from harness.report.tables import environment_lines
+from harness.report.text import folded, markdown, markdown_table, text_table
+from harness.report.units import quantity
 
 _WIDTH = 80
 TIMING_HEADERS = (
@@ -39,71 +39,86 @@ _MEMORY_EXPLAINED = (
 )
 
 
-def in_markdown(found: PeerComparison) -> str:
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.peers --json` wrote.
+
+    Raises:
+        UnreadableComparisonError: the file cannot be read, or is not such a comparison.
+    """
+    comparison = load_comparison(path)
+    return one_table("a comparison of tools", path.stem, lambda: peers_markdown(comparison))
+
+
+def peers_markdown(comparison: PeerComparison) -> str:
     """Return the page."""
     lines = ["# The same work under other tools", ""]
-    lines += [f"{markdown(line)}  " for line in environment_lines(found.environment)]
-    lines += [f"Measured by `{found.command}`.", ""]
-    if found.timing:
-        timing = timing_figures(found.timing)
+    lines += [f"{markdown(line)}  " for line in environment_lines(comparison.environment)]
+    lines += [f"Measured by `{comparison.command}`.", ""]
+    if comparison.timing:
+        timing = timing_figures(comparison.timing)
         lines += [
             "## Time",
             "",
-            f"{markdown(found.work)}, batch {found.batch_size}; {found.seconds:g} s of timing, both sides.",
+            (
+                f"{markdown(comparison.work)}, batch {comparison.batch_size};"
+                f" {comparison.seconds:g} s of timing, both sides."
+            ),
             "",
         ]
-        lines += [github(TIMING_HEADERS, [list(_timing_cells(row, timing).values()) for row in found.timing])]
+        cells = [list(_timing_cells(row, timing).values()) for row in comparison.timing]
+        lines += [markdown_table(TIMING_HEADERS, cells)]
         lines += ["", *(line.format(needed=deviations_needed()) for line in _EXPLAINED), ""]
         lines += [f"- {markdown(line)}" for line in timing_findings(timing)]
         lines += ["", "When each tool says that two sides differ:", ""]
-        lines += [f"- {markdown(line)}" for line in _rules(found.timing)]
-        lines += [*(f"- {markdown(line)}" for line in _reasons(found.timing)), ""]
-    if found.memory:
-        memory = memory_figures(found.memory)
+        lines += [f"- {markdown(line)}" for line in _rules(comparison.timing)]
+        lines += [*(f"- {markdown(line)}" for line in _reasons(comparison.timing)), ""]
+    if comparison.memory:
+        memory = memory_figures(comparison.memory)
         lines += [
             "## Memory",
             "",
-            f"{markdown(found.work)}: peak bytes of one call.",
+            f"{markdown(comparison.work)}: peak bytes of one call.",
             "",
         ]
-        lines += [github(MEMORY_HEADERS, [list(_memory_cells(row, memory).values()) for row in found.memory])]
+        cells = [list(_memory_cells(row, memory).values()) for row in comparison.memory]
+        lines += [markdown_table(MEMORY_HEADERS, cells)]
         lines += ["", *_MEMORY_EXPLAINED, ""]
         lines += [f"- {markdown(line)}" for line in memory_findings(memory)]
         lines += ["", "What each tool states:", ""]
-        lines += [f"- {markdown(line)}" for line in _formulas(found.memory)]
-        lines += [*(f"- {markdown(line)}" for line in _reasons(found.memory)), ""]
+        lines += [f"- {markdown(line)}" for line in _formulas(comparison.memory)]
+        lines += [*(f"- {markdown(line)}" for line in _reasons(comparison.memory)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def in_terminal(found: PeerComparison) -> str:
+def peers_text(comparison: PeerComparison) -> str:
     """Return the narrower tables, and what they say, as plain text."""
-    timing, memory = timing_figures(found.timing), memory_figures(found.memory)
+    timing, memory = timing_figures(comparison.timing), memory_figures(comparison.memory)
     parts = []
-    if found.timing:
-        cells = [_timing_cells(row, timing) for row in found.timing]
+    if comparison.timing:
+        cells = [_timing_cells(row, timing) for row in comparison.timing]
         parts += [
             _plain(_TIMING_IN_TERMINAL, cells),
             "",
-            *_filled([*timing_findings(timing), *_reasons(found.timing)]),
+            *_filled([*timing_findings(timing), *_reasons(comparison.timing)]),
         ]
-    if found.memory:
-        more = [_memory_cells(row, memory) for row in found.memory]
+    if comparison.memory:
+        more = [_memory_cells(row, memory) for row in comparison.memory]
         parts += [
             "",
             _plain(_MEMORY_IN_TERMINAL, more),
             "",
-            *_filled([*memory_findings(memory), *_reasons(found.memory)]),
+            *_filled([*memory_findings(memory), *_reasons(comparison.memory)]),
         ]
     return "\n".join(parts).strip("\n")
 
 
 def _plain(headers: Sequence[str], cells: Sequence[dict[str, str]]) -> str:
     rows = [[row[header] for header in headers] for row in cells]
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=[22])
+    return text_table(headers, rows, widths=(22, *(None for _ in headers[1:])))
 
 
 def _filled(sentences: Sequence[str]) -> list[str]:
-    return [textwrap.fill(sentence, _WIDTH, subsequent_indent="  ") for sentence in sentences]
+    return [folded(sentence, _WIDTH) for sentence in sentences]
 
 
 def _timing_cells(row: TimingRow, figures: Sequence[TimingFigures]) -> dict[str, str]:
@@ -112,26 +127,28 @@ def _timing_cells(row: TimingRow, figures: Sequence[TimingFigures]) -> dict[str,
         return dict(
             zip(TIMING_HEADERS, (f"{row.tool}, {row.statistic}", row.sides, *"0---------"), strict=True)
         )
-    seen = figure.resolution
+    resolved = figure.resolution
     cells = (
         figure.name,
         row.sides,
         f"{len(row.trials):,}",
         quantity(figure.timed_s, "s"),
         quantity(figure.all_in_s, "s"),
-        _or_dash(seen.spread),
-        _or_dash(seen.smallest),
-        "-" if math.isnan(seen.low) else f"{percent(seen.low)} to {percent(seen.high)}",
+        _or_dash(resolved.spread),
+        _or_dash(resolved.smallest),
+        "-"
+        if math.isnan(resolved.low)
+        else f"{share_percent(resolved.low)} to {share_percent(resolved.high)}",
         "-" if math.isnan(figure.times_object) else f"{figure.times_object:,.3g}",
         "-" if math.isnan(figure.times_copies) else f"{figure.times_copies:,.3g}",
         str(figure.alarms),
-        percent(figure.bound),
+        share_percent(figure.bound),
     )
     return dict(zip(TIMING_HEADERS, cells, strict=True))
 
 
 def _or_dash(value: float) -> str:
-    return "-" if math.isnan(value) else percent(value)
+    return "-" if math.isnan(value) else share_percent(value)
 
 
 def _memory_cells(row: MemoryRow, figures: Sequence[MemoryFigures]) -> dict[str, str]:

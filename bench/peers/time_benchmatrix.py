@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bench.peers.record import PROCESSES
 from bench.peers.time_pytest_benchmark import ALONE, command, stats_in
-from bench.peers.tool import Outcome, PeerError, TimingPeer, run
+from bench.peers.tool import PeerError, StatisticOutcome, TimingPeer, run
 
 _PAIRS = 6  # what it chooses itself for one benchmark: the fewest that fill its order and its evidence policy
 _RULE = "regressed or improved: its 95 % bootstrap interval lies outside 5 %"
 
 
-def _compare(seconds: float, seed: int) -> tuple[Outcome, ...]:
+def _compare(seconds: float, seed: int) -> tuple[StatisticOutcome, ...]:
     from benchmatrix import BenchmatrixError, load_paired_benchmark_run_group
 
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,9 @@ def _compare(seconds: float, seed: int) -> tuple[Outcome, ...]:
         timed = sum(stats_in(path).timed_s for path in output.glob("pair-*.json"))
     if len(cells) != 1 or cells[0].ratio is None:
         raise PeerError(f"it compared {len(cells)} cells instead of one, or has no ratio for it")
-    return (Outcome(math.log(cells[0].ratio), cells[0].regression in {"regressed", "improved"}, timed),)
+    return (
+        StatisticOutcome(math.log(cells[0].ratio), cells[0].regression in {"regressed", "improved"}, timed),
+    )
 
 
 PEERS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.peers.record import PROCESSES
-from bench.peers.tool import TARGETS, Outcome, TimingPeer, run
+from bench.peers.tool import TARGETS, StatisticOutcome, TimingPeer, run
 from harness.calibration.work import typical_seconds
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def says_significant(output: str) -> bool:
     return "not significant" not in output.lower()
 
 
-def _compare(seconds: float, _seed: int) -> tuple[Outcome, ...]:
+def _compare(seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
     import pyperf
 
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def _compare(seconds: float, _seed: int) -> tuple[Outcome, ...]:
         said = run([sys.executable, "-m", "pyperf", "compare_to", *map(str, files)])
         base, head = (pyperf.Benchmark.load(str(file)) for file in files)
     return (
-        Outcome(
+        StatisticOutcome(
             math.log(head.mean() / base.mean()),
             says_significant(said.stdout),
             _timed_s(base) + _timed_s(head),

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from bench.peers.record import PROCESSES
-from bench.peers.tool import TARGETS, Outcome, PeerError, TimingPeer, run
+from bench.peers.tool import TARGETS, PeerError, StatisticOutcome, TimingPeer, run
 
 STATISTICS = ("median", "min", "mean")
 _PERCENT = 5
 
 
-class Stats(msgspec.Struct, frozen=True):
+class ToolStats(msgspec.Struct, frozen=True):
     """What it computes of a benchmark, in seconds a call, and what it ran."""
 
     median: float
@@ -31,14 +31,14 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class _Benchmark(msgspec.Struct, frozen=True):
-    stats: Stats
+    stats: ToolStats
 
 
 class _File(msgspec.Struct, frozen=True):
     benchmarks: tuple[_Benchmark, ...]
 
 
-def stats_in(path: Path) -> Stats:
+def stats_in(path: Path) -> ToolStats:
     """Read the one benchmark of a file.
 
     Raises:
@@ -72,7 +72,7 @@ def alarms_in(output: str) -> set[str]:
     return {statistic for statistic in STATISTICS if f"Field '{statistic}' has failed" in output}
 
 
-def _compare(seconds: float, _seed: int) -> tuple[Outcome, ...]:
+def _compare(seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("base.json", "head.json")]
         start = command("pytest_benchmark_forward.py", seconds / 2)
@@ -88,7 +88,7 @@ def _compare(seconds: float, _seed: int) -> tuple[Outcome, ...]:
     if bool(second.returncode) != bool(alarms):
         raise PeerError(f"it ended with status {second.returncode} and named {len(alarms)} regressions")
     return tuple(
-        Outcome(
+        StatisticOutcome(
             math.log(getattr(head, statistic) / getattr(base, statistic)),
             statistic in alarms,
             base.timed_s + head.timed_s,

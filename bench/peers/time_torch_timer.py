@@ -6,7 +6,7 @@ import math
 from torch.utils.benchmark import Compare, Measurement, Timer
 
 from bench.peers.record import COPIES, OBJECT
-from bench.peers.tool import Outcome, TimingPeer
+from bench.peers.tool import StatisticOutcome, TimingPeer
 from bench.peers.work import forward
 from harness.workload.model import Model
 
@@ -19,11 +19,11 @@ def _time(model: Model, side: str, seconds: float) -> Measurement:
     return timer.blocked_autorange(min_run_time=seconds)
 
 
-def _outcome(reference: Model, arm: Model, seconds: float) -> Outcome:
+def _outcome(reference: Model, arm: Model, seconds: float) -> StatisticOutcome:
     sides = [_time(reference, "reference", seconds / 2), _time(arm, "arm", seconds / 2)]
     table = Compare(sides)
     table.colorize(rowwise=True)
-    return Outcome(
+    return StatisticOutcome(
         math.log(sides[1].median / sides[0].median),
         tells_apart(str(table)),
         sum(sum(side.raw_times) for side in sides),
@@ -35,12 +35,12 @@ def tells_apart(table: str) -> bool:
     return table.count(_BEST) < 2  # noqa: PLR2004 (two cells)
 
 
-def _one_object(seconds: float, _seed: int) -> tuple[Outcome, ...]:
+def _one_object(seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
     model = forward()
     return (_outcome(model, model, seconds),)
 
 
-def _copies(seconds: float, _seed: int) -> tuple[Outcome, ...]:
+def _copies(seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
     model = forward()
     return (_outcome(copy.deepcopy(model), copy.deepcopy(model), seconds),)
 

@@ -19,7 +19,7 @@ class PeerError(HarnessError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StatisticOutcome:
     """What one statistic of a tool says of one comparison."""
 
     log_ratio: float  # ln(second side / first side)
@@ -45,7 +45,7 @@ class TimingPeer:
     sides: str
     rules: tuple[tuple[str, str], ...]
     trials: int
-    compare: Callable[[float, int], tuple[Outcome, ...]]
+    compare: Callable[[float, int], tuple[StatisticOutcome, ...]]
 
 
 @dataclass(frozen=True, slots=True)

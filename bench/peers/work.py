@@ -22,7 +22,7 @@ def forward(batch_size: int = BATCH_SIZE) -> Model:
     return model
 
 
-def in_words() -> str:
+def work_words() -> str:
     """Name the work."""
     return f"{NAME}, forward with gradients recorded, float32, 1 thread"
 

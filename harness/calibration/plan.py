@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.calibration.record import SidesKind
 from harness.errors import HarnessError
 from harness.measure.torch_compat import check_device
-from harness.record.calibration import Kind
 
 
 class Wanted(NamedTuple):
     """One cell of a plan."""
 
-    kind: Kind  # "object" for two bare callables on one object, "copies" for two models built alike
+    kind: SidesKind  # "object" for two bare callables on one object, "copies" for two models built alike
     call_s: float  # about how long a call takes, seconds
     planted: float  # the slowdown, as a fraction; 0 is the A/A comparison
     trials: int
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CalibrationPlan:
     """What is measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class PlanError(HarnessError):
 
 
 _WARM_S = 0.1  # a comparison takes about so much more than its budget
-_KINDS: tuple[Kind, ...] = ("object", "copies")
+_KINDS: tuple[SidesKind, ...] = ("object", "copies")
 _FEWEST_TRIALS = 4
 
 
@@ -73,7 +73,7 @@ def parse_plan(
     load: int,
     cells: str = "",
     device: str = "cpu",
-) -> Plan:
+) -> CalibrationPlan:
     """Make a plan of comma-separated microseconds, percents and kinds.
 
     Args:
@@ -88,7 +88,7 @@ def parse_plan(
         device: as torch names it.
 
     Raises:
-        PlanError: something is no number, out of range, or unknown.
+        PlanError: something is not a number, out of range, or unknown.
         WorkloadError: there is no such device here.
     """
     check_device(device)
@@ -107,10 +107,10 @@ def parse_plan(
     product = tuple(itertools.product(sides, lengths, slowdowns))
     each = trials or max(_FEWEST_TRIALS, int(seconds / len(product) / (budget + _WARM_S)))
     wanted = tuple(Wanted(*cell, each) for cell in product)
-    return Plan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load, device)
+    return CalibrationPlan(tuple(map(_cell, cells.split(","))) if cells else wanted, budget, load, device)
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> SidesKind:
     for kind in _KINDS:
         if kind == name:
             return kind

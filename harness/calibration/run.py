@@ -1,6 +1,5 @@
 """The run: every pair of a plan, timed by the very code that `compare` uses, and judged."""
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -9,15 +8,16 @@ from random import Random
 
 from harness.api import judge_samples, time_pair
 from harness.calibration.load import bursty_load
-from harness.calibration.plan import Plan, PlanError
+from harness.calibration.plan import CalibrationPlan, PlanError
+from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
+from harness.judge.times import median_seconds
 from harness.measure.clock import Clock, clock_for
 from harness.measure.device import prepare
 from harness.measure.environment import environment
 from harness.measure.heap import keep_freed_memory
 from harness.measure.pairing import Side, calls_a_sample, sample, undisturbed
-from harness.record.calibration import Calibration, Cell, Kind, Trial
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
@@ -27,10 +27,11 @@ KEEP_S = 60.0  # between two calls of `keep`
 
 
 def calibrate(
-    plan: Plan,
+    plan: CalibrationPlan,
     step: Callable[[], None],
     earlier: Calibration | None = None,
     keep: Callable[[Calibration], None] | None = None,
+    command: str = "",
 ) -> Calibration:
     """Run every trial of a plan.
 
@@ -40,7 +41,8 @@ def calibrate(
         plan: what is measured.
         step: called after each comparison.
         earlier: what was found before, with the same budget and load; its comparisons count.
-        keep: called with what was found so far, once in `KEEP_S`.
+        keep: called with what was measured so far, once in `KEEP_S`.
+        command: that measures it, to be kept with it.
 
     Raises:
         PlanError: the earlier calibration had another budget or load, or was made in another place.
@@ -56,29 +58,30 @@ def calibrate(
         for seconds in dict.fromkeys(cell.call_s for cell in plan.cells)
     }
     overhead = {str(seconds): overhead_share(typical_seconds(work, clock)) for seconds, work in works.items()}
-    found: dict[tuple[Kind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
+    results: dict[tuple[SidesKind, float, float], list[Trial]] = {cell[:3]: [] for cell in plan.cells}
     for cell in earlier.cells if earlier else ():
-        found.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
+        results.setdefault((cell.kind, cell.asked_s, cell.planted), []).extend(cell.trials)
 
     def so_far() -> Calibration:
         return Calibration(
             environment=here,
+            command=command,
             budget=plan.budget,
             load=plan.load,
             overhead=(earlier.overhead if earlier else {}) | overhead,
             cells=tuple(
-                Cell(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
-                for (kind, seconds, planted), trials in found.items()
+                Condition(kind=kind, asked_s=seconds, planted=planted, trials=tuple(trials))
+                for (kind, seconds, planted), trials in results.items()
                 if trials
             ),
         )
 
     # Of one reading a comparison the median counts: neighbours lengthen one more than the other for a while.
-    counts: dict[tuple[Kind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
-    kept = time.monotonic()
+    counts: dict[tuple[SidesKind, float], list[float]] = {cell[:2]: [] for cell in plan.cells}
+    last_kept = time.monotonic()
     with suppress(KeyboardInterrupt), bursty_load(plan.load):
         for kind, seconds, planted, wanted in plan.turns():
-            trials = found[kind, seconds, planted]
+            trials = results[kind, seconds, planted]
             if len(trials) < wanted:
                 rng = Random(f"{plan.seed}/{kind}/{seconds}/{planted}/{len(trials)}")
                 count = 0
@@ -91,13 +94,13 @@ def calibrate(
                 sides = _sides(kind, works[seconds], extra, count)
                 trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
-            if keep is not None and time.monotonic() - kept > KEEP_S:
+            if keep is not None and time.monotonic() - last_kept > KEEP_S:
                 keep(so_far())
-                kept = time.monotonic()
+                last_kept = time.monotonic()
     return so_far()
 
 
-def _check_alike(plan: Plan, here: Environment, earlier: Calibration) -> None:
+def _check_alike(plan: CalibrationPlan, here: Environment, earlier: Calibration) -> None:
     there = earlier.environment
     for name, now, then in (
         ("budget", plan.budget, earlier.budget),
@@ -130,7 +133,7 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         values=tuple(
             round(value, 7) for value in interval.log_ratios(samples.reference, samples.arm, samples.unit)
         ),
-        call_s=statistics.median(itertools.chain.from_iterable(samples.reference)),
+        call_s=median_seconds(samples.reference),
     )
 
 

@@ -99,9 +99,9 @@ class Planted:
 
     def __call__(self) -> object:
         """Run the forward pass, then count."""
-        left = self.model()
+        output = self.model()
         self.extra.run(self.extra.least + self.count)
-        return left
+        return output
 
     def redraw(self, rng: Random) -> object:
         """Move what the model reads."""

@@ -10,8 +10,8 @@ from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, Section, claim
 from harness.claims.differentiation import TOLERANCE, relative_error
+from harness.claims.record import Check, Number
 from harness.claims.regression import MakeOptimizer, lasso
-from harness.record.claims import Check, Number
 
 LogPrior = Callable[[torch.Tensor, float], torch.Tensor]
 _NOISE, _SIGMA = 0.5, 0.3  # standard deviations of the noise and of the prior

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.claims.record import Check, ClaimResult, ClaimVerdict, Number, Plot
 from harness.errors import HarnessError
 from harness.judge.interval import MIN_UNITS
-from harness.record.claims import Check, ClaimResult, ClaimVerdict, Number, Plot
 from harness.workload.models import MODELS
 from harness.workload.questions import grad_mode
 
@@ -119,9 +119,9 @@ def conclude(checks: Sequence[Check]) -> tuple[ClaimVerdict, str]:
     if not false and not unknown:
         return "holds", ""
     said = [
-        f"{word}{_together(places)}"
-        for word, places in (("", true), ("not: ", false), ("undecided: ", unknown))
-        if places
+        f"{word}{_together(conditions)}"
+        for word, conditions in (("", true), ("not: ", false), ("undecided: ", unknown))
+        if conditions
     ]
     if true:
         return "holds when", "; ".join(said)
@@ -135,26 +135,26 @@ def _both(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 
     return None if one is None or other is None else True
 
 
-def _together(places: Sequence[str]) -> str:
+def _together(conditions: Sequence[str]) -> str:
     """Say places in one line; those that begin alike, up to a colon, are said together.
 
     >>> _together(["head: time", "head: bytes", "trunk"])
     'head: time, bytes; trunk'
     """
     heads: dict[str, list[str]] = {}
-    for place in places:
-        head, colon, rest = place.partition(": ")
+    for condition in conditions:
+        head, colon, rest = condition.partition(": ")
         heads.setdefault(head, []).extend([rest] if colon else [])
     return "; ".join(f"{head}: {', '.join(rest)}" if rest else head for head, rest in heads.items())
 
 
-def by_place(found: Iterable[tuple[str, str, bool | None, str]]) -> tuple[Check, ...]:
+def by_place(rows_by_place: Iterable[tuple[str, str, bool | None, str]]) -> tuple[Check, ...]:
     """Make checks of the same thing seen at several places, one condition where all places agree.
 
     Args:
-        found: (condition, place, whether it holds there, what was seen).
+        rows_by_place: (condition, place, whether it holds there, what was seen).
     """
-    rows = list(found)
+    rows = list(rows_by_place)
     answers: dict[str, dict[bool | None, list[str]]] = {}
     for where, place, holds, _ in rows:
         answers.setdefault(where, {}).setdefault(holds, []).append(place)

@@ -7,11 +7,11 @@ from torch import nn
 from torch.optim import AdamW
 
 from harness.claims.claim import Lab
-from harness.claims.gains import TIME
-from harness.claims.perceptron import BATCH, INPUTS, TRAIN, WIDTH
+from harness.claims.gains import STEP_TIME
+from harness.claims.perceptron import BATCH, HIDDEN_WIDTH, INPUTS, TRAIN
+from harness.claims.record import Number
 from harness.claims.timing import ratio_number, time_steps
 from harness.measure.observe import Observation
-from harness.record.claims import Number
 from harness.workload import regularizers
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
@@ -43,7 +43,7 @@ class _Drawing(nn.Module):
         return self.module(self.get_buffer("data")[chosen])
 
 
-def _model(width: int = WIDTH) -> Model:
+def _model(width: int = HIDDEN_WIDTH) -> Model:
     return Model(_layers(width), (torch.randn(BATCH, INPUTS),))
 
 
@@ -69,7 +69,7 @@ def _epoch(*, held_out: bool) -> Step:
 
 
 def _drawing(examples: int) -> Step:
-    return _trained(Model(_Drawing(_layers(WIDTH), examples), ()))
+    return _trained(Model(_Drawing(_layers(HIDDEN_WIDTH), examples), ()))
 
 
 _CHANGES: dict[str, Callable[[Model], Model]] = {
@@ -106,7 +106,7 @@ def cost_of(remedy: str, lab: Lab, prefix: str = "") -> tuple[Number, ...]:
         sum(tensor.nbytes for tensor in step.model.module.state_dict().values()) for step in (reference, arm)
     ]
     return (
-        ratio_number(prefix + TIME, timed.judgement),
+        ratio_number(prefix + STEP_TIME, timed.judgement),
         Number(name=f"{prefix}peak of a step, doing nothing", value=peaks[0], unit="B"),
         Number(name=f"{prefix}peak of a step", value=peaks[1], unit="B"),
         Number(

@@ -9,11 +9,12 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.differentiation import TOLERANCE, relative_error
-from harness.claims.regression import book_data, half_square
+from harness.claims.record import Check, Number
+from harness.claims.regression import MakeOptimizer, book_data, half_square
 from harness.claims.timing import (
     case_of,
-    in_words,
     judged,
+    judgement_words,
     measure_case,
     one_part,
     ratio_number,
@@ -22,14 +23,12 @@ from harness.claims.timing import (
 )
 from harness.judge.verdict import Verdict
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number
 from harness.workload.decay import decay_groups
 from harness.workload.model import Model
 from harness.workload.questions import regularizers
 from harness.workload.questions.decay_groups import make_optimizer
 from harness.workload.sources import build
 
-MakeOptimizer = Callable[..., Optimizer]
 RATE, DECAY, STEPS = 0.003, 3.0, 100
 _FORWARD_FLOOR = 0.01  # a forward pass that differs by less than 1 % between copies is the same here
 
@@ -115,9 +114,9 @@ def groups_decay_the_weight(lab: Lab, world: World = World()) -> Evidence:
     problem = Regression(lab.seed)
     expected = problem.closed_path(lambda w: DECAY * w)
     groups = [{"params": [problem.weights], "weight_decay": DECAY}, {"params": [problem.bias]}]
-    found = problem.path(world.sgd(groups, lr=RATE))
-    errors = {1: relative_error(found[0], expected[0]), STEPS: relative_error(found, expected)}
-    bias_error = relative_error(found[:, -1], expected[:, -1])
+    path = problem.path(world.sgd(groups, lr=RATE))
+    errors = {1: relative_error(path[0], expected[0]), STEPS: relative_error(path, expected)}
+    bias_error = relative_error(path[:, -1], expected[:, -1])
     return Evidence(
         (
             *(
@@ -199,7 +198,7 @@ def _decoupled(lab: Lab) -> float:
 
 @claim(
     "W3",
-    "`wd = 0` is no decay.",
+    "`wd = 0` turns decay off.",
     "100 steps in float64 with weight_decay=0 against the penalty-free closed form for SGD, "
     "and against the same "
     "optimizer without decay for Adam (AdamW's default is not 0, so that leaving the "
@@ -249,9 +248,14 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
         step = one_part(
             model.__call__, model.module, *(t for t in model.inputs if isinstance(t, torch.Tensor))
         )
-        seen = Observation(step)
+        observation = Observation(step)
         costs.append(
-            (seen.forward.peak_bytes(), seen.books.saved, seen.graph.nodes, len(seen.forward.operators))
+            (
+                observation.forward.peak_bytes(),
+                observation.graph.saved_bytes,
+                observation.graph.nodes,
+                len(observation.forward.operators),
+            )
         )
         steps.append(step)
     longer = replace(lab, budget=3 * lab.budget)  # sameness takes longer to see than a difference
@@ -264,7 +268,7 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
                 holds=costs[0] == costs[1],
             ),
             Check(
-                says=f"two groups against one, {in_words(timed)}",
+                says=f"two groups against one, {judgement_words(timed)}",
                 holds=None if timed.verdict is Verdict.UNDECIDED else timed.verdict is Verdict.SAME,
             ),
         ),

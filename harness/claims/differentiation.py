@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from harness.claims.claim import Evidence, Lab, Section, claim
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
 from harness.measure.runner import Settings, measure_arm
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.questions import differentiation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -63,10 +63,10 @@ class World:
     derivative: Callable[[Function, torch.Tensor, int], torch.Tensor] = _repeated
 
 
-def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+def relative_error(result: torch.Tensor, expected: torch.Tensor) -> float:
     """Return the largest difference relative to the largest expected magnitude."""
     scale = expected.abs().max().item() or 1.0
-    return (found - expected).abs().max().item() / scale
+    return (result - expected).abs().max().item() / scale
 
 
 def _grad(world: World, function: Function, points: Sequence[float] | float) -> torch.Tensor:
@@ -109,12 +109,12 @@ def gradient_is_derivative(lab: Lab, world: World = World()) -> Evidence:
     x = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     for _ in range(2):
         world.backward(x**2)
-    seen = math.nan if x.grad is None else x.grad.item()
+    gradient = math.nan if x.grad is None else x.grad.item()
     checks.append(
         Check(
             where="x.grad holds an earlier gradient",
-            says=f"x^2 at 2, backward twice: x.grad is {seen:g}, the derivative 4",
-            holds=abs(seen - 4) <= TOLERANCE,
+            says=f"x^2 at 2, backward twice: x.grad is {gradient:g}, the derivative 4",
+            holds=abs(gradient - 4) <= TOLERANCE,
         )
     )
     kink = _grad(world, torch.abs, 0.0).item()

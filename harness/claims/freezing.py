@@ -8,10 +8,19 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from harness.claims.claim import Evidence, Lab, Section, by_place, claim
-from harness.claims.timing import case_of, in_words, is_better, judged, measure_case, ratio_number, seconds
-from harness.judge.verdict import Judgement
-from harness.record.claims import Check, Number, Panel, Plot, Series
-from harness.record.schema import Case, Record
+from harness.claims.freezing_panels import position_name, savings_panels
+from harness.claims.record import Check, Number, Plot
+from harness.claims.regression import MakeOptimizer
+from harness.claims.timing import (
+    case_of,
+    is_better,
+    judged,
+    judgement_words,
+    measure_case,
+    ratio_number,
+    seconds,
+)
+from harness.record.schema import Case
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.questions import freezing
@@ -19,7 +28,6 @@ from harness.workload.sources import build
 from harness.workload.step import Step
 from harness.workload.training import training_step
 
-MakeOptimizer = Callable[..., Optimizer]
 _NAMES = ("conv.weight", "conv.bias")
 
 
@@ -219,7 +227,6 @@ _POSITIONS = (
     "all frozen",
     freezing.TRUNK_NO_GRAD,
 )
-_SHOWN = {"biases only": "only biases trained"}
 
 
 def _question(world: World) -> Question:
@@ -263,7 +270,7 @@ def _model_parameters(model: Model, arm: str) -> list[nn.Parameter]:
 def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
     """Freeze by position; compare time and bytes of a training step."""
     question = _question(world)
-    found, numbers, panels = [], [], []
+    rows, numbers, panels = [], [], []
     for name in lab.timed:
         record = measure_case(question, case_of(question, name, "train"), _POSITIONS, lab)
         reference, *arms = record.arms
@@ -276,50 +283,20 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
             for metric in ("peak", "saved")
         ]
         for arm, judgement in zip(arms, judgements, strict=True):
-            shown = _SHOWN.get(arm.arm, arm.arm)
-            found.append(
-                (f"{shown}: time", name, is_better(judgement), f"{name}, {shown}: {in_words(judgement)}")
-            )
+            shown = position_name(arm.arm)
+            says = f"{name}, {shown}: {judgement_words(judgement)}"
+            rows.append((f"{shown}: time", name, is_better(judgement), says))
             numbers.append(ratio_number(f"{name}, {shown}: time / all trainable", judgement))
             for metric in ("peak", "saved"):
                 before, after = reference.counts[metric], arm.counts[metric]
                 says = f"{name}, {shown}: {metric} {before:,} B, then {after:,} B"
-                found.append((f"{shown}: {metric} bytes", name, after < before, says))
+                rows.append((f"{shown}: {metric} bytes", name, after < before, says))
                 numbers.append(Number(name=f"{name}, {shown}: {metric}", value=after, unit="B"))
-        panels += _panels(name, record, judgements)
+        panels += savings_panels(name, record, judgements)
     caption = (
         "A training step by what is frozen, as a share of the step with everything trainable (dashed line)."
     )
-    return Evidence(
-        by_place(found), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),)
-    )
-
-
-def _panels(name: str, record: Record, judgements: tuple[Judgement, ...]) -> list[Panel]:
-    reference, *arms = record.arms
-    rows = tuple(range(len(arms)))
-    ticks = tuple(_SHOWN.get(arm.arm, arm.arm) for arm in arms)
-
-    def share(metric: str) -> tuple[float, ...]:
-        return tuple(arm.counts[metric] / max(1, reference.counts[metric]) for arm in arms)
-
-    times = tuple(judgement.ratio or 1.0 for judgement in judgements)
-    time = Series(
-        name="time",
-        x=times,
-        y=rows,
-        low=tuple(j.low or t for j, t in zip(judgements, times, strict=True)),
-        high=tuple(j.high or t for j, t in zip(judgements, times, strict=True)),
-        mark="bars",
-    )
-    series = (
-        time,
-        Series(name="peak bytes", x=share("peak"), y=rows, mark="bars"),
-        Series(name="saved bytes", x=share("saved"), y=rows, mark="bars"),
-    )
-    return [
-        Panel(title=name, x_label="share of all trainable", y_label="", series=series, ticks=ticks, line=1.0)
-    ]
+    return Evidence(by_place(rows), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),))
 
 
 SECTION = Section("Freezing", (frozen_stays, frozen_never_changes, frozen_by_name, freezing_saves))

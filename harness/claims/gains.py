@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from harness.record.claims import ClaimResult, Number, Panel, Plot, Series
+from harness.claims.record import ClaimResult, Number, Panel, Plot, Series
 
 GAIN = "test error / doing nothing"
-TIME = "time of a step / doing nothing"
+STEP_TIME = "time of a step / doing nothing"
 
 
 def overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
@@ -55,7 +55,7 @@ def _pairs(result: ClaimResult) -> list[tuple[str, Number, Number]]:
     by_name = {one.name: one for one in result.numbers}
     prefixes = {"L1": "L1: ", "L2": "L2: "} if result.id == "O4" else {_LABELS.get(result.id, result.id): ""}
     return [
-        (label, by_name[prefix + GAIN], by_name[prefix + TIME])
+        (label, by_name[prefix + GAIN], by_name[prefix + STEP_TIME])
         for label, prefix in prefixes.items()
-        if prefix + GAIN in by_name and prefix + TIME in by_name
+        if prefix + GAIN in by_name and prefix + STEP_TIME in by_name
     ]

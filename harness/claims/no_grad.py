@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.record import Check, Number
 from harness.claims.timing import (
     case_of,
-    in_words,
     is_better,
+    judgement_words,
     one_part,
     time_calls,
 )
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.questions import grad_mode
@@ -76,9 +76,9 @@ def parameters_of(model: Model) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in model.module.parameters()]
 
 
-def equal(left: Iterable[torch.Tensor], right: Iterable[torch.Tensor]) -> bool:
+def equal(those: Iterable[torch.Tensor], others: Iterable[torch.Tensor]) -> bool:
     """Return whether tensors are equal bit for bit, one after the other."""
-    return all(torch.equal(one, other) for one, other in zip(left, right, strict=True))
+    return all(torch.equal(one, other) for one, other in zip(those, others, strict=True))
 
 
 def _leave(how: str) -> None:
@@ -105,18 +105,18 @@ def is_temporary(lab: Lab, world: World = REAL) -> Evidence:
             model()
             _leave(leaving)
         enabled = torch.is_grad_enabled()
-        kept = all(parameter.requires_grad for parameter in model.module.parameters())
-        if enabled and kept:
+        unchanged = all(parameter.requires_grad for parameter in model.module.parameters())
+        if enabled and unchanged:
             _train(model)
         moved = sum(not torch.equal(a, b) for a, b in zip(before, model.module.parameters(), strict=True))
         same = equal(parameters_of(model), parameters_of(twin))
         says = (
             f"left {leaving}: recording is {'on' if enabled else 'off'}, requires_grad "
-            f"{'kept' if kept else 'lost'}, "
+            f"{'kept' if unchanged else 'lost'}, "
             f"{moved} of {len(before)} parameters then train, "
             f"{'equal' if same else 'unequal'} to the twin's bit for bit"
         )
-        checks.append(Check(says=says, holds=enabled and kept and moved == len(before) and same))
+        checks.append(Check(says=says, holds=enabled and unchanged and moved == len(before) and same))
     return Evidence(
         tuple(checks), (Number(name="parameters", value=len(list(twin.module.parameters())), unit="1"),)
     )
@@ -138,11 +138,13 @@ def wrapping_helps(lab: Lab, world: World = REAL) -> Evidence:
         for parameter in model.trunk_parameters():
             freeze(parameter)
     flags = [[p.requires_grad for p in model.module.parameters()] for model in (plain, wrapped)]
-    seen = [
+    shown = [
         Observation(one_part(model.loss_of_forward, model.module, *tensors_in(model.inputs)))
         for model in (plain, wrapped)
     ]
-    costs = [(s.graph.nodes, len(s.whole.operators), s.forward.peak_bytes(), s.books.saved) for s in seen]
+    costs = [
+        (s.graph.nodes, len(s.whole.operators), s.forward.peak_bytes(), s.graph.saved_bytes) for s in shown
+    ]
     for model in (plain, wrapped):
         _train(model)
     same_path = equal(parameters_of(plain), parameters_of(wrapped))
@@ -167,7 +169,7 @@ def wrapping_helps(lab: Lab, world: World = REAL) -> Evidence:
         ),
         Check(
             where="time of the assignment",
-            says=f"wrapped against plain, {in_words(act.judgement)}",
+            says=f"wrapped against plain, {judgement_words(act.judgement)}",
             holds=is_better(act.judgement),
         ),
     )
@@ -304,5 +306,5 @@ def nothing_requires_grad(lab: Lab, world: World = REAL) -> Evidence:
         for where, tensors in made.items()
         for what, tensor in tensors.items()
     )
-    asked = sum(check.holds is False for check in checks)
-    return Evidence(checks, (Number(name="tensors that require grad all the same", value=asked, unit="1"),))
+    failing = sum(check.holds is False for check in checks)
+    return Evidence(checks, (Number(name="tensors that require grad all the same", value=failing, unit="1"),))

@@ -9,11 +9,12 @@ from torch import nn
 
 from harness.claims.claim import Evidence, Lab, by_place, claim
 from harness.claims.no_grad import REAL, World, equal, model_of
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import (
     case_of,
-    in_words,
     is_better,
     judged,
+    judgement_words,
     measure_case,
     one_part,
     ratio_number,
@@ -21,7 +22,6 @@ from harness.claims.timing import (
 )
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings, measure_arm
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.model import Model
 from harness.workload.questions import grad_mode
 from harness.workload.tensors import tensors_in
@@ -48,20 +48,22 @@ class _GradInside(nn.Module):
 )
 def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
     """Look for a graph behind what a forward pass under no_grad returns."""
-    found, numbers = [], []
+    rows, numbers = [], []
 
     def look(place: str, where: str, model: Model) -> None:
         def forward() -> object:
             with world.no_grad():
                 return model()
 
-        seen = Observation(one_part(forward, model.module, *tensors_in(model.inputs)))
+        observation = Observation(one_part(forward, model.module, *tensors_in(model.inputs)))
         functions = sum(tensor.grad_fn is not None for tensor in tensors_in(forward()))
-        saved = sum(storage.bytes for storage in seen.graph.saved)
-        holds = functions == seen.graph.nodes == saved == 0
-        says = f"{place}: {functions} outputs with a grad_fn, {seen.graph.nodes} nodes, {saved:,} B saved"
-        found.append((where, place, holds, says))
-        numbers.append(Number(name=f"{place}: nodes under no_grad", value=seen.graph.nodes, unit="1"))
+        saved = sum(storage.bytes for storage in observation.graph.saved)
+        holds = functions == observation.graph.nodes == saved == 0
+        says = (
+            f"{place}: {functions} outputs with a grad_fn, {observation.graph.nodes} nodes, {saved:,} B saved"
+        )
+        rows.append((where, place, holds, says))
+        numbers.append(Number(name=f"{place}: nodes under no_grad", value=observation.graph.nodes, unit="1"))
 
     for name in lab.models:
         look(name, "nothing inside switches recording on again", model_of(name, lab))
@@ -71,7 +73,7 @@ def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
         "the module uses enable_grad inside",
         Model(inside, (torch.ones(4, 16),)),
     )
-    return Evidence(by_place(found), tuple(numbers))
+    return Evidence(by_place(rows), tuple(numbers))
 
 
 @claim(
@@ -83,7 +85,7 @@ def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
 )
 def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
     """Compare bytes with and without recording."""
-    found, numbers = [], []
+    rows, numbers = [], []
     for name in lab.models:
         case = case_of(world.question, name, "eval")
         arms = {
@@ -92,14 +94,14 @@ def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
         }
         for metric in ("peak", "retained"):
             before, after = arms["grad"][metric], arms["no_grad"][metric]
-            found.append(
+            rows.append(
                 (f"{metric} bytes", name, after < before, f"{name}: {metric} {before:,} B, then {after:,} B")
             )
             numbers.append(Number(name=f"{name}: {metric}, grad", value=before, unit="B"))
             numbers.append(Number(name=f"{name}: {metric}, no_grad", value=after, unit="B"))
             third = arms["inference_mode"][metric]
             numbers.append(Number(name=f"{name}: {metric}, inference_mode", value=third, unit="B"))
-    return Evidence(by_place(found), tuple(numbers))
+    return Evidence(by_place(rows), tuple(numbers))
 
 
 @claim(
@@ -127,7 +129,7 @@ def saves_time(lab: Lab, world: World = REAL) -> Evidence:
         lab.models, records, by_arm["grad"], by_arm["no_grad"], by_arm["inference_mode"], strict=True
     ):
         floor = "no interval" if control.low is None else f"[{control.low:.3f}, {control.high:.3f}]"
-        says = f"{name}: {in_words(judgement)}, noise floor {floor}"
+        says = f"{name}: {judgement_words(judgement)}, noise floor {floor}"
         checks.append(Check(where=name, says=says, holds=is_better(judgement)))
         numbers.append(Number(name=f"{name}: time, grad", value=seconds(record.arms[0]), unit="s"))
         numbers.append(ratio_number(f"{name}: no_grad / grad", judgement))
@@ -176,7 +178,7 @@ def _time_plot(models: tuple[str, ...], numbers: list[Number]) -> Plot:
 )
 def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
     """Compare outputs bit for bit."""
-    found, numbers = [], []
+    rows, numbers = [], []
 
     def look(where: str, place: str, make: Callable[[], Model]) -> None:
         outputs = []
@@ -192,7 +194,7 @@ def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
             for one, other in zip(outputs[0], others, strict=True)
         )
         says = f"{place}: " + ("equal bit for bit" if same else f"differ, by up to {apart:.1e}")
-        found.append((where, place, same, says))
+        rows.append((where, place, same, says))
         numbers.append(Number(name=f"{place}: largest difference", value=apart))
 
     for name in lab.models:
@@ -203,7 +205,7 @@ def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
         "nn.TransformerEncoderLayer, eval",
         partial(_fused, lab),
     )
-    return Evidence(by_place(found), tuple(numbers))
+    return Evidence(by_place(rows), tuple(numbers))
 
 
 def _fused(lab: Lab) -> Model:

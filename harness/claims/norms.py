@@ -11,11 +11,11 @@ from torch.optim import SGD
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.decay import DECAY, RATE, STEPS, Regression
 from harness.claims.differentiation import TOLERANCE, relative_error
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import Proximal, lasso, soft_threshold
 from harness.claims.seeds import estimate
 from harness.claims.timing import one_part, ratio_number, time_calls
 from harness.measure.observe import Observation
-from harness.record.claims import Check, Number, Panel, Plot, Series
 
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
@@ -52,8 +52,8 @@ def l1_step(lab: Lab, world: World = World()) -> Evidence:
     """Compare autograd's steps with the formula."""
     problem = Regression(lab.seed)
     expected = problem.closed_path(lambda w: DECAY * w.sign())
-    found = problem.path(SGD([problem.weights, problem.bias], lr=RATE), lambda w: world.l1_penalty(w, DECAY))
-    error = relative_error(found, expected)
+    path = problem.path(SGD([problem.weights, problem.bias], lr=RATE), lambda w: world.l1_penalty(w, DECAY))
+    error = relative_error(path, expected)
     zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     world.l1_penalty(zero, DECAY).backward()  # type: ignore[no-untyped-call]
     at_zero = 0.0 if zero.grad is None else zero.grad.item()
@@ -113,8 +113,8 @@ def l1_zeros(lab: Lab, world: World = World()) -> Evidence:
             ),
         ),
         tuple(
-            Number(name=f"weights exactly 0, {name} step", value=found.value, low=found.low, high=found.high)
-            for name, found in zeros.items()
+            Number(name=f"weights exactly 0, {name} step", value=zero.value, low=zero.low, high=zero.high)
+            for name, zero in zeros.items()
         ),
     )
 
@@ -147,16 +147,16 @@ def three_norms(lab: Lab, world: World = World()) -> Evidence:
         numbers.append(Number(name=f"relative error, {name}", value=worst))
     large = torch.full((2, 2), 1e25)
     for name in names:
-        found = world.norms[name](large).item()
-        says = f"{name} of entries 1e25 in float32 is {found:g}, the norm 2e25"
-        checks.append(Check(where="squares overflow", says=says, holds=abs(found - 2e25) <= 2e20))  # noqa: PLR2004
+        value = world.norms[name](large).item()
+        says = f"{name} of entries 1e25 in float32 is {value:g}, the norm 2e25"
+        checks.append(Check(where="squares overflow", says=says, holds=abs(value - 2e25) <= 2e20))  # noqa: PLR2004
     sizes = (64, 128, 256, 512)
     curves: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for size in sizes:
         matrix = torch.randn(size, size, generator=generator)
         calls = {name: (lambda norm=norm, matrix=matrix: norm(matrix)) for name, norm in world.norms.items()}
         peaks = {
-            name: Observation(one_part(call, nn.Identity(), matrix)).forward_no_grad.peak_bytes()
+            name: Observation(one_part(torch.no_grad()(call), nn.Identity(), matrix)).forward.peak_bytes()
             for name, call in calls.items()
         }
         timed = {
@@ -174,9 +174,9 @@ def three_norms(lab: Lab, world: World = World()) -> Evidence:
 
 
 def _norm_plot(sizes: tuple[int, ...], curves: Mapping[str, list[tuple[float, float]]]) -> Plot:
-    def panel(title: str, label: str, place: int, scale: float) -> Panel:
+    def panel(title: str, label: str, index: int, scale: float) -> Panel:
         series = tuple(
-            Series(name=name, x=tuple(map(float, sizes)), y=tuple(row[place] * scale for row in rows))
+            Series(name=name, x=tuple(map(float, sizes)), y=tuple(row[index] * scale for row in rows))
             for name, rows in curves.items()
         )
         return Panel(

@@ -9,10 +9,10 @@ from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.perceptron import PILOT, Network, friedman_data, train_network
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import History, MakeOptimizer, book_data, train_by_sgd
-from harness.claims.seeds import Estimate, all_hold, band, estimate, is_lower, number, ratio, words
+from harness.claims.seeds import Estimate, all_hold, band, estimate, is_lower, number, seed_ratio, words
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
-from harness.record.claims import Check, Number, Panel, Plot, Series
 from harness.workload.questions import decay_groups
 
 _EPOCHS = 100
@@ -61,10 +61,10 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
         decay: train_by_sgd(task, decay, lab.seed, world.sgd, epochs=_EPOCHS) for decay in (0.0, 3.0)
     }
     free, decayed = histories[0.0], histories[3.0]
-    gap = ratio(free.test[-1], free.train[-1])
-    change = ratio(decayed.test[-1], free.test[-1])
-    shrunk = ratio(decayed.norm[-1], decayed.norm[0])
-    kept = ratio(free.norm[-1], free.norm[0])
+    gap = seed_ratio(free.test[-1], free.train[-1])
+    change = seed_ratio(decayed.test[-1], free.test[-1])
+    shrunk = seed_ratio(decayed.norm[-1], decayed.norm[0])
+    norm_ratio = seed_ratio(free.norm[-1], free.norm[0])
     checks = (
         Check(
             says=f"wd = 0: test loss / training loss at the end {words(gap)}, at least 10",
@@ -78,7 +78,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
         number("wd = 0: test / training loss", gap, "ratio"),
         number("test loss, wd = 3 / wd = 0", change, "ratio"),
         number("wd = 3: ||w|| end / start", shrunk, "ratio"),
-        number("wd = 0: ||w|| end / start", kept, "ratio"),
+        number("wd = 0: ||w|| end / start", norm_ratio, "ratio"),
         *(
             number(f"wd = {decay:g}: {name} loss at the end", estimate(getattr(history, name)[-1]))
             for decay, history in histories.items()
@@ -144,8 +144,8 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
         strengths[policy] = min(tried, key=tried.__getitem__)
         errors[policy] = error(policy, strengths[policy], lab.seeds, lab.seed)
     works, against = (
-        ratio(errors["everything"], errors["none"]),
-        ratio(errors["everything"], errors["weights only"]),
+        seed_ratio(errors["everything"], errors["none"]),
+        seed_ratio(errors["everything"], errors["weights only"]),
     )
     question = decay_groups.QUESTION
     arms = ("one group", "weights and biases")
@@ -168,7 +168,11 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
             *(Number(name=f"decay of {policy}", value=strength) for policy, strength in strengths.items()),
             number("test error, everything / none", works, "ratio"),
             number("test error, everything / weights only", against, "ratio"),
-            number("test error, weights only / none", ratio(errors["weights only"], errors["none"]), "ratio"),
+            number(
+                "test error, weights only / none",
+                seed_ratio(errors["weights only"], errors["none"]),
+                "ratio",
+            ),
             Number(
                 name="optimizer step, one group", value=seconds(record.arms[0], "optimizer time"), unit="s"
             ),
@@ -186,6 +190,6 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
 
 
 def _no_worse(change: Estimate) -> bool | None:
-    if change.high <= 1.01:  # noqa: PLR2004 (1 % is none)
+    if change.high <= 1.01:  # noqa: PLR2004 (1 % counts as equal)
         return True
     return False if change.low > 1 else None

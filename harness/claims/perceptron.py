@@ -7,19 +7,19 @@ from itertools import pairwise
 import torch
 from torch.optim import AdamW
 
-from harness.claims.regression import History, MakeOptimizer, Task
+from harness.claims.regression import History, MakeOptimizer, RegressionTask
 
 INPUTS = 10
 TRAIN, TEST = 40, 400
-NOISE = 3.0  # standard deviation; Friedman took 1, and 3 leaves something to overfit
-WIDTH = 48
+LABEL_NOISE = 3.0  # standard deviation; Friedman took 1, and 3 leaves something to overfit
+HIDDEN_WIDTH = 48
 PILOT = 10_000  # added to the seed where strengths are chosen, so that no data is used twice
 BATCH, _RATE = 20, 0.01
 
-Change = Callable[[torch.Tensor], torch.Tensor]
+TensorChange = Callable[[torch.Tensor], torch.Tensor]
 
 
-def friedman_data(seeds: int, seed: int, train: int = TRAIN) -> Task:
+def friedman_data(seeds: int, seed: int, train: int = TRAIN) -> RegressionTask:
     """Draw Friedman's first problem: five inputs of ten matter.
 
     y = 10 sin(pi x1 x2) + 20 (x3 - 1/2)^2 + 10 x4 + 5 x5 + noise; inputs uniform on [0, 1]; here inputs are
@@ -31,7 +31,7 @@ def friedman_data(seeds: int, seed: int, train: int = TRAIN) -> Task:
     test_x, test_y = _friedman(seeds, TEST, 2 * seed + 1)
     parts = [_friedman(seeds, TRAIN, 1000 * (seed + 1) + part) for part in range(-(-train // TRAIN))]
     x, y = (torch.cat(column, 1)[:, :train] for column in zip(*parts, strict=True))
-    return Task(x, y, test_x, test_y)
+    return RegressionTask(x, y, test_x, test_y)
 
 
 def _friedman(seeds: int, examples: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,7 +39,7 @@ def _friedman(seeds: int, examples: int, seed: int) -> tuple[torch.Tensor, torch
     u = torch.rand(seeds, examples, INPUTS, generator=generator)
     noise = torch.randn(seeds, examples, generator=generator)
     signal = 10 * (torch.pi * u[..., 0] * u[..., 1]).sin() + 20 * (u[..., 2] - 0.5) ** 2
-    y = signal + 10 * u[..., 3] + 5 * u[..., 4] + NOISE * noise
+    y = signal + 10 * u[..., 3] + 5 * u[..., 4] + LABEL_NOISE * noise
     return (u - 0.5) * 12**0.5, (y - 14.4) / 5
 
 
@@ -61,12 +61,12 @@ class Network:
 
     parameters: dict[str, torch.Tensor]
     norms: bool = False
-    augment: Change = _same
-    drop: Change = _same
-    thin: Change = _same
+    augment: TensorChange = _same
+    drop: TensorChange = _same
+    thin: TensorChange = _same
 
     @classmethod
-    def build(cls, seeds: int, seed: int, width: int = WIDTH, *, norms: bool = False) -> "Network":
+    def build(cls, seeds: int, seed: int, width: int = HIDDEN_WIDTH, *, norms: bool = False) -> "Network":
         """Draw initial weights as torch.nn.Linear does: uniform within 1 / sqrt(inputs of the layer).
 
         With a width of 0 there is no hidden layer: a linear model.
@@ -111,14 +111,14 @@ Penalty = Callable[[Network], torch.Tensor]
 
 def train_network(
     network: Network,
-    task: Task,
+    task: RegressionTask,
     seed: int,
     *,
     groups: list[dict[str, object]] | None = None,
     penalty: Penalty | None = None,
     make_optimizer: MakeOptimizer = AdamW,
     epochs: int,
-    held_out: Task | None = None,
+    held_out: RegressionTask | None = None,
     every: int | None = None,
 ) -> History:
     """Train the networks of all seeds; return mean square errors, after the last epoch or more often.

@@ -12,7 +12,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RegressionTask:
     """Training and test data of every seed.
 
     Attributes:
@@ -48,7 +48,7 @@ class History:
     norm: torch.Tensor
 
 
-def book_data(seeds: int, seed: int, train: int = 20, test: int = 100, inputs: int = 200) -> Task:
+def book_data(seeds: int, seed: int, train: int = 20, test: int = 100, inputs: int = 200) -> RegressionTask:
     """Draw the book's regression: y = 0.05 + sum of 0.01 x_i + noise of standard deviation 0.01.
 
     Source: A. Zhang, Z. Lipton, M. Li, A. Smola, Dive into Deep Learning, section Weight Decay.
@@ -57,10 +57,10 @@ def book_data(seeds: int, seed: int, train: int = 20, test: int = 100, inputs: i
     x = torch.randn(seeds, train + test, inputs, generator=generator, dtype=torch.float64)
     noise = torch.randn(seeds, train + test, generator=generator, dtype=torch.float64)
     y = 0.05 + 0.01 * x.sum(-1) + 0.01 * noise
-    return Task(x[:, :train], y[:, :train], x[:, train:], y[:, train:])
+    return RegressionTask(x[:, :train], y[:, :train], x[:, train:], y[:, train:])
 
 
-def diabetes_data(seeds: int, seed: int, train: int = 60) -> Task:
+def diabetes_data(seeds: int, seed: int, train: int = 60) -> RegressionTask:
     """Return random splits of scikit-learn's diabetes data with all products of two inputs, 65 in all.
 
     Inputs are standardized by their training examples; targets are in units of the training targets'
@@ -82,7 +82,7 @@ def diabetes_data(seeds: int, seed: int, train: int = 60) -> Task:
     centre, scale = x[:, :train].mean(1, keepdim=True), x[:, :train].std(1, keepdim=True)
     x = (x - centre) / scale
     y = (y - y[:, :train].mean(1, keepdim=True)) / y[:, :train].std(1, keepdim=True)
-    return Task(x[:, :train], y[:, :train], x[:, train:], y[:, train:])
+    return RegressionTask(x[:, :train], y[:, :train], x[:, train:], y[:, train:])
 
 
 def half_square(weights: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -99,7 +99,7 @@ def half_square(weights: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: t
 
 
 def train_by_sgd(
-    task: Task,
+    task: RegressionTask,
     decay: float,
     seed: int,
     make_optimizer: MakeOptimizer = SGD,
@@ -162,10 +162,12 @@ def ridge(x: torch.Tensor, y: torch.Tensor, strength: float) -> tuple[torch.Tens
     return weights.squeeze(-1), intercept
 
 
-Fit = Callable[[torch.Tensor, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]
+FitModel = Callable[[torch.Tensor, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]
 
 
-def sweep(task: Task, strengths: Sequence[float], fit: Fit) -> tuple[torch.Tensor, torch.Tensor]:
+def sweep(
+    task: RegressionTask, strengths: Sequence[float], fit: FitModel
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean squares on training and test data [seed, strength] of fits of every strength."""
     train, test = [], []
     for strength in strengths:
@@ -175,19 +177,19 @@ def sweep(task: Task, strengths: Sequence[float], fit: Fit) -> tuple[torch.Tenso
     return torch.stack(train, 1), torch.stack(test, 1)
 
 
-def _part(task: Task, kept: torch.Tensor, left_out: torch.Tensor) -> Task:
+def _part(task: RegressionTask, examples: torch.Tensor, held_out: torch.Tensor) -> RegressionTask:
     """Return the task of learning from some training examples and being tested on others."""
-    return Task(task.x[:, kept], task.y[:, kept], task.x[:, left_out], task.y[:, left_out])
+    return RegressionTask(task.x[:, examples], task.y[:, examples], task.x[:, held_out], task.y[:, held_out])
 
 
-def validate_by_split(task: Task, strengths: Sequence[float], fit: Fit) -> torch.Tensor:
+def validate_by_split(task: RegressionTask, strengths: Sequence[float], fit: FitModel) -> torch.Tensor:
     """Return the mean square [seed, strength] on the last fifth of the training data, fitted on the rest."""
     examples = torch.arange(task.x.shape[1])
-    kept = len(examples) - len(examples) // FOLDS
-    return sweep(_part(task, examples[:kept], examples[kept:]), strengths, fit)[1]
+    count = len(examples) - len(examples) // FOLDS
+    return sweep(_part(task, examples[:count], examples[count:]), strengths, fit)[1]
 
 
-def validate_by_folds(task: Task, strengths: Sequence[float], fit: Fit) -> torch.Tensor:
+def validate_by_folds(task: RegressionTask, strengths: Sequence[float], fit: FitModel) -> torch.Tensor:
     """Return the mean square [seed, strength] over 5 folds, each left out once."""
     examples = torch.arange(task.x.shape[1])
     errors = []

@@ -10,21 +10,21 @@ from harness.claims.claim import Evidence, Lab, Section, claim
 from harness.claims.costs import cost_of
 from harness.claims.gains import GAIN, overview
 from harness.claims.perceptron import (
+    HIDDEN_WIDTH,
     PILOT,
     TRAIN,
-    WIDTH,
-    Change,
     Network,
     Penalty,
+    TensorChange,
     friedman_data,
     train_network,
 )
-from harness.claims.regression import Task
-from harness.claims.seeds import Estimate, is_lower, number, ratio, words
-from harness.record.claims import Check, Number
+from harness.claims.record import Check, Number
+from harness.claims.regression import RegressionTask
+from harness.claims.seeds import Estimate, is_lower, number, seed_ratio, words
 
 HELD_OUT = 10  # examples that early stopping takes from the 40
-MEMBERS = 5
+_MEMBERS = 5
 MORE = 4  # times as many examples
 _METHOD = (
     "A perceptron (10-48-48-1, AdamW) on 40 examples of Friedman's first problem with noise "
@@ -34,11 +34,11 @@ _METHOD = (
 )
 
 
-def _noise(strength: float) -> Change:
+def _noise(strength: float) -> TensorChange:
     return lambda x: x + strength * torch.randn_like(x)
 
 
-def _drop(rate: float) -> Change:
+def _drop(rate: float) -> TensorChange:
     return lambda x: functional.dropout(x, rate)
 
 
@@ -69,9 +69,9 @@ class World:
     """
 
     stop: Callable[[torch.Tensor], torch.Tensor] = lambda errors: errors.argmin(0)
-    augment: Callable[[float], Change] = _noise
-    dropout: Callable[[float], Change] = _drop
-    dropconnect: Callable[[float], Change] = _drop
+    augment: Callable[[float], TensorChange] = _noise
+    dropout: Callable[[float], TensorChange] = _drop
+    dropconnect: Callable[[float], TensorChange] = _drop
     l1: Callable[[float], Penalty] = _l1
     l2: Callable[[float], Penalty] = _l2
     combine: Callable[[torch.Tensor], torch.Tensor] = lambda predictions: predictions.mean(0)
@@ -88,7 +88,7 @@ class _Arena:
     epochs: int
 
     @property
-    def task(self) -> Task:
+    def task(self) -> RegressionTask:
         return friedman_data(self.seeds, self.seed)
 
     def error(
@@ -115,7 +115,7 @@ def _tuned(lab: Lab, strengths: Sequence[float], attempt: Try) -> tuple[float, E
     arena, pilot = _arenas(lab)
     tried = {strength: float(attempt(pilot, strength).median()) for strength in strengths}
     best = min(tried, key=tried.__getitem__)
-    return best, ratio(attempt(arena, best), arena.error())
+    return best, seed_ratio(attempt(arena, best), arena.error())
 
 
 def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
@@ -128,13 +128,13 @@ def _evidence(lab: Lab, remedy: str, gain: Estimate, *more: Number) -> Evidence:
 def _train_and_stop(arena: _Arena, world: World, *, extra: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the test error where training was stopped, and the epochs until then, of every seed."""
     task = friedman_data(arena.seeds, arena.seed, TRAIN + HELD_OUT if extra else TRAIN)
-    kept = task.x.shape[1] - HELD_OUT
-    part = replace(task, x=task.x[:, :kept], y=task.y[:, :kept])
-    held_out = replace(task, test_x=task.x[:, kept:], test_y=task.y[:, kept:])
+    count = task.x.shape[1] - HELD_OUT
+    part = replace(task, x=task.x[:, :count], y=task.y[:, :count])
+    held_out = replace(task, test_x=task.x[:, count:], test_y=task.y[:, count:])
     network = Network.build(arena.seeds, arena.seed)
     history = train_network(network, part, arena.seed, epochs=arena.epochs, held_out=held_out, every=1)
-    place = world.stop(history.train)
-    return history.test.gather(0, place.unsqueeze(0)).squeeze(0), place + 1
+    epoch = world.stop(history.train)
+    return history.test.gather(0, epoch.unsqueeze(0)).squeeze(0), epoch + 1
 
 
 @claim(
@@ -154,7 +154,7 @@ def early_stopping(lab: Lab, world: World = World()) -> Evidence:
         ("held-out examples taken from the 40", False),
     ):
         stopped, epochs = _train_and_stop(arena, world, extra=extra)
-        gain = ratio(stopped, nothing)
+        gain = seed_ratio(stopped, nothing)
         says = f"{where}: test error / doing nothing {words(gain)} over {gain.seeds} seeds"
         checks.append(Check(where=where, says=says, holds=is_lower(gain)))
         numbers.append(number(GAIN if extra else f"{where}: {GAIN}", gain, "ratio"))
@@ -222,13 +222,13 @@ def penalties(lab: Lab, world: World = World()) -> Evidence:
 @claim(
     "O5",
     "Ensembles are a remedy for overfitting.",
-    _METHOD + f" The predictions of {MEMBERS} networks are averaged.",
+    _METHOD + f" The predictions of {_MEMBERS} networks are averaged.",
 )
 def ensembles(lab: Lab, world: World = World()) -> Evidence:
     """Average networks that differ in their initial weights and in the order of their examples."""
     arena, _ = _arenas(lab)
     task, predictions = arena.task, []
-    for member in range(MEMBERS):
+    for member in range(_MEMBERS):
         network = Network.build(arena.seeds, arena.seed + 100 * member)
         train_network(network, task, arena.seed + 100 * member, epochs=arena.epochs)
         with torch.no_grad():
@@ -236,7 +236,9 @@ def ensembles(lab: Lab, world: World = World()) -> Evidence:
     errors = (world.combine(torch.stack(predictions)) - task.test_y).square().mean(1)
     # Doing nothing is the first member: the same weights, in the same order.
     alone = (predictions[0] - task.test_y).square().mean(1)
-    return _evidence(lab, "ensemble", ratio(errors, alone), Number(name="members", value=MEMBERS, unit="1"))
+    return _evidence(
+        lab, "ensemble", seed_ratio(errors, alone), Number(name="members", value=_MEMBERS, unit="1")
+    )
 
 
 @claim("O6", "DropConnect is a remedy for overfitting.", _METHOD)
@@ -263,14 +265,14 @@ def more_data(lab: Lab, world: World = World()) -> Evidence:
     network = Network.build(arena.seeds, arena.seed)
     epochs = max(1, arena.epochs * TRAIN // examples)
     errors = train_network(network, task, arena.seed, epochs=epochs).test[-1]
-    gain = ratio(errors, arena.error())
+    gain = seed_ratio(errors, arena.error())
     return _evidence(lab, "more data", gain, Number(name="training examples", value=examples, unit="1"))
 
 
 @claim(
     "O8",
     "A model of fitting size is a remedy for overfitting.",
-    _METHOD + f" The width {WIDTH} is replaced by the best of five smaller ones; 0 is a linear model.",
+    _METHOD + f" The width {HIDDEN_WIDTH} is replaced by the best of five smaller ones; 0 is a linear model.",
 )
 def fitting_size(lab: Lab, world: World = World()) -> Evidence:
     """Choose a smaller network."""

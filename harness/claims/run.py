@@ -9,8 +9,8 @@ import torch
 
 from harness.claims.catalogue import SECTIONS, section_of
 from harness.claims.claim import Claim, Lab, conclude
+from harness.claims.record import ClaimResult, ClaimsRun, Plot
 from harness.measure.environment import environment
-from harness.record.claims import ClaimResult, ClaimsRun, Plot
 from harness.workload.model import WorkloadError
 
 
@@ -77,8 +77,8 @@ def put_all_to_the_test(
         complete=False,
         command=f"harness claims --seed {lab.seed} --seeds {lab.seeds} --budget {lab.budget:g}",
     )
-    for place, claim in enumerate(claims):
-        tell(place, claim)
+    for number, claim in enumerate(claims):
+        tell(number, claim)
         run = msgspec.structs.replace(run, results=(*run.results, put_to_the_test(claim, lab)))
         keep(run)
     run = msgspec.structs.replace(run, plots=_overviews(run.results), complete=True)

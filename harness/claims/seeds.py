@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.record.claims import Number
+from harness.claims.record import Number
+from harness.judge.interval import median_interval
+from harness.judge.rates import rate_interval
 
 CONFIDENCE = 0.99
-SMALLEST_GAIN = 0.01  # a change of test error within 1 % is none
+SMALLEST_GAIN = 0.01  # a change of test error within 1 % counts as equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +26,13 @@ class Estimate:
 
 def estimate(values: torch.Tensor | Sequence[float]) -> Estimate:
     """Return the median of one value a seed with its 99 % distribution-free interval."""
-    from scipy.stats import quantile_test
-
-    numbers = torch.as_tensor(values, dtype=torch.float64).flatten().numpy()
-    test = quantile_test(numbers, q=0.0, p=0.5)
-    bounds = [
-        float(test.confidence_interval(CONFIDENCE).low),
-        float(test.confidence_interval(CONFIDENCE).high),
-    ]
-    low, high = (
-        bound if math.isfinite(bound) else sign * math.inf
-        for bound, sign in zip(bounds, (-1, 1), strict=True)
-    )
-    return Estimate(float(torch.as_tensor(numbers).median()), low, high, len(numbers))
+    numbers = torch.as_tensor(values, dtype=torch.float64).flatten()
+    interval = median_interval(numbers.tolist(), CONFIDENCE)
+    low, high = (-math.inf, math.inf) if interval is None else (interval.low, interval.high)
+    return Estimate(float(numbers.median()), low, high, len(numbers))
 
 
-def ratio(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
+def seed_ratio(arm: torch.Tensor, reference: torch.Tensor) -> Estimate:
     """Return the median over seeds of arm / reference, paired by seed."""
     logs = estimate(arm.double().log() - reference.double().log())
     return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(min(logs.high, 700.0)), logs.seeds)
@@ -55,9 +48,7 @@ def is_lower(change: Estimate) -> bool | None:
 
 def share_at_least(successes: int, count: int) -> float:
     """Return the lower 99 % bound of a share (Clopper and Pearson)."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(successes, count).proportion_ci(CONFIDENCE).low)
+    return rate_interval(successes, count, CONFIDENCE)[0]
 
 
 def all_hold(answers: Sequence[bool | None]) -> bool | None:
@@ -72,11 +63,11 @@ def band(values: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...], tu
     return low, middle, high
 
 
-def number(name: str, found: Estimate, unit: str = "") -> Number:
+def number(name: str, estimated: Estimate, unit: str = "") -> Number:
     """Return an estimate as a number with its interval."""
-    return Number(name=name, value=found.value, low=found.low, high=found.high, unit=unit)
+    return Number(name=name, value=estimated.value, low=estimated.low, high=estimated.high, unit=unit)
 
 
-def words(found: Estimate) -> str:
+def words(estimated: Estimate) -> str:
     """Return an estimate with its interval, as in "0.50 [0.45, 0.55]"."""
-    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+    return f"{estimated.value:.3g} [{estimated.low:.3g}, {estimated.high:.3g}]"

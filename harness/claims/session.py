@@ -6,14 +6,14 @@ from pathlib import Path
 
 from harness.claims.catalogue import every_claim, find
 from harness.claims.claim import Claim, Lab
+from harness.claims.record import ClaimsRun, encode_claims
+from harness.claims.report import claims_page, claims_tables
 from harness.claims.run import put_all_to_the_test
-from harness.record.claims import ClaimsRun, encode_claims
 from harness.record.store import replace_file
-from harness.report.claims import drawn, in_markdown, page
 
 
 @dataclass(slots=True)
-class Session:
+class ClaimsSession:
     """What one command puts to the test, and where it writes.
 
     Attributes:
@@ -31,13 +31,15 @@ class Session:
     run: ClaimsRun | None = field(default=None, init=False)
 
     @classmethod
-    def plan(cls, ids: Sequence[str], lab: Lab, results: Path, json: Path | None) -> "Session":
+    def plan(cls, ids: Sequence[str], lab: Lab, results: Path, json: Path | None) -> "ClaimsSession":
         """Plan a session.
 
         Raises:
             UnknownClaimError: an id is unknown.
         """
-        return cls(find(ids), lab, results, json or results / "runs" / "claims" / "claims.json")
+        # What the committed document is made from is kept beside it; a few claims by themselves are not.
+        own = results / "runs" / "claims" if ids else results / "records"
+        return cls(find(ids), lab, results, json or own / "claims.json")
 
     def measure(self, tell: Callable[[int, Claim], None]) -> ClaimsRun:
         """Put the claims to the test, writing the JSON file after each."""
@@ -54,11 +56,10 @@ class Session:
         """
         written = [self.json]
         if run.complete and len(run.results) == len(every_claim()):
-            for name, text in drawn(run).items():
-                replace_file(self.results / "claims" / name, text.encode())
-            replace_file(self.results / "claims.md", in_markdown(run).encode())
+            for name, text in claims_tables(run).items():
+                replace_file(self.results / name, text.encode())
             written += [self.results / "claims.md", self.results / "claims"]
         if html is not None:
-            replace_file(html, page(run).encode())
+            replace_file(html, claims_page(run).encode())
             written.append(html)
         return tuple(written)

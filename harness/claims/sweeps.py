@@ -7,10 +7,11 @@ import torch
 from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import (
-    Fit,
+    FitModel,
     MakeOptimizer,
-    Task,
+    RegressionTask,
     book_data,
     diabetes_data,
     ridge,
@@ -19,8 +20,7 @@ from harness.claims.regression import (
     validate_by_folds,
     validate_by_split,
 )
-from harness.claims.seeds import all_hold, band, is_lower, number, ratio, share_at_least, words
-from harness.record.claims import Check, Number, Panel, Plot, Series
+from harness.claims.seeds import all_hold, band, is_lower, number, seed_ratio, share_at_least, words
 
 STRENGTHS = (0.0, *(10.0**exponent for exponent in (-1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5)))
 RIDGE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-4, 11))
@@ -45,7 +45,7 @@ class World:
     """
 
     sgd: MakeOptimizer = SGD
-    fit: Fit = ridge
+    fit: FitModel = ridge
     choose: Choose = lambda validation, _test: _best(validation)
 
 
@@ -66,7 +66,7 @@ def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
     train = torch.stack([2 * history.train[-1] for history in trained], 1)
     test = torch.stack([2 * history.test[-1] for history in trained], 1)
     real = diabetes_data(lab.seeds, lab.seed)
-    found = {
+    results = {
         "the book's regression, SGD": (STRENGTHS, train, test, "weight decay"),
         "diabetes, ridge": (
             RIDGE_STRENGTHS,
@@ -75,7 +75,7 @@ def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
         ),
     }
     checks, numbers, panels = [], [], []
-    for name, (strengths, training, testing, label) in found.items():
+    for name, (strengths, training, testing, label) in results.items():
         more_checks, more_numbers = _shape(name, strengths, training, testing)
         checks += more_checks
         numbers += more_numbers
@@ -94,8 +94,11 @@ def _shape(
     half = testing.shape[0] // 2
     best = int(testing[:half].median(0).values.argmin())
     others = testing[half:]
-    falls, rises = ratio(others[:, best], others[:, 0]), ratio(others[:, best], others[:, -1])
-    steps = [ratio(training[:, place], training[:, place + 1]) for place in range(len(strengths) - 1)]
+    falls, rises = (
+        seed_ratio(others[:, best], others[:, 0]),
+        seed_ratio(others[:, best], others[:, -1]),
+    )
+    steps = [seed_ratio(training[:, at], training[:, at + 1]) for at in range(len(strengths) - 1)]
     # A fall is a median ratio above 1 by more than rounding, seen with confidence.
     fallen = sum(step.low > 1 + 1e-9 for step in steps)
     checks = [
@@ -140,7 +143,7 @@ def _sweep_panel(
     )
 
 
-def _against_sklearn(task: Task, fit: Fit) -> float:
+def _against_sklearn(task: RegressionTask, fit: FitModel) -> float:
     from sklearn.linear_model import Ridge
 
     strength = 10.0
@@ -186,7 +189,11 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
                 )
             )
             numbers.append(
-                number(f"{name}, {way}: test error / best", ratio(excess, torch.ones_like(excess)), "ratio")
+                number(
+                    f"{name}, {way}: test error / best",
+                    seed_ratio(excess, torch.ones_like(excess)),
+                    "ratio",
+                )
             )
             numbers.append(
                 Number(
@@ -197,9 +204,9 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
                 )
             )
             ordered = tuple(excess.sort().values.tolist())
-            shares = tuple(100 * (place + 1) / len(ordered) for place in range(len(ordered)))
+            shares = tuple(100 * (rank + 1) / len(ordered) for rank in range(len(ordered)))
             series.append(Series(name=way, x=ordered, y=shares))
-        both = ratio(excesses["5 folds"], excesses["one split"])
+        both = seed_ratio(excesses["5 folds"], excesses["one split"])
         numbers.append(number(f"{name}: test error, 5 folds / one split", both, "ratio"))
         panels.append(
             Panel(
@@ -221,7 +228,7 @@ def chosen_is_not_best(lab: Lab, world: World = World()) -> Evidence:
     return Evidence(tuple(checks), tuple(numbers), (Plot(name="W6", caption=caption, panels=tuple(panels)),))
 
 
-def _same_choices(task: Task, world: World, tried: int = 8) -> tuple[int, int]:
+def _same_choices(task: RegressionTask, world: World, tried: int = 8) -> tuple[int, int]:
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import KFold
 

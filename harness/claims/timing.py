@@ -1,6 +1,5 @@
 """What claims ask of the measuring code: pairs of steps, and all arms of a question, judged."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -9,14 +8,16 @@ import torch
 from torch import nn
 
 from harness.claims.claim import Lab
-from harness.judge.compare import median, ratios
+from harness.claims.record import Number
+from harness.judge.contrasts import median, ratios
 from harness.judge.interval import log_ratios
-from harness.judge.verdict import DRAWN_FLOOR, Judgement, Verdict, judge, judge_family
+from harness.judge.times import median_seconds
+from harness.judge.verdict import LAYOUT_FLOOR, Judgement, Verdict, judge, judge_family
 from harness.measure.clock import clock_for
 from harness.measure.pairing import Pair, Side
 from harness.measure.runner import Settings, measure_arm, side
-from harness.record.claims import Number
 from harness.record.schema import ArmResult, Case, Record
+from harness.report.units import ratio_with_interval
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.sources import resolve
@@ -24,7 +25,7 @@ from harness.workload.step import Part, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedPair:
     """An arm against its reference."""
 
     judgement: Judgement
@@ -32,7 +33,7 @@ class Timed:
     reference_seconds: float
 
 
-def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = DRAWN_FLOOR) -> Timed:
+def time_steps(reference: Step, arm: Step, lab: Lab, name: str, floor: float = LAYOUT_FLOOR) -> TimedPair:
     """Time two steps as a pair that stands alone."""
     return time_sides(side(reference), side(arm), lab, name, floor)
 
@@ -42,22 +43,22 @@ def time_calls(
     arm: Callable[[], object],
     lab: Lab,
     name: str,
-    floor: float = DRAWN_FLOOR,
-) -> Timed:
+    floor: float = LAYOUT_FLOOR,
+) -> TimedPair:
     """Time two bare callables as a pair that stands alone."""
     return time_sides(Side((("call", reference),)), Side((("call", arm),)), lab, name, floor)
 
 
-def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> Timed:
+def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> TimedPair:
     """Time two sides as a pair that stands alone."""
     pair = Pair(reference, arm, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
     pair.prepare(lab.budget)
     pair.run()
     taken = pair.samples()[0]
-    return Timed(
+    return TimedPair(
         judge(log_ratios(taken.reference, taken.arm, taken.unit), floor=floor),
-        statistics.median(value for draw in taken.arm for value in draw),
-        statistics.median(value for draw in taken.reference for value in draw),
+        median_seconds(taken.arm),
+        median_seconds(taken.reference),
     )
 
 
@@ -78,7 +79,7 @@ def case_of(question: Question, model: str, mode: str, variant: str = "") -> Cas
 
 
 def judged(
-    results: Sequence[ArmResult], metric: str = "time", floor: float = DRAWN_FLOOR
+    results: Sequence[ArmResult], metric: str = "time", floor: float = LAYOUT_FLOOR
 ) -> tuple[Judgement, ...]:
     """Judge arms that are read together as one family."""
     return judge_family([ratios(result, metric) for result in results], floor=floor)
@@ -98,18 +99,16 @@ def is_better(judgement: Judgement) -> bool | None:
     )
 
 
-def in_words(judgement: Judgement) -> str:
+def judgement_words(judgement: Judgement) -> str:
     """Return a judgement of times in one line.
 
-    >>> in_words(judge([0.02] * 8))
+    >>> judgement_words(judge([0.02] * 8))
     'slower: 1.020 [1.020, 1.020]'
     """
     word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)
     if judgement.ratio is None:
         return word
-    if judgement.low is None or judgement.high is None:
-        return f"{word}: {judgement.ratio:.3f}"
-    return f"{word}: {judgement.ratio:.3f} [{judgement.low:.3f}, {judgement.high:.3f}]"
+    return f"{word}: {ratio_with_interval(judgement.ratio, judgement.low, judgement.high)}"
 
 
 def ratio_number(name: str, judgement: Judgement) -> Number:

@@ -1,1 +1,38 @@
-"""The commands, a file each: a function that parses, calls one other module, and prints."""
+"""The command line: a file a command, and the short list of them, grouped by what a person wants.
+
+Results go to standard output, progress and warnings to standard error. Exit status: 0 fine, 1 a
+regression, 2 bad usage or unreadable input, 3 undecided under --strict.
+"""
+
+from importlib import import_module
+
+import typer
+
+# file: (the group in which --help shows it, when it is what you want)
+COMMANDS = {
+    "measure": ("Measure my model", "what gradients cost a model, where its memory is, what freezing buys"),
+    "fit": ("Measure my model", "what to change so that training fits a memory limit, and what that costs"),
+    "fleet": ("Measure my model", "the same for many models, on many machines or under Slurm"),
+    "gate": ("Guard my CI", "fail a build on any byte, node or operator that changed"),
+    "report": ("Guard my CI", "a page, a job summary, JUnit or JSON of what was stored"),
+    "compare": ("Compare versions", "two stored runs side by side"),
+    "duel": ("Compare versions", "two commits or two interpreters, timed against each other"),
+    "trend": ("Compare versions", "where a number changed, over many stored runs"),
+    "versions": ("Compare versions", "the same questions under several torch versions, in tables"),
+    "calibrate": ("Check the instrument", "what this machine can resolve, and how often it is wrong"),
+    "claims": ("Check the instrument", "statements about gradients and weight decay, put to the test"),
+}
+
+
+app = typer.Typer(
+    name="harness",
+    help="What recording gradients costs your PyTorch model, in time and in exact bytes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _name, (_group, _when) in COMMANDS.items():
+    # A command is the function of its file's name; what it needs of torch it imports when it runs.
+    import_module(f"harness.commands.{_name}").register(app, _group)

@@ -11,9 +11,9 @@ FEWEST_RESTARTS = 9
 # With a scatter of 1.2 % from restart to restart one restart in 20 shows the opposite of +2 %: of 12
 # restarts two or more do in 11 of 100 duels, of 15 restarts three or more in 3.
 CONTRARY = 2
-# In tables, a difference between two starts that is smaller than this is none: the restarts of identical
+# In tables, a difference between two starts that is smaller than this counts as equal: restarts of identical
 # code scatter by 0.26 to 1.1 % (one standard deviation), so that a dozen of them resolve about this much.
-FLOOR = 0.005
+DUEL_FLOOR = 0.005
 BUDGET_S = 2.0  # seconds of timing an arm, both sides together, over all restarts
 FEW_ARMS_S = 6.0  # of timing all arms, at least: the starts alone take half a minute
 TURN_S = 4e-3  # a side's samples in a row: waking it through its pipe takes 0.1 ms, and cools the caches

@@ -13,9 +13,9 @@ from random import Random
 from typing import IO
 
 import harness
-from harness.duel import protocol
-from harness.duel.protocol import Message
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
+from harness.duel.worker import protocol
+from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
 
 START_S = 180  # to import torch from a cold disk
@@ -48,18 +48,18 @@ class Worker:
         out: what it printed to standard output.
         err: what it printed to standard error.
         pid: of the process that serves; with "fork" and no copy, of the process that was started.
-        alike: whether it has the addresses that its seed decides, once it was met.
+        has_aslr_off: whether its seed decides its addresses; known once it was met.
         is_gone: whether the process that was started has ended.
     """
 
-    side: Side
+    side: SideSource
     process: "subprocess.Popen[bytes]"
     reads: int
     writes: IO[bytes]
     out: Path
     err: Path
     pid: int = 0
-    alike: bool = False
+    has_aslr_off: bool = False
     is_gone: bool = False
     _rest: bytes = field(default=b"")
 
@@ -92,16 +92,17 @@ class Worker:
                 if not selector.select(max(0.0, ends - time.monotonic())):
                     self.kill()
                     raise LostError(self.side.name, f"did not answer within {within:g} s")
-                found = os.read(self.reads, 1 << 16)
-                if not found:
+                chunk = os.read(self.reads, 1 << 16)
+                if not chunk:
                     raise self._lost()
-                self._rest += found
+                self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
         try:
-            message = protocol.decode(line)
+            message = protocol.decode_message(line)
         except ValueError:
             raise DuelError(
-                f"{self.side.name} ({self.side.given}) sent {line[:80]!r}, which is no line of the protocol"
+                f"{self.side.name} ({self.side.given}) sent {line[:80]!r}, which is not a line of"
+                " the protocol"
             ) from None
         if "ended" in message:  # the copy that served is gone, and the process that made it lives on
             self.pid = self.process.pid
@@ -126,7 +127,7 @@ class Worker:
                 f" {Path(harness.__file__).parent}"
             )
         self.pid = hello.get("hello", {}).get("pid", self.process.pid)
-        self.alike = hello.get("hello", {}).get("alike", False)
+        self.has_aslr_off = hello.get("hello", {}).get("aslr_off", False)
 
     def kill(self) -> None:
         """End the process that serves, at once."""
@@ -179,7 +180,7 @@ def _line(path: Path, *, first: bool = False) -> str:
     return lines[0 if first else -1].strip() if lines else ""
 
 
-def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: int) -> Worker:
+def start_worker(side: SideSource, folder: Path, *, method: str, threads: int, seed: int) -> Worker:
     """Start a process in a side's interpreter and working tree, and do not wait for it.
 
     Args:
@@ -187,7 +188,7 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: i
         folder: for temporary files, its own and what it prints.
         method: "spawn", or "fork" for a process that makes copies of itself.
         threads: intra-op; 0 for torch's own choice.
-        seed: of its addresses, 32 bits.
+        seed: of its memory layout and its hashes, 32 bits.
 
     Raises:
         DuelError: the interpreter cannot be started.
@@ -195,12 +196,12 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: i
     requests, answers = os.pipe(), os.pipe()
     mark = f"{side.name}-{Random().getrandbits(64):016x}"
     out, err = folder / f"{mark}.out", folder / f"{mark}.err"
-    here = Path(__file__)
+    scripts = Path(__file__).parent / "worker"
     command = [
         str(side.python),
-        str(here.with_name("addresses.py")),
+        str(scripts / "aslr.py"),
         str(seed),
-        str(here.with_name("start.py")),
+        str(scripts / "start.py"),
         *map(str, (requests[0], answers[1], os.getpid(), method, threads)),
     ]
     try:
@@ -227,5 +228,7 @@ def start_worker(side: Side, folder: Path, *, method: str, threads: int, seed: i
 
 def _environment(folder: Path) -> Mapping[str, str]:
     # `python -m harness` and virtual environments leave nothing here that would bend the other side.
-    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "VIRTUAL_ENV"}}
-    return {**kept, "TMPDIR": str(folder)}
+    variables = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "VIRTUAL_ENV"}
+    }
+    return {**variables, "TMPDIR": str(folder)}

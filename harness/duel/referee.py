@@ -14,16 +14,16 @@ from typing import Protocol
 
 from harness.duel.plan import Turns, budget_for, mean_cost, plan_turns, restarts_for
 from harness.duel.process import DuelError, LostError, Worker
-from harness.duel.protocol import Message
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 from harness.duel.starting import Starter
-from harness.duel.tally import Key, Planned, Tally
+from harness.duel.tally import ArmKey, Planned, Tally
+from harness.duel.worker.protocol import Message
 
 MOST_LOST = 3  # restarts in a row; then nothing is to be had
 MOST_DEATHS = 2  # of workers in one case; then the case is left out
 
 
-class Watcher(Protocol):
+class DuelWatcher(Protocol):
     """Who is told how far a duel is."""
 
     def planned(self, restarts: int) -> None:
@@ -34,11 +34,11 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DuelSettings:
     """How a duel is held.
 
     Attributes:
-        asked: the cases, in the words of `Asked`.
+        selection: the cases, in the words of `CaseSelection`.
         restarts: of both sides; 0 for as many as the number of contrasts needs.
         budget: seconds of timing an arm, both sides together, over all restarts; 0 for exact metrics alone,
             None for what the number of contrasts allows.
@@ -46,14 +46,14 @@ class Settings:
         core: that both sides are pinned to; None for none.
     """
 
-    asked: Message
+    selection: Message
     restarts: int
     budget: float | None
     seed: int
     core: int | None
 
 
-Pair = dict[str, Worker]
+Workers = dict[str, Worker]
 
 
 @dataclass(slots=True)
@@ -68,12 +68,12 @@ class Referee:
     """
 
     starters: dict[str, Starter]
-    settings: Settings
-    watch: Watcher
+    settings: DuelSettings
+    watch: DuelWatcher
     tally: Tally = field(default_factory=Tally)
     _rng: Random = field(init=False)
     _deaths: Counter[str] = field(default_factory=Counter)
-    _turns: dict[Key, Turns] = field(default_factory=dict)
+    _turns: dict[ArmKey, Turns] = field(default_factory=dict)
     _at: str = ""  # the case that is being run
     _wanted: int = 1  # restarts; how many is known when the cases are
 
@@ -81,7 +81,7 @@ class Referee:
         self._rng = Random(f"duel/{self.settings.seed}")
 
     @property
-    def sides(self) -> dict[str, Side]:
+    def sides(self) -> dict[str, SideSource]:
         """The sides by name."""
         return {name: starter.side for name, starter in self.starters.items()}
 
@@ -134,19 +134,19 @@ class Referee:
             ) from error
 
     @contextmanager
-    def _restarted(self) -> Iterator[Pair]:
+    def _restarted(self) -> Iterator[Workers]:
         """Start both sides at once, in random order, and wait until both are ready; end them at the end."""
         names = list(self.starters)
         self._rng.shuffle(names)
         seed = self._rng.getrandbits(32)
         with ExitStack() as stack:
-            pair: Pair = {}
+            pair: Workers = {}
             for name in names:
                 pair[name] = self.starters[name].start(seed)
                 stack.callback(self.starters[name].end, pair[name])
             for worker in pair.values():
                 worker.meet()
-            self.tally.place(alike=all(worker.alike for worker in pair.values()))
+            self.tally.note_aslr(is_off=all(worker.has_aslr_off for worker in pair.values()))
             yield pair
             for worker in pair.values():
                 worker.send("bye")
@@ -154,12 +154,12 @@ class Referee:
                 self.starters[name].finish(worker)
                 self.tally.hear(name, worker.printed())
 
-    def _one(self, pair: Pair) -> None:
+    def _one(self, pair: Workers) -> None:
         if not self.tally.planned:
             self._plan(pair)
         if self.settings.core is not None:
             _both(pair, "pin", core=self.settings.core)
-        sampled: dict[Key, tuple[list[float], list[float]]] = {}
+        sampled: dict[ArmKey, tuple[list[float], list[float]]] = {}
         if self._is_timed:
             for planned in self._shuffled():
                 self._time(pair, planned, sampled)
@@ -172,21 +172,23 @@ class Referee:
             self.tally.exact = exact
         self.tally.keep(sampled, self._turns)
 
-    def _plan(self, pair: Pair) -> None:
-        answers = _both(pair, "plan", asked=self.settings.asked)
+    def _plan(self, pair: Workers) -> None:
+        answers = _both(pair, "plan", selection=self.settings.selection)
         for name, answer in answers.items():
             if "error" in answer:
                 raise DuelError(f"{name}: {answer['error']}")
         self.tally.environments = {
             name: answer["environment"]
-            for name, answer in _both(pair, "describe", device=self.settings.asked["device"]).items()
+            for name, answer in _both(
+                pair, "describe", device=self.settings.selection["setting"]["device"]
+            ).items()
         }
         self.tally.plan(answers)
         contrasts = sum(len(planned.shared) for planned in self.tally.planned)
-        asked = self.settings
-        self.tally.budget = budget_for(contrasts) if asked.budget is None else asked.budget
+        settings = self.settings
+        self.tally.budget = budget_for(contrasts) if settings.budget is None else settings.budget
         if self._is_timed:
-            self._wanted = asked.restarts or restarts_for(contrasts)
+            self._wanted = settings.restarts or restarts_for(contrasts)
         self.watch.planned(self._wanted)
 
     def _shuffled(self) -> list[Planned]:
@@ -194,7 +196,7 @@ class Referee:
         self._rng.shuffle(order)
         return order
 
-    def _build(self, pair: Pair, planned: Planned) -> dict[str, Message]:
+    def _build(self, pair: Workers, planned: Planned) -> dict[str, Message]:
         """Build a case on both sides; arms that fail are left out from here on."""
         self._at = planned.id
         for worker in pair.values():
@@ -203,6 +205,7 @@ class Referee:
                 case=planned.case,
                 arms=planned.shared,
                 seed=self.settings.seed,
+                loss=self.settings.selection["setting"]["loss"],
                 layout=self._rng.getrandbits(32),
             )
         answers = {name: worker.answer() for name, worker in pair.items()}
@@ -211,7 +214,7 @@ class Referee:
         return answers
 
     def _time(
-        self, pair: Pair, planned: Planned, sampled: dict[Key, tuple[list[float], list[float]]]
+        self, pair: Workers, planned: Planned, sampled: dict[ArmKey, tuple[list[float], list[float]]]
     ) -> None:
         if not planned.shared:
             return
@@ -221,16 +224,16 @@ class Referee:
                 cost = mean_cost(built["base"]["seconds"], built["head"]["seconds"], arm)
                 self._turns[planned.id, arm] = plan_turns(cost, self.tally.budget / self._wanted)
             sampled[planned.id, arm] = ([], [])
-        left = {arm: self._turns[planned.id, arm].turns for arm in planned.shared}
-        while left:
-            for arm in self._rng.sample(list(left), len(left)):
+        remaining = {arm: self._turns[planned.id, arm].turns for arm in planned.shared}
+        while remaining:
+            for arm in self._rng.sample(list(remaining), len(remaining)):
                 self._round(pair, arm, self._turns[planned.id, arm], sampled[planned.id, arm])
-                left[arm] -= 1
-                if not left[arm]:
-                    del left[arm]
+                remaining[arm] -= 1
+                if not remaining[arm]:
+                    del remaining[arm]
         self._drop(pair)
 
-    def _round(self, pair: Pair, arm: str, turns: Turns, into: tuple[list[float], list[float]]) -> None:
+    def _round(self, pair: Workers, arm: str, turns: Turns, into: tuple[list[float], list[float]]) -> None:
         """Time both sides once, in fresh random order."""
         for name in self._rng.sample(["base", "head"], 2):
             answer = pair[name].ask(
@@ -240,7 +243,7 @@ class Referee:
                 raise LostError(name, f"failed while it was timed: {answer['error']}")
             into[name == "head"].extend(answer["seconds"])
 
-    def _exact(self, pair: Pair, planned: Planned, exact: dict[tuple[str, str, str], Message]) -> None:
+    def _exact(self, pair: Workers, planned: Planned, exact: dict[tuple[str, str, str], Message]) -> None:
         if not planned.shared:
             return
         self._build(pair, planned)
@@ -255,32 +258,32 @@ class Referee:
                     exact[name, planned.id, arm] |= answer
         self._drop(pair)
 
-    def _drop(self, pair: Pair) -> None:
+    def _drop(self, pair: Workers) -> None:
         _both(pair, "drop")
         self._at = ""
 
-    def _check_origin(self, pair: Pair) -> None:
+    def _check_origin(self, pair: Workers) -> None:
         """Make sure that a revision's worker ran the revision's code, and say so where nobody can know."""
         targets = {str(planned.case["model"]) for planned in self.tally.planned}
         modules = sorted({target.partition(":")[0] for target in targets if ":" in target})
         for name, worker in pair.items():
             side = worker.side
-            found = worker.ask("strays", root=side.root, modules=modules)
-            if found.get("strays"):
+            answer = worker.ask("strays", root=side.root, modules=modules)
+            if answer.get("strays"):
                 raise DuelError(
-                    f"{name} ({side.given}) imported {found['strays'][0]} from {side.root}, which is the"
+                    f"{name} ({side.given}) imported {answer['strays'][0]} from {side.root}, which is the"
                     " working tree and not that revision; what lies at a revision's root or in its src/"
                     " is found before anything installed"
                 )
             inside = os.path.join(side.tree, "")  # noqa: PTH118 (a prefix)
-            for module, path in found.get("origins", {}).items():
+            for module, path in answer.get("origins", {}).items():
                 if side.root and not path.startswith(inside):
                     self.tally.note(
                         f"{name} imported {module} from {path}, outside the working tree of {side.given}"
                     )
 
 
-def _both(pair: Pair, do: str, **fields: object) -> dict[str, Message]:
+def _both(pair: Workers, do: str, **fields: object) -> dict[str, Message]:
     """Ask both sides at once."""
     for worker in pair.values():
         worker.send(do, **fields)

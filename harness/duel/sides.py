@@ -15,7 +15,7 @@ class SideError(HarnessError, ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class SideSource:
     """One side of a duel.
 
     Attributes:
@@ -92,7 +92,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.rstrip("\n")
 
 
-def find_side(name: str, given: str, here: Path) -> Side:
+def find_side(name: str, given: str, here: Path) -> SideSource:
     """Find what a side's words name.
 
     An interpreter's path, or its name on the PATH; the folder of a virtual environment; a git revision of
@@ -104,18 +104,18 @@ def find_side(name: str, given: str, here: Path) -> Side:
     repository = Repository.around(here)
     current = Path(sys.executable)
     if given == ".":
-        return Side(name=name, given=given, python=current, tree=here)
+        return SideSource(name=name, given=given, python=current, tree=here)
     python = _interpreter_at(given, here)
     if python is not None:
-        return Side(name=name, given=given, python=python, tree=here)
+        return SideSource(name=name, given=given, python=python, tree=here)
     commit = repository.commit(given) if repository else ""
     if repository and commit:
-        return Side(
+        return SideSource(
             name=name, given=given, python=current, tree=here, revision=commit, root=str(repository.root)
         )
     revision, at, interpreter = given.rpartition("@")
     if at and revision and interpreter:
-        side = Side(
+        side = SideSource(
             name=name, given=given, python=_interpreter_beside(name, given, interpreter, here), tree=here
         )
         if revision == ".":
@@ -126,7 +126,7 @@ def find_side(name: str, given: str, here: Path) -> Side:
         raise SideError(f"{name}: {_neither(revision, here, repository)}")
     python = _interpreter_named(given)
     if python is not None:
-        return Side(name=name, given=given, python=python, tree=here)
+        return SideSource(name=name, given=given, python=python, tree=here)
     raise SideError(f"{name}: {_neither(given, here, repository)}")
 
 
@@ -151,8 +151,8 @@ def _interpreter_at(given: str, here: Path) -> Path | None:
 
 
 def _interpreter_named(given: str) -> Path | None:
-    found = shutil.which(given)
-    return Path(found).absolute() if found else None
+    path = shutil.which(given)
+    return Path(path).absolute() if path else None
 
 
 def _neither(given: str, here: Path, repository: Repository | None) -> str:
@@ -160,7 +160,7 @@ def _neither(given: str, here: Path, repository: Repository | None) -> str:
         return f"there is no interpreter at {given}; give the path of one, as in .venv/bin/python"
     if repository is None:
         return (
-            f"{given!r} is no interpreter, and {here} is in no git repository of which it could be a"
+            f"{given!r} is not an interpreter, and {here} is not in a git repository of which it could be a"
             " revision; give the path of an interpreter, as in .venv/bin/python"
         )
     return (
@@ -169,7 +169,7 @@ def _neither(given: str, here: Path, repository: Repository | None) -> str:
     )
 
 
-def said_of_tree(side: Side, repository: Repository | None) -> str:
+def said_of_tree(side: SideSource, repository: Repository | None) -> str:
     """Return what is to be known of the working tree of a side; "" for nothing."""
     if repository is None or not repository.is_dirty():
         return ""

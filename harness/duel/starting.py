@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.duel.process import LostError, Worker, start_worker
-from harness.duel.sides import Side
+from harness.duel.sides import SideSource
 
 _WORDS = 3  # a killed copy may have said one thing before
 _BURIED_S = 10
@@ -16,11 +16,11 @@ class Starter(Protocol):
     """Starts and ends the workers of one side."""
 
     @property
-    def side(self) -> Side:
+    def side(self) -> SideSource:
         """Whose workers they are."""
 
     def start(self, seed: int) -> Worker:
-        """Begin to start a worker at the addresses of a seed; whoever asked waits for its hello."""
+        """Begin to start a worker with the memory layout of a seed; the caller waits for its hello."""
 
     def finish(self, worker: Worker) -> None:
         """Wait for the end of a worker that was told bye."""
@@ -36,7 +36,7 @@ class Starter(Protocol):
 class Spawning:
     """Every restart imports torch anew: everything that a start decides is decided again."""
 
-    side: Side
+    side: SideSource
     folder: Path
     threads: int
 
@@ -60,13 +60,13 @@ class Spawning:
 class Forking:
     """Every restart is a fork of one process that has imported torch; libraries lie where they lay before."""
 
-    side: Side
+    side: SideSource
     folder: Path
     threads: int
     _template: Worker | None = None
 
     def start(self, seed: int) -> Worker:
-        """Have the template make a copy of itself; the template's addresses are of the first seed."""
+        """Have the template fork; its memory layout is that of the first seed."""
         if self._template is None:
             self._template = start_worker(
                 self.side, self.folder, method="fork", threads=self.threads, seed=seed

@@ -8,13 +8,13 @@ import msgspec
 
 from harness.duel.plan import Turns
 from harness.duel.process import DuelError
-from harness.duel.protocol import Message
+from harness.duel.worker.protocol import Message
 from harness.record.duel import Cause, DuelArm
 from harness.record.names import TIME
 from harness.record.schema import ArmResult, Case, Environment, Metric, Record, Run, Samples, Status
 
 SIDES = ("base", "head")
-Key = tuple[str, str]  # a case's id and an arm
+ArmKey = tuple[str, str]  # a case's id and an arm
 Pairs = tuple[list[float], list[float]]  # seconds of base and of head
 
 
@@ -54,8 +54,8 @@ class Tally:
     planned: list[Planned] = field(default_factory=list)
     environments: dict[str, Message] = field(default_factory=dict)
     exact: dict[tuple[str, str, str], Message] = field(default_factory=dict)  # by side, case and arm
-    samples: dict[Key, list[Pairs]] = field(default_factory=dict)  # one pair of lists a restart
-    turns: dict[Key, Turns] = field(default_factory=dict)
+    samples: dict[ArmKey, list[Pairs]] = field(default_factory=dict)  # one pair of lists a restart
+    turns: dict[ArmKey, Turns] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     restarts: int = 0
@@ -75,8 +75,8 @@ class Tally:
             answer = answers[side]
             self._metrics |= {metric["name"]: msgspec.convert(metric, Metric) for metric in answer["metrics"]}
             self._targets |= {(side, target): reason for target, reason in answer["refused"].items()}
-            for found in answer["cases"]:
-                cases.setdefault(Case(**found["case"]).id, {})[side] = found
+            for entry in answer["cases"]:
+                cases.setdefault(Case(**entry["case"]).id, {})[side] = entry
         for target, reason in answers["base"]["refused"].items():
             if target in answers["head"]["refused"]:
                 other = answers["head"]["refused"][target]
@@ -85,7 +85,7 @@ class Tally:
                 )
         for name, by_side in cases.items():
             first = next(iter(by_side.values()))
-            arms = {side: found["arms"] for side, found in by_side.items()}
+            arms = {side: entry["arms"] for side, entry in by_side.items()}
             self.planned.append(Planned(name, first["case"], first["asks"], first["columns"], arms))
 
     def refuse(self, side: str, planned: Planned, answer: Message) -> None:
@@ -109,7 +109,7 @@ class Tally:
                 for arm in list(planned.shared):
                     self._refuse(side, planned, arm, "failed", reason)
 
-    def keep(self, sampled: Mapping[Key, Pairs], turns: Mapping[Key, Turns]) -> None:
+    def keep(self, sampled: Mapping[ArmKey, Pairs], turns: Mapping[ArmKey, Turns]) -> None:
         """Keep the samples of a restart that went to its end."""
         for key, pair in sampled.items():
             self.samples.setdefault(key, []).append(pair)
@@ -123,11 +123,12 @@ class Tally:
                 f" {printed[:80]!r}"
             )
 
-    def place(self, *, alike: bool) -> None:
-        """Note that both sides' addresses differ by chance."""
-        if not alike:
+    def note_aslr(self, *, is_off: bool) -> None:
+        """Note that ASLR is on, so that both sides' addresses differ by chance."""
+        if not is_off:
             self.note(
-                "the system does not let both sides have the same addresses, so that short calls scatter more"
+                "the system does not let ASLR be turned off, so that both sides lie at other addresses and"
+                " short calls scatter more"
             )
 
     def note(self, line: str) -> None:
@@ -166,19 +167,19 @@ class Tally:
         base, head = (self.exact.get((side, case, arm), {}).get("parts", {}) for side in SIDES)
         causes = []
         for metric in base:
-            before, after = (_by_place(side[metric]) for side in (base, head))
+            before, after = (_by_operator(side[metric]) for side in (base, head))
             causes += [
                 Cause(
                     metric=metric,
                     unit=self._metrics[metric].unit,
-                    module=place[0],
-                    kind=place[1],
-                    operator=place[2],
-                    base=before.get(place, 0),
-                    head=after.get(place, 0),
+                    module=row[0],
+                    kind=row[1],
+                    operator=row[2],
+                    base=before.get(row, 0),
+                    head=after.get(row, 0),
                 )
-                for place in dict.fromkeys((*before, *after))
-                if before.get(place, 0) != after.get(place, 0)
+                for row in dict.fromkeys((*before, *after))
+                if before.get(row, 0) != after.get(row, 0)
             ]
         return sorted(causes, key=lambda cause: -abs(cause.head - cause.base))
 
@@ -214,5 +215,5 @@ class Tally:
         return ArmResult(arm=arm, counts=self.exact.get((side, planned.id, arm), {}).get("counts", {}))
 
 
-def _by_place(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str, str], int]:
+def _by_operator(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str, str], int]:
     return {(str(row[0]), str(row[1]), str(row[2])): int(row[3]) for row in rows}

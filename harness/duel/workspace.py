@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.duel.sides import Repository, Side, SideError, git
+from harness.duel.sides import Repository, SideError, SideSource, git
 
 _PREFIX = "harness-duel-"
 
@@ -41,7 +41,7 @@ class Workspace:
     repository: Repository | None
     _trees: dict[str, Path] = field(default_factory=dict)
 
-    def checked_out(self, side: Side) -> Side:
+    def checked_out(self, side: SideSource) -> SideSource:
         """Return a side whose tree is there: a revision's own, or the working tree as it is.
 
         Raises:

@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from harness.amounts import parse_bytes
 from harness.errors import HarnessError
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
@@ -17,18 +16,56 @@ from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
 from harness.fitting.searching import ALLOWANCES, Hunt
 from harness.fitting.workbench import Workbench
-from harness.measure.device import device_of, prepare
+from harness.measure.device import prepare
 from harness.measure.inspection import OutOfMemoryError
 from harness.measure.torch_compat import check_device
-from harness.measuring import Target, entry_of_target
 from harness.record.fit import Allocator, Candidate, Proof, Search, Trial
-from harness.record.measured import Case
+from harness.session import Target, entry_of_target
+from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.factory import Copying
 from harness.workload.losses import find_loss
 from harness.workload.model import WorkloadError
-from harness.workload.sources import DTYPES
+from harness.workload.state import random_state_kept
 
 Say = Callable[[str], None]
+BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a plan has to do, and what it may give up. Lists and comma-separated words become tuples.
+
+    Attributes:
+        limit: bytes, or text such as "8GiB"; None for the whole frontier.
+        allow: what of the mathematics may be given up.
+        optimizer: by name.
+
+    Raises:
+        HarnessError: one of them cannot be had; the sentence names what would have worked.
+    """
+
+    limit: int | str | None = None
+    allow: tuple[str, ...] | str = ()
+    optimizer: str = "AdamW"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "allow", _allowed(self.allow))
+        if self.bytes is not None and self.bytes < 1:
+            raise HarnessError(
+                f"a limit of {self.bytes} bytes holds nothing; write 500MB, 8GiB, or a number of bytes"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise HarnessError(f"no optimizer {self.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
+
+    @property
+    def bytes(self) -> int | None:
+        """The limit as a number."""
+        return parse_bytes(self.limit) if isinstance(self.limit, str) else self.limit
+
+    @property
+    def words(self) -> str:
+        """The limit as it was written; "" where it was a number."""
+        return " ".join(self.limit.split()) if isinstance(self.limit, str) else ""
 
 
 def fit(
@@ -38,13 +75,8 @@ def fit(
     limit: int | str | None = None,
     allow: tuple[str, ...] | str = (),
     optimizer: str = "AdamW",
-    device: str = "cpu",
-    dtype: str = "float32",
-    batch_size: int = 0,
-    loss: str | Callable[[object], torch.Tensor] = "",
-    budget: float = 2.0,
-    seed: int = 0,
     say: Say = lambda _line: None,
+    **settings: Any,
 ) -> Plan:
     """Find what to change so that a training step fits a limit, and prove it by running it.
 
@@ -57,41 +89,55 @@ def fit(
             activations together; None for the whole frontier.
         allow: what of the mathematics may be given up: "freeze", "dtype", "optimizer", "batchnorm".
         optimizer: "AdamW", "SGD with momentum", or "SGD".
-        device: "cpu", "cuda", "cuda:1".
-        dtype: of parameters and inputs, or "autocast".
-        batch_size: examples; 0 for the model's own.
-        loss: a name, a function of the model's output, or "" for the model's own.
-        budget: seconds of timing for each finalist and the untouched step together; 0 for bytes alone.
-        seed: of weights, inputs and order.
+        say: is told, line by line, what is being done.
+        settings: as on the command line, by the names of its options: `device` ("cpu", "cuda"), `dtype` and
+            `batch_size` (the model's own unless given), `memory_format`, `loss` (a name, or a function of
+            the model's output), `budget` (seconds of timing for each finalist and the untouched step
+            together, 2 unless given; 0 for bytes alone), `threads`, `seed`.
+
+    Raises:
+        HarnessError: something asked for cannot be had; in one sentence.
+    """
+    return planned(target, inputs, Wish(limit, allow, optimizer), _setting(settings), say)
+
+
+def _setting(settings: dict[str, Any]) -> Setting:
+    fields = {option.replace("-", "_"): field for field, option, _ in options_of("fit")}
+    for name in settings:
+        if name not in fields:
+            raise HarnessError(f"no setting {name!r}; there are {', '.join(fields)}")
+    given = {fields[name]: value for name, value in settings.items()}
+    if isinstance(given.get("batch_sizes"), int):
+        given["batch_sizes"] = (given["batch_sizes"],)
+    return Setting(**{"threads": 0, **given})
+
+
+def planned(target: Target, inputs: object, wish: Wish, setting: Setting, say: Say) -> Plan:
+    """Find what to change so that a training step fits a limit, and prove it by running it.
+
+    Args:
+        target: as `fit` takes it.
+        inputs: of a module.
+        wish: what the plan has to do.
+        setting: how the step is run and timed.
         say: is told, line by line, what is being done.
 
     Raises:
         HarnessError: something asked for cannot be had; in one sentence.
     """
     began = time.perf_counter()
-    bytes_ = _limit(limit)
-    allowed = _allowed(allow)
-    bench = _bench(
-        target, inputs, device=device, dtype=dtype, batch_size=batch_size, optimizer=optimizer, seed=seed
-    )
-    if not 0 <= budget < math.inf:
-        raise HarnessError(f"a budget of {budget} s cannot be spent; give 0 or more seconds")
-    bench.loss = (find_loss(loss) if isinstance(loss, str) else loss) if loss else None
-    bench.with_batch_norm = "batchnorm" in allowed
-    with _random_state_kept(device):
-        return _found(bench, bytes_, allowed, budget, say, began=began, asked=_asked(limit))
+    check_device(setting.device)
+    prepare(setting.device)
+    if setting.threads:
+        torch.set_num_threads(setting.threads)
+    bench = _bench(target, inputs, wish, setting)
+    budget = BUDGET_S if setting.budget is None else setting.budget
+    with random_state_kept():
+        return _found(bench, wish, budget, say, began)
 
 
-def _found(
-    bench: Workbench,
-    limit: int | None,
-    allowed: tuple[str, ...],
-    budget: float,
-    say: Say,
-    *,
-    began: float,
-    asked: str,
-) -> Plan:
+def _found(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) -> Plan:
+    limit, allowed = wish.bytes, tuple(wish.allow)
     hunt = Hunt(bench, allowed, say)
     _check_floor(bench, limit, allowed)
     untouched = hunt.run(Candidate())
@@ -128,7 +174,7 @@ def _found(
             proof=proof,
             notes=(*notes, *(f"{lever} left out: {reason}" for lever, reason in hunt.dropped.items())),
             lines=_lines(levers),
-            asked=asked,
+            asked=wish.words,
             passes=round(bench.passes, 1),
             took_s=time.perf_counter() - began,
             batch_size=case.batch_size,
@@ -147,11 +193,6 @@ def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
     setup = [lever for lever in levers if not isinstance(lever, MicroBatches)]
     loop = [lever for lever in levers if isinstance(lever, MicroBatches)]
     return tuple(line for lever in (*setup, *loop) for line in lever.lines)
-
-
-def _asked(limit: int | str | None) -> str:
-    """Return a limit as it was written, where it was."""
-    return " ".join(limit.split()) if isinstance(limit, str) else ""
 
 
 def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[Trial | None, Proof | None]:
@@ -203,15 +244,6 @@ def _timed(bench: Workbench, trial: Trial, budget: float, say: Say) -> Trial:
     )
 
 
-def _limit(limit: int | str | None) -> int | None:
-    if limit is None:
-        return None
-    found = parse_bytes(limit) if isinstance(limit, str) else limit
-    if found < 1:
-        raise HarnessError(f"a limit of {found} bytes holds nothing; write 500MB, 8GiB, or a number of bytes")
-    return found
-
-
 def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
     words = tuple(word.strip() for word in (allow.split(",") if isinstance(allow, str) else allow))
     wrong = [word for word in words if word and word not in ALLOWANCES]
@@ -220,36 +252,18 @@ def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
     return tuple(word for word in dict.fromkeys(words) if word)
 
 
-def _bench(
-    target: Target,
-    inputs: object,
-    *,
-    device: str,
-    dtype: str,
-    batch_size: int,
-    optimizer: str,
-    seed: int,
-) -> Workbench:
-    check_device(device)
-    prepare(device)
-    if dtype not in DTYPES:
-        raise WorkloadError(f"no dtype {dtype!r}; there are {', '.join(DTYPES)}")
-    if optimizer not in OPTIMIZERS:
-        raise HarnessError(f"no optimizer {optimizer!r}; there are {', '.join(OPTIMIZERS)}")
-    if batch_size < 0:
-        raise HarnessError("a batch holds one example or more")
+def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:
+    if len(setting.batch_sizes) > 1:
+        raise HarnessError(f"a plan has one batch size; give {setting.batch_sizes[0]} alone")
     entry = entry_of_target(target, inputs)
     if not isinstance(entry.build, Copying):
         entry = replace(entry, build=Copying(entry.build))
-    case = Case(
-        question="fit",
-        model=entry.name,
-        device=device,
-        dtype=dtype,
-        batch_size=batch_size or entry.batch_size,
-        mode="train",
-    )
-    return Workbench(entry, case, optimizer, seed)
+    bench = Workbench(entry, setting.case("fit", entry, "train"), wish.optimizer, setting.seed)
+    loss = setting.loss
+    if loss:
+        bench.loss = find_loss(loss) if isinstance(loss, str) else loss
+    bench.with_batch_norm = "batchnorm" in wish.allow
+    return bench
 
 
 def _check_floor(bench: Workbench, limit: int | None, allowed: tuple[str, ...]) -> None:
@@ -266,10 +280,3 @@ def _check_floor(bench: Workbench, limit: int | None, allowed: tuple[str, ...]) 
             f"{limit:,} bytes do not hold the model's parameters, buffers and inputs, {floor:,} bytes, which"
             " no lever makes smaller; give more, a smaller batch, or allow dtype"
         )
-
-
-@contextmanager
-def _random_state_kept(device: str) -> Iterator[None]:
-    found = device_of(device)
-    with torch.random.fork_rng(devices=[] if found is None else [found.index]):
-        yield

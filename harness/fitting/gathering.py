@@ -113,13 +113,8 @@ class Gathering:
         paths = bench.names.paths
         with refusing("a traced pass"), bench.prepared(candidate) as step:
             calls = _calls(bench, step, number)
-            module = step.model.module
-            if number > 1:  # a part that finds the gradients of the one before
-                for call in calls:
-                    call()
-            with noting_blocks(module, paths):
-                if number == 1:
-                    step()
+            # Both are run twice: with several parts, the second finds the gradients of the one before.
+            with noting_blocks(step.model.module, paths):
                 seen = bench.record([*calls, _clearing(step, number)], step)
         bench.passes += 2 * bench.cost(candidate) / number
         return segments_of(replace(seen, marks=seen.marks[:3]), len(paths))
@@ -140,8 +135,6 @@ class Gathering:
                         raise LeverError("the step has no optimizer")
                     trainable = {key: p for key, p in step.model.module.named_parameters() if p.requires_grad}
                     fixed = lasting_bytes(step)
-                    _give_gradients(trainable.values())
-                    optimizer.step()
                     _give_gradients(trainable.values())
                     seen = bench.record([optimizer.step], step)
                     gradients = {key: bytes_of(p) for key, p in trainable.items()}

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from harness.fitting.accumulation import accumulating_step
 from harness.fitting.levers.lever import Training, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches, split
 from harness.fitting.levers.updating import make_optimizer
-from harness.fitting.workbench import Workbench, accumulating_step
+from harness.fitting.workbench import Workbench
 from harness.measure.inspection import refusing
 from harness.record.fit import Candidate, Proof
 from harness.workload.model import Model

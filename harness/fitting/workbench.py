@@ -8,14 +8,16 @@ from typing import Any
 import torch
 
 from harness.api import Comparison, compare
+from harness.fitting.accumulation import accumulating_step, in_dtype
 from harness.fitting.levers.checkpointing import Checkpointing, normalises
 from harness.fitting.levers.freezing import all_but_biases, first_blocks
-from harness.fitting.levers.lever import Lever, LeverError, Training, Undo, apply_all
+from harness.fitting.levers.lever import Lever, Training, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
     Dimensions,
     MicroBatches,
     grown_dimensions,
     leading_dimensions,
+    scale_of_parts,
     split,
 )
 from harness.fitting.levers.precision import Precision
@@ -31,7 +33,7 @@ from harness.workload.blocks import find_blocks
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.sources import build
-from harness.workload.step import Part, Step
+from harness.workload.step import Step
 from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY, training_step
 
 
@@ -174,30 +176,9 @@ class Workbench:
         Raises:
             LeverError: neither does, or a part cannot be run.
         """
-        model = self.model()
-        modes = {child: child.training for child in model.module.modules()}
-        try:
-            model.module.eval()
-            with torch.no_grad(), refusing(f"a batch in {number} parts"):
-                whole = float(model.loss_of_forward())
-                parts = [
-                    float(replace(model, inputs=part).loss_of_forward())
-                    for part in split(model.inputs, self.dimensions, number)
-                ]
-        finally:
-            for child, mode in modes.items():
-                child.training = mode
+        with refusing(f"a batch in {number} parts"):
+            self._scales[number] = scale_of_parts(self.model(), self.dimensions, number)
         self.passes += 2 / 3
-        near = _CLOSE.get(next((p.dtype for p in model.module.parameters()), torch.float32), 1e-3)
-        if abs(sum(parts) / number - whole) <= near * max(abs(whole), *map(abs, parts)):
-            self._scales[number] = None
-        elif abs(sum(parts) - whole) <= near * max(abs(whole), sum(map(abs, parts))):
-            self._scales[number] = 1.0
-        else:
-            raise LeverError(
-                "the loss of a batch is neither the mean nor the sum of its parts' losses, so that their"
-                " gradients do not add up to its own"
-            )
 
     @contextmanager
     def prepared(self, candidate: Candidate, which: str = "tried") -> Iterator[Step]:
@@ -236,7 +217,7 @@ class Workbench:
     @staticmethod
     def cast(inputs: Any, training: Training) -> Any:
         """Return inputs in the dtype that a training step asks for."""
-        return inputs if training.casts_inputs is None else _cast(inputs, training.casts_inputs)
+        return inputs if training.casts_inputs is None else in_dtype(inputs, training.casts_inputs)
 
     def floor(self) -> int:
         """Return the bytes that are there before anything is trained: parameters, buffers and inputs."""
@@ -262,9 +243,8 @@ class Workbench:
     def weigh(self, candidate: Candidate) -> tuple[Weight, ...]:
         """Return what a candidate's memory is made of at its peak, largest first."""
         with refusing("the step"), self.prepared(candidate) as step:
-            step()
-            self.passes += self.cost(candidate) * 3
-            found = attribute_peak(step, device_of_model(step.model), warm=True)
+            self.passes += self.cost(candidate) * 2
+            found = attribute_peak(step, device_of_model(step.model))
         sizes: dict[str, int] = {}
         for share in found.shares:
             sizes[share.category] = sizes.get(share.category, 0) + share.bytes
@@ -284,8 +264,8 @@ class Workbench:
             )
 
     def record(self, stretches: Sequence[Callable[[], object]], step: Step) -> Trace:
-        """Return the trace of stretches of a step that has run before."""
-        return trace(stretches, device=device_of_model(step.model), warm=True)
+        """Run stretches of a step twice; return the trace of the second time."""
+        return trace(stretches, device=device_of_model(step.model))
 
     def time(self, candidate: Candidate, budget: float) -> Comparison:
         """Time a candidate against the untouched step, each on a copy of its own, in one block.
@@ -315,37 +295,3 @@ class Workbench:
 
 
 _LEAST_ROUNDS = 4  # of long steps, both sides; fewer say nothing
-_CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
-
-
-def accumulating_step(model: Model, training: Training, inputs: Sequence[Any], scale: float | None) -> Step:
-    """Build a step that runs the parts of a batch one by one and adds up their gradients."""
-    optimizer = training.optimizer
-    factor = 1 / len(inputs) if scale is None else scale
-    parts = [replace(model, inputs=each) for each in inputs]
-
-    def accumulate() -> None:
-        for part in parts:
-            (part.loss_of_forward() * factor).backward()  # type: ignore[no-untyped-call]
-
-    def update() -> None:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    return Step(
-        (Part("micro-batches", accumulate), Part("optimizer", update)),
-        model,
-        model.loss_of_forward,
-        optimizer,
-    )
-
-
-def _cast(inputs: Any, dtype: torch.dtype) -> Any:
-    """Return inputs whose floating-point tensors are of another dtype."""
-    if isinstance(inputs, dict):
-        return {name: _cast(item, dtype) for name, item in inputs.items()}
-    if isinstance(inputs, (tuple, list)) and not hasattr(inputs, "_fields"):
-        return type(inputs)(_cast(item, dtype) for item in inputs)
-    if isinstance(inputs, torch.Tensor) and inputs.is_floating_point():
-        return inputs.to(dtype)
-    return inputs

@@ -1,15 +1,15 @@
 """What a duel means: its times judged over restarts as one family, its exact values as integers."""
 
-import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.align import compare, listing
-from harness.judge.finding import Finding, Outcome, State, in_order
-from harness.judge.interval import log_ratios, undisturbed
+from harness.judge.comparison import compare_runs, listing
+from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.interval import log_ratios
+from harness.judge.times import undisturbed_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
 from harness.record.duel import Cause, Duel, DuelArm
-from harness.record.schema import Metric, Samples
+from harness.record.schema import Metric
 
 MOST_CAUSES = 3  # named of one difference
 
@@ -21,7 +21,7 @@ class Timed:
     case: str
     arm: str
     metric: str
-    base: float  # seconds a call, the median of the restarts
+    base: float  # undisturbed seconds a call, the median of the restarts
     head: float  # likewise
     judgement: Judgement
 
@@ -34,21 +34,22 @@ def judge_times(duel: Duel) -> tuple[Timed, ...]:
     better = {metrics[samples.metric].better for _, samples in timed}
     judged: dict[int, Judgement] = {}
     for side in better:  # of one kind unless a metric other than time is ever paired
-        places = [place for place, (_, samples) in enumerate(timed) if metrics[samples.metric].better == side]
-        found = judge_family([values[place] for place in places], better=side, floor=duel.floor)
-        judged |= dict(zip(places, found, strict=True))
+        indices = [
+            index for index, (_, samples) in enumerate(timed) if metrics[samples.metric].better == side
+        ]
+        judgements = judge_family([values[index] for index in indices], better=side, floor=duel.floor)
+        judged |= dict(zip(indices, judgements, strict=True))
     return tuple(
-        Timed(arm.case, arm.arm, samples.metric, *_seconds(samples), judged[place])
-        for place, (arm, samples) in enumerate(timed)
+        Timed(
+            case=arm.case,
+            arm=arm.arm,
+            metric=samples.metric,
+            base=undisturbed_seconds(samples.reference),
+            head=undisturbed_seconds(samples.arm),
+            judgement=judged[index],
+        )
+        for index, (arm, samples) in enumerate(timed)
     )
-
-
-def _seconds(samples: Samples) -> tuple[float, float]:
-    base, head = (
-        statistics.median(undisturbed(restart) for restart in side)
-        for side in (samples.reference, samples.arm)
-    )
-    return base, head
 
 
 def _metrics(duel: Duel) -> Mapping[str, Metric]:
@@ -56,9 +57,9 @@ def _metrics(duel: Duel) -> Mapping[str, Metric]:
 
 
 def judge_duel(duel: Duel, times: Iterable[Timed]) -> Outcome:
-    """Return what is to be said of a duel, one finding a row; what is the same or equal is none."""
+    """Return what is to be said of a duel, one finding a row; what is the same or equal is left out."""
     metrics = _metrics(duel)
-    exact = compare(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
+    exact = compare_runs(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
     causes = {(arm.case, arm.arm): arm.causes for arm in duel.arms}
     findings = [_explained(finding, causes) for finding in exact.findings]
     findings += [_timed(timed, metrics[timed.metric]) for timed in times if not _is_same(timed)]
@@ -94,15 +95,15 @@ def _named(cause: Cause) -> str:
     """
     module = cause.module or "the model itself"
     kind = f" ({cause.kind})" if cause.kind else ""
-    unit = " B" if cause.unit == "B" else ""
+    unit = "" if cause.unit == "1" else f" {cause.unit}"
     return f"{module}{kind} {cause.operator} {cause.head - cause.base:+,}{unit}"
 
 
 _STATES = {
-    Verdict.WORSE: State.WORSE,
-    Verdict.BETTER: State.BETTER,
-    Verdict.UNDECIDED: State.UNDECIDED,
-    Verdict.INVALID: State.INCOMPARABLE,
+    Verdict.WORSE: FindingState.WORSE,
+    Verdict.BETTER: FindingState.BETTER,
+    Verdict.UNDECIDED: FindingState.UNDECIDED,
+    Verdict.INVALID: FindingState.INCOMPARABLE,
 }
 
 

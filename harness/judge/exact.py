@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from harness.judge.finding import State
+from harness.judge.finding import FindingState
 from harness.record.schema import Better, Group, Metric, Unit
 
 
@@ -29,7 +29,7 @@ def exact_values(arm: Counted, metrics: Mapping[str, Metric]) -> dict[str, int]:
 
 
 def unit_of(name: str, metrics: Mapping[str, Metric]) -> Unit:
-    """Return the unit of an exact value; what is no metric is a count."""
+    """Return the unit of an exact value; what is not a metric is a count."""
     return metrics[name].unit if name in metrics else "1"
 
 
@@ -38,12 +38,12 @@ def meaning_of(name: str, metrics: Mapping[str, Metric]) -> str:
     return metrics[name].meaning if name in metrics else ""
 
 
-def direction(base: float, head: float, better: Better | None) -> State:
+def direction(base: float, head: float, better: Better | None) -> FindingState:
     """Return what a change is; a value without a better side has only changed.
 
     >>> direction(3, 4, "lower"), direction(3, 4, "higher"), direction(3, 4, None)
-    (<State.WORSE: 'worse'>, <State.BETTER: 'better'>, <State.CHANGED: 'changed'>)
+    (<FindingState.WORSE: 'worse'>, <FindingState.BETTER: 'better'>, <FindingState.CHANGED: 'changed'>)
     """
     if better is None:
-        return State.CHANGED
-    return State.WORSE if (head > base) == (better == "lower") else State.BETTER
+        return FindingState.CHANGED
+    return FindingState.WORSE if (head > base) == (better == "lower") else FindingState.BETTER

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.record.schema import Case, Unit
 
 
-class State(enum.StrEnum):
+class FindingState(enum.StrEnum):
     """What a row is; declared in the order in which rows are shown."""
 
     INTERRUPTED = "interrupted"
@@ -30,14 +30,14 @@ class State(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-_ORDER = {state: place for place, state in enumerate(State)}
+_ORDER = {state: number for number, state in enumerate(FindingState)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One row: a value, an arm, a case, or a whole baseline that is not what it was."""
 
-    state: State
+    state: FindingState
     fails: bool  # whether it makes the outcome one
     case: str = ""  # "" for what concerns the whole run
     arm: str = ""  # "" for a whole case
@@ -96,12 +96,12 @@ class Outcome:
     @property
     def undecided(self) -> bool:
         """Whether something was left undecided."""
-        return any(finding.state is State.UNDECIDED for finding in self.findings)
+        return any(finding.state is FindingState.UNDECIDED for finding in self.findings)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[FindingState, int]:
         """Return how many findings there are of each state, in the order of states."""
         counted = Counter(finding.state for finding in self.findings)
-        return {state: counted[state] for state in State if counted[state]}
+        return {state: counted[state] for state in FindingState if counted[state]}
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
-from harness.judge.finding import Finding, Outcome, State, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
 from harness.record.schema import ArmResult, Metric, Record, Run
@@ -23,13 +23,13 @@ class _Judge:
     equal: dict[str, int] = field(default_factory=dict)
 
     def find(
-        self, state: State, *, fails: bool = True, case: str = "", arm: str = "", detail: str = ""
+        self, state: FindingState, *, fails: bool = True, case: str = "", arm: str = "", detail: str = ""
     ) -> None:
         self.findings.append(Finding(state=state, fails=fails, case=case, arm=arm, detail=detail))
 
     def find_value(
         self,
-        state: State,
+        state: FindingState,
         key: tuple[str, str],
         name: str,
         base: int | None,
@@ -81,7 +81,7 @@ def inspect(run: Run, limits: Limits) -> Outcome:
         for arm in record.arms:
             if arm.status != "ok":
                 failed = arm.status == "failed"
-                state = State.FAILED if failed else State.SKIPPED
+                state = FindingState.FAILED if failed else FindingState.SKIPPED
                 judge.find(state, fails=failed, case=record.case.id, arm=arm.arm, detail=arm.reason)
     return judge.outcome("report", run.id, ("held against no baseline",))
 
@@ -90,10 +90,10 @@ def _begin(run: Run, limits: Limits) -> _Judge:
     judge = _Judge(run, limits, {metric.name: metric for metric in run.metrics})
     if not run.complete:
         judge.find(
-            State.INTERRUPTED, detail="the run was interrupted: what it does not hold was not measured"
+            FindingState.INTERRUPTED, detail="the run was interrupted: what it does not hold was not measured"
         )
     if not run.records:
-        judge.find(State.GONE, detail="the run holds no case, so nothing was judged")
+        judge.find(FindingState.GONE, detail="the run holds no case, so nothing was judged")
     _check_limits_of_arms(judge, run.records)
     return judge
 
@@ -112,7 +112,7 @@ def gate(run: Run, baselines: Mapping[str, Baseline], limits: Limits) -> Outcome
     for key, records in keys.items():
         baseline = baselines.get(key.name)
         if baseline is None or baseline.key != key:
-            judge.find(State.NO_BASELINE, detail=_no_baseline(key, baselines))
+            judge.find(FindingState.NO_BASELINE, detail=_no_baseline(key, baselines))
             continue
         notes += [
             f"{name} {baseline.packages.get(name, 'none')} in the baseline, {version} here"
@@ -128,7 +128,7 @@ def unmet(runs: Iterable[Run], baselines: Mapping[str, Baseline]) -> tuple[Findi
     """Return a finding for every baseline that no run was held against: what was not measured is not fine."""
     met = {key.name for run in runs for key in keys_of(run)}
     return tuple(
-        Finding(state=State.GONE, fails=True, detail=f"no run has the key of the baseline {name}")
+        Finding(state=FindingState.GONE, fails=True, detail=f"no run has the key of the baseline {name}")
         for name in sorted(baselines)
         if name not in met
     )
@@ -151,17 +151,19 @@ def _against(judge: _Judge, records: Sequence[Record], baseline: Baseline) -> No
     for key, arm in measured.items():
         values = baseline.values.get(key)
         if arm.status == "failed":
-            judge.find(State.FAILED, case=key[0], arm=key[1], detail=arm.reason)
+            judge.find(FindingState.FAILED, case=key[0], arm=key[1], detail=arm.reason)
         elif arm.status == "skipped":
             lost = values is not None
-            state = State.GONE if lost else State.SKIPPED
+            state = FindingState.GONE if lost else FindingState.SKIPPED
             judge.find(state, fails=lost, case=key[0], arm=key[1], detail=f"skipped: {arm.reason}")
         elif values is not None:
             _values(judge, key, values, exact_values(arm, judge.metrics))
         elif key[0] in known_cases:
-            judge.find(State.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm")
+            judge.find(
+                FindingState.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm"
+            )
     for case in {case for (case, _), arm in measured.items() if arm.status == "ok"} - known_cases:
-        judge.find(State.NEW, case=case, detail="the baseline has no row of this case")
+        judge.find(FindingState.NEW, case=case, detail="the baseline has no row of this case")
     _gone(judge, {record.case.id for record in records}, measured, baseline)
 
 
@@ -169,27 +171,38 @@ def _gone(
     judge: _Judge, cases: set[str], measured: Mapping[tuple[str, str], ArmResult], baseline: Baseline
 ) -> None:
     for case in {case for case, _ in baseline.values} - cases:
-        judge.find(State.GONE, case=case, detail="the baseline has this case, the run does not")
+        judge.find(FindingState.GONE, case=case, detail="the baseline has this case, the run does not")
     for case, name in baseline.values:
         if case in cases and (case, name) not in measured:
-            judge.find(State.GONE, case=case, arm=name, detail="the baseline has this arm, the run does not")
+            judge.find(
+                FindingState.GONE, case=case, arm=name, detail="the baseline has this arm, the run does not"
+            )
 
 
-def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], seen: Mapping[str, int]) -> None:
-    for name in dict.fromkeys((*known, *seen)):
-        base, head = known.get(name), seen.get(name)
+def _values(
+    judge: _Judge, key: tuple[str, str], known: Mapping[str, int], measured: Mapping[str, int]
+) -> None:
+    for name in dict.fromkeys((*known, *measured)):
+        base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
         if base is None:
-            judge.find_value(State.NEW, key, name, None, head, detail="the baseline has no row of this value")
+            judge.find_value(
+                FindingState.NEW, key, name, None, head, detail="the baseline has no row of this value"
+            )
         elif head is None:
             judge.find_value(
-                State.GONE, key, name, base, None, detail="the baseline has this value, the run does not"
+                FindingState.GONE,
+                key,
+                name,
+                base,
+                None,
+                detail="the baseline has this value, the run does not",
             )
         elif base == head:
             judge.equal[key[0]] = judge.equal.get(key[0], 0) + 1
         elif allowance := judge.limits.allowance(*key, metric, base, head):
             detail = f"inside the allowance {allowance.text} of {allowance.pattern}"
-            judge.find_value(State.ALLOWED, key, name, base, head, fails=False, detail=detail)
+            judge.find_value(FindingState.ALLOWED, key, name, base, head, fails=False, detail=detail)
         else:
             judge.find_value(direction(base, head, metric.better if metric else None), key, name, base, head)
 
@@ -203,15 +216,15 @@ def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:
                 value = arm.counts.get(budget.metric)
                 if value is not None and value > budget.most and matches(budget.pattern, *key):
                     detail = f"the budget of {budget.pattern} is {budget.text}"
-                    judge.find_value(State.OVER, key, budget.metric, None, value, detail=detail)
+                    judge.find_value(FindingState.OVER, key, budget.metric, None, value, detail=detail)
             _check_books(judge, key, arm)
 
 
 def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
     if arm.books is None:
         return
-    left, known = arm.books.unaccounted, judge.limits.unaccounted(*key)
-    if left == known:
+    rest, known = arm.books.unaccounted, judge.limits.unaccounted(*key)
+    if rest == known:
         return
     held = "".join(
         f"; {block.bytes:,} B by {block.operator or 'no operator'} in {block.module or 'the model itself'}"
@@ -219,10 +232,10 @@ def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
     )
     accepted = f", {known:+,} B are accepted" if known else ""
     judge.find(
-        State.UNBALANCED,
+        FindingState.UNBALANCED,
         case=key[0],
         arm=key[1],
-        detail=f"the books do not balance: {left:+,} B unaccounted{accepted}{held}",
+        detail=f"the books do not balance: {rest:+,} B unaccounted{accepted}{held}",
     )
 
 
@@ -264,5 +277,5 @@ def replacements(
     for key, values in measured.items():
         before = baselines.get(key.name)
         old = before.values if before is not None and before.key == key else {}
-        kept = {name: row for name, row in old.items() if not prune or name in failed}
-        yield Baseline(key=key, values=kept | values, packages=packages[key])
+        unchanged = {name: row for name, row in old.items() if not prune or name in failed}
+        yield Baseline(key=key, values=unchanged | values, packages=packages[key])

@@ -89,7 +89,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-FASTEST = 0.25  # share of a draw's samples that its value rests on
+FASTEST = 0.25  # share of a layout's samples that its value rests on
 
 
 def log_ratios(
@@ -97,22 +97,22 @@ def log_ratios(
 ) -> tuple[float, ...]:
     """Return ln(arm / reference) of paired samples, one value a unit.
 
-    Both sides are [draw][round], each sample per call, and both sides of one round stand at the same place.
-    With the unit "draw" or "window" a value is that of the `undisturbed` seconds of both sides in one;
-    with "round" every round is one.
+    Both sides are [layout][round], each sample per call; samples with the same indices were taken in the
+    same round. With the unit "layout" or "window" a value is that of the `undisturbed` seconds of both
+    sides in one; with "round" every round is one. Files call a layout a draw, which is read too.
 
     Raises:
-        ValueError: the unit is another word, the sides differ in shape, a draw has no rounds, or a sample is
-            not finite and above 0.
+        ValueError: the unit is another word, the sides differ in shape, a layout has no rounds, or a sample
+            is not finite and above 0.
 
-    >>> log_ratios([[1.0, 2.0], [4.0, 5.0]], [[1.0, 2.0], [4.0, 5.0]], "draw")
+    >>> log_ratios([[1.0, 2.0], [4.0, 5.0]], [[1.0, 2.0], [4.0, 5.0]], "layout")
     (0.0, 0.0)
     """
-    if unit not in {"draw", "window", "round"}:
-        raise ValueError(f"unit is {unit!r}; it is 'draw', 'window' or 'round'")
+    if unit not in {"draw", "layout", "window", "round"}:
+        raise ValueError(f"unit is {unit!r}; it is 'layout', 'window' or 'round'")
     _check_paired(reference, arm)
-    rounds = [pair for draw in zip(reference, arm, strict=True) for pair in zip(*draw, strict=True)]
-    grouped = [tuple(map(undisturbed, draw)) for draw in zip(reference, arm, strict=True)]
+    rounds = [pair for layout in zip(reference, arm, strict=True) for pair in zip(*layout, strict=True)]
+    grouped = [tuple(map(undisturbed, layout)) for layout in zip(reference, arm, strict=True)]
     # a difference of logarithms, no logarithm of a quotient: swapped sides then mirror to the last bit
     return tuple(
         math.log(after) - math.log(before) for before, after in (rounds if unit == "round" else grouped)
@@ -133,16 +133,17 @@ def undisturbed(samples: Sequence[float]) -> float:
 
 def _check_paired(reference: Sequence[Sequence[float]], arm: Sequence[Sequence[float]]) -> None:
     if len(reference) != len(arm):
-        raise ValueError(f"reference has {len(reference)} draws, arm has {len(arm)}; they are paired")
-    for place, (before, after) in enumerate(zip(reference, arm, strict=True)):
+        raise ValueError(f"reference has {len(reference)} layouts, arm has {len(arm)}; they are paired")
+    for number, (before, after) in enumerate(zip(reference, arm, strict=True)):
         if len(before) != len(after):
             raise ValueError(
-                f"reference[{place}] has {len(before)} rounds, arm[{place}] has {len(after)}; they are paired"
+                f"reference[{number}] has {len(before)} rounds, arm[{number}] has {len(after)};"
+                " they are paired"
             )
         if not before:
-            raise ValueError(f"reference[{place}] and arm[{place}] have no rounds")
-    for side, draws in (("reference", reference), ("arm", arm)):
-        for place, draw in enumerate(draws):
-            for turn, sample in enumerate(draw):
+            raise ValueError(f"reference[{number}] and arm[{number}] have no rounds")
+    for side, layouts in (("reference", reference), ("arm", arm)):
+        for number, layout in enumerate(layouts):
+            for turn, sample in enumerate(layout):
                 if not 0 < sample < math.inf:
-                    raise ValueError(f"{side}[{place}][{turn}] is {sample}; a sample is finite and above 0")
+                    raise ValueError(f"{side}[{number}][{turn}] is {sample}; a sample is finite and above 0")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 STRAIGHT = 0.1  # a curve whose bend is flatter than this share of its fall is called straight
 
 
-def knee(places: Sequence[float], values: Sequence[float]) -> int | None:
+def knee(positions: Sequence[float], values: Sequence[float]) -> int | None:
     """Return the index of the point that lies furthest below the chord from the first point to the last.
 
     None for fewer than three points, for a curve that does not fall, and for one that is straight to
@@ -15,22 +15,22 @@ def knee(places: Sequence[float], values: Sequence[float]) -> int | None:
     Source: V. Satopaa et al., Finding a "Kneedle" in a Haystack, ICDCSW (2011) 166-171.
 
     Raises:
-        ValueError: the two differ in length, or the places do not rise.
+        ValueError: the two differ in length, or the positions do not rise.
 
     >>> knee([0, 1, 2, 3, 4], [100, 40, 30, 20, 10])
     1
     """
-    if len(places) != len(values):
-        raise ValueError(f"there are {len(places)} places and {len(values)} values")
-    if any(after <= before for before, after in itertools.pairwise(places)):
-        raise ValueError("the places of a curve rise")
-    if len(places) < 3 or values[-1] >= values[0]:  # noqa: PLR2004 (two points are a straight line)
+    if len(positions) != len(values):
+        raise ValueError(f"there are {len(positions)} positions and {len(values)} values")
+    if any(after <= before for before, after in itertools.pairwise(positions)):
+        raise ValueError("the positions of a curve rise")
+    if len(positions) < 3 or values[-1] >= values[0]:  # noqa: PLR2004 (two points are a straight line)
         return None
     fall = values[0] - values[-1]
-    span = places[-1] - places[0]
+    span = positions[-1] - positions[0]
     depths = [
-        1 - (place - places[0]) / span - (value - values[-1]) / fall
-        for place, value in zip(places, values, strict=True)
+        1 - (position - positions[0]) / span - (value - values[-1]) / fall
+        for position, value in zip(positions, values, strict=True)
     ]
     deepest = max(range(len(depths)), key=depths.__getitem__)
     return deepest if depths[deepest] > STRAIGHT else None

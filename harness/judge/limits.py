@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from harness.errors import HarnessError
 from harness.record.schema import Metric
 
-SECTION = "tool.harness.gate"
+GATE_TABLE = "tool.harness.gate"
 
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)\s*(?P<size>B|KiB|MiB|GiB|TiB)?"
@@ -95,14 +95,14 @@ def read_limits(settings: Mapping[str, object]) -> Limits:
         LimitError: an unknown key, or a limit that is written otherwise.
     """
     table: object = settings
-    for name in SECTION.split("."):
+    for name in GATE_TABLE.split("."):
         table = table.get(name, {}) if isinstance(table, Mapping) else {}
     if not isinstance(table, Mapping):
-        raise LimitError(f"[{SECTION}] is no table")
+        raise LimitError(f"[{GATE_TABLE}] is not a table")
     known = ("budgets", "allowances", "unaccounted")
     for name in table:
         if name not in known:
-            raise LimitError(f"[{SECTION}] has no key {name!r}; there are {', '.join(known)}")
+            raise LimitError(f"[{GATE_TABLE}] has no key {name!r}; there are {', '.join(known)}")
     return Limits(
         budgets=tuple(_budget(*item) for item in _texts(table, "budgets")),
         allowances=tuple(_allowance(*item) for item in _texts(table, "allowances")),
@@ -113,7 +113,7 @@ def read_limits(settings: Mapping[str, object]) -> Limits:
 def _items(table: Mapping[str, object], name: str) -> Iterable[tuple[str, object]]:
     limits = table.get(name, {})
     if not isinstance(limits, Mapping):
-        raise LimitError(f"[{SECTION}.{name}] is no table of case patterns")
+        raise LimitError(f"[{GATE_TABLE}.{name}] is not a table of case patterns")
     return limits.items()
 
 
@@ -121,34 +121,36 @@ def _texts(table: Mapping[str, object], name: str) -> Iterable[tuple[str, str]]:
     for pattern, rules in _items(table, name):
         for rule in rules if isinstance(rules, list) else [rules]:
             if not isinstance(rule, str):
-                raise LimitError(f"[{SECTION}.{name}] {pattern!r} holds {rule!r}, which is no text")
+                raise LimitError(f"[{GATE_TABLE}.{name}] {pattern!r} holds {rule!r}, which is not text")
             yield pattern, rule
 
 
 def _budget(pattern: str, text: str) -> Budget:
-    found = _BUDGET.fullmatch(text.strip())
-    if found is None:
+    match = _BUDGET.fullmatch(text.strip())
+    if match is None:
         raise LimitError(f"budget {text!r} of {pattern!r} is not written as in 'peak <= 512 MiB'")
-    return Budget(pattern, found["metric"], _amount(found), text.strip())
+    return Budget(pattern, match["metric"], _amount(match), text.strip())
 
 
 def _allowance(pattern: str, text: str) -> Allowance:
-    found = _ALLOWANCE.fullmatch(text.strip())
-    if found is None:
+    match = _ALLOWANCE.fullmatch(text.strip())
+    if match is None:
         raise LimitError(
             f"allowance {text!r} of {pattern!r} is not written as in '1%+4096' or 'peak 0%+4 KiB'"
         )
-    return Allowance(pattern, found["metric"] or "", float(found["percent"]), _amount(found), text.strip())
+    return Allowance(pattern, match["metric"] or "", float(match["percent"]), _amount(match), text.strip())
 
 
 def _residual(pattern: str, value: object) -> Residual:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise LimitError(f"[{SECTION}.unaccounted] {pattern!r} holds {value!r}, which is no number of bytes")
+        raise LimitError(
+            f"[{GATE_TABLE}.unaccounted] {pattern!r} holds {value!r}, which is not a number of bytes"
+        )
     return Residual(pattern, value)
 
 
-def _amount(found: re.Match[str]) -> int:
-    return int(float(found["number"]) * _SIZES[found["size"] or "B"])
+def _amount(match: re.Match[str]) -> int:
+    return int(float(match["number"]) * _SIZES[match["size"] or "B"])
 
 
 def check_limits(limits: Limits, arms: Iterable[tuple[str, str]], metrics: Mapping[str, Metric]) -> None:
@@ -163,7 +165,7 @@ def check_limits(limits: Limits, arms: Iterable[tuple[str, str]], metrics: Mappi
     for limit in every:
         if not any(matches(limit.pattern, case, arm) for case, arm in known):
             example = known[0][0] if known else "none"
-            raise LimitError(f"[{SECTION}] pattern {limit.pattern!r} matches no case; there is {example}")
+            raise LimitError(f"[{GATE_TABLE}] pattern {limit.pattern!r} matches no case; there is {example}")
         name = "" if isinstance(limit, Residual) else limit.metric
         if name and name not in exact:
             kind = (
@@ -171,4 +173,4 @@ def check_limits(limits: Limits, arms: Iterable[tuple[str, str]], metrics: Mappi
                 if name in metrics
                 else "is not there"
             )
-            raise LimitError(f"[{SECTION}] metric {name!r} {kind}; there are {', '.join(exact)}")
+            raise LimitError(f"[{GATE_TABLE}] metric {name!r} {kind}; there are {', '.join(exact)}")

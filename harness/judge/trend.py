@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import exact_values, meaning_of, unit_of
+from harness.judge.times import median_seconds
 from harness.record.schema import Environment, Kind, Run, Unit
 
-ALPHA = 0.01  # the chance of one false change point or more among all series
-SHIFT = 0.02  # two process starts of one code differ by 0.2 to 1.1 % (standard deviation): less is no level
+TREND_ALPHA = 0.01  # the chance of one false change point or more among all series
+# Two process starts of one code differ by 0.2 to 1.1 % (standard deviation): less is not a change of level.
+SHIFT = 0.02
 FEWEST = 5  # runs on either side; with fewer no rank test of a family reaches 1 %
 _EXACT_RUNS = 60  # up to here the exact distribution of the rank sum is quick to have
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class RunPoint:
     """One run of the history."""
 
     id: str
@@ -40,7 +42,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricHistory:
     """One metric of one arm of one case, over the runs that hold it."""
 
     case: str
@@ -57,11 +59,11 @@ class Series:
 class Trend:
     """All series over all runs, the oldest first."""
 
-    points: tuple[Point, ...]
-    series: tuple[Series, ...]
+    points: tuple[RunPoint, ...]
+    series: tuple[MetricHistory, ...]
 
     @property
-    def changed(self) -> tuple[Series, ...]:
+    def changed(self) -> tuple[MetricHistory, ...]:
         """The series that changed, the latest change first."""
         changed = [series for series in self.series if series.changes]
         return tuple(
@@ -86,27 +88,27 @@ def trend(runs: Sequence[Run]) -> Trend:
     """Put runs in the order in which they were started, and find where anything changed."""
     ordered = sorted(runs, key=lambda run: (run.environment.started, run.id))
     points = tuple(
-        Point(
+        RunPoint(
             run.id,
             run.environment.started,
-            *_differences(ordered[place - 1].environment if place else None, run.environment),
+            *_differences(ordered[number - 1].environment if number else None, run.environment),
         )
-        for place, run in enumerate(ordered)
+        for number, run in enumerate(ordered)
     )
-    found = _collect(ordered)
-    timed = sum(item.kind != "exact" for item in found.values())
+    history = _collect(ordered)
+    timed = sum(item.kind != "exact" for item in history.values())
     series = []
-    for (case, arm, metric), item in found.items():
+    for (case, arm, metric), item in history.items():
         if item.kind == "exact":
             changes = _exact_changes(item.values, points)
         else:
             changes = tuple(
                 change
                 for stretch in _machines(item.values, points)
-                for change in _level_changes(stretch, item.values, points, ALPHA / timed)
+                for change in _level_changes(stretch, item.values, points, TREND_ALPHA / timed)
             )
-        by_run = tuple(item.values.get(place) for place in range(len(ordered)))
-        series.append(Series(case, arm, metric, item.unit, item.kind, item.meaning, by_run, changes))
+        by_run = tuple(item.values.get(number) for number in range(len(ordered)))
+        series.append(MetricHistory(case, arm, metric, item.unit, item.kind, item.meaning, by_run, changes))
     return Trend(points, tuple(series))
 
 
@@ -138,8 +140,8 @@ def _differences(before: Environment | None, after: Environment) -> tuple[tuple[
 
 
 def _collect(runs: Sequence[Run]) -> _History:
-    found: _History = {}
-    for place, run in enumerate(runs):
+    history: _History = {}
+    for number, run in enumerate(runs):
         metrics = {metric.name: metric for metric in run.metrics}
         for record in run.records:
             for arm in record.arms:
@@ -147,43 +149,43 @@ def _collect(runs: Sequence[Run]) -> _History:
                     continue
                 for name, value in exact_values(arm, metrics).items():
                     new = _Found(unit_of(name, metrics), "exact", meaning_of(name, metrics))
-                    found.setdefault((record.case.id, arm.arm, name), new).values[place] = value
+                    history.setdefault((record.case.id, arm.arm, name), new).values[number] = value
                 for samples in arm.timings:
                     metric = metrics[samples.metric]
                     new = _Found(metric.unit, metric.kind, metric.meaning)
-                    middle = statistics.median(value for draw in samples.arm for value in draw)
-                    found.setdefault((record.case.id, arm.arm, metric.name), new).values[place] = middle
-    return found
+                    middle = median_seconds(samples.arm)
+                    history.setdefault((record.case.id, arm.arm, metric.name), new).values[number] = middle
+    return history
 
 
-def _exact_changes(values: dict[int, float], points: Sequence[Point]) -> tuple[Change, ...]:
-    places = list(values)
+def _exact_changes(values: dict[int, float], points: Sequence[RunPoint]) -> tuple[Change, ...]:
+    numbers = list(values)
     return tuple(
-        Change(place, values[last], values[place], None, _between(points, last, place))
-        for last, place in itertools.pairwise(places)
-        if values[last] != values[place]
+        Change(number, values[last], values[number], None, _between(points, last, number))
+        for last, number in itertools.pairwise(numbers)
+        if values[last] != values[number]
     )
 
 
-def _between(points: Sequence[Point], last: int, place: int) -> tuple[str, ...]:
-    return tuple(text for point in points[last + 1 : place + 1] for text in point.differs)
+def _between(points: Sequence[RunPoint], last: int, number: int) -> tuple[str, ...]:
+    return tuple(text for point in points[last + 1 : number + 1] for text in point.differs)
 
 
-def _machines(values: dict[int, float], points: Sequence[Point]) -> list[list[int]]:
+def _machines(values: dict[int, float], points: Sequence[RunPoint]) -> list[list[int]]:
     """Divide the runs of a series where the machine changed: times of two machines are no series."""
     stretches: list[list[int]] = [[]]
     last = 0
-    for place in values:
-        moves = any(point.other_machine for point in points[last + 1 : place + 1])
+    for number in values:
+        moves = any(point.other_machine for point in points[last + 1 : number + 1])
         if moves and stretches[-1]:
             stretches.append([])
-        stretches[-1].append(place)
-        last = place
+        stretches[-1].append(number)
+        last = number
     return stretches
 
 
 def _level_changes(
-    places: Sequence[int], values: dict[int, float], points: Sequence[Point], alpha: float
+    numbers: Sequence[int], values: dict[int, float], points: Sequence[RunPoint], alpha: float
 ) -> list[Change]:
     """Divide a stretch at its most likely change of level, and each part again.
 
@@ -194,19 +196,19 @@ def _level_changes(
     Source: A. N. Pettitt, A non-parametric approach to the change-point problem, Applied Statistics 28 (1979)
     126-135, for the statistic; the bound is Bonferroni's.
     """
-    count = len(places)
+    count = len(numbers)
     if count < 2 * FEWEST:
         return []
-    series = [values[place] for place in places]
+    series = [values[number] for number in numbers]
     split, p = _best_split(series)
     before, after = statistics.median(series[:split]), statistics.median(series[split:])
     if p > alpha or abs(after / before - 1) <= SHIFT:
         return []
-    change = Change(places[split], before, after, p, _between(points, places[split - 1], places[split]))
+    change = Change(numbers[split], before, after, p, _between(points, numbers[split - 1], numbers[split]))
     return [
-        *_level_changes(places[:split], values, points, alpha),
+        *_level_changes(numbers[:split], values, points, alpha),
         change,
-        *_level_changes(places[split:], values, points, alpha),
+        *_level_changes(numbers[split:], values, points, alpha),
     ]
 
 

@@ -1,17 +1,19 @@
-"""Time against stored time: not paired, so that what it can see is stated, and nothing is claimed below it.
+"""Time against stored time: not paired, so that what it can see is stated, and nothing is said below it.
 
 Two sessions differ by where memory lay, what the machine did and how the process started. More samples inside
 a session remove none of that, so that the noise is a floor, and not one that falls with samples.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.interval import MIN_UNITS
+from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.record.schema import Better
 
-NOISE = 0.10  # 4.2 standard deviations of the worst that identical code was seen to differ by (2.4 %)
+SESSION_NOISE = 0.10  # 4.2 standard deviations of the worst that identical code was seen to differ by (2.4 %)
 DEVIATIONS = 4.2  # one comparison in 80,000 is further out by chance, so that a family of 800 keeps 1 %
 _QUARTILES = 1.349  # the distance of a normal distribution's quartiles, in standard deviations
 
@@ -32,12 +34,12 @@ class Spread:
         return Spread(median, deviation, samples)
 
     @staticmethod
-    def of_samples(values: list[float]) -> "Spread":
-        """Return the spread of raw samples."""
-        ordered = sorted(values)
+    def of_side(side: Sequence[Sequence[float]]) -> "Spread":
+        """Return the spread of a side's samples, [layout][round]."""
+        ordered = sorted(sample for layout in side for sample in layout)
         last = len(ordered) - 1
-        q1, median, q3 = (ordered[(last * quarter + 2) // 4] for quarter in (1, 2, 3))
-        return Spread.of_quartiles(q1, median, q3, samples=len(ordered))
+        q1, q3 = (ordered[(last * quarter + 2) // 4] for quarter in (1, 3))
+        return Spread.of_quartiles(q1, median_seconds(side), q3, samples=len(ordered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def judge_unpaired(base: Spread, head: Spread, better: Better) -> Unpaired:
     <Verdict.WORSE: 'worse'>
     """
     change = math.log(head.median / base.median)
-    limit = max(math.log1p(NOISE), DEVIATIONS * math.hypot(base.deviation, head.deviation))
+    limit = max(math.log1p(SESSION_NOISE), DEVIATIONS * math.hypot(base.deviation, head.deviation))
     ratio = head.median / base.median
     noise = math.expm1(min(limit, 700.0))
     fewest = min(base.samples, head.samples)

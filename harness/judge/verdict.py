@@ -1,7 +1,10 @@
 """What a contrast's log ratios mean: better, worse, same, undecided or invalid.
 
-Significant (sign test, Holm over the family), then relevant (a practical floor). Knows no metric, reads no
-file, and does not load scipy until it judges.
+A contrast is an arm against its reference. It is given as log ratios, ln(arm / reference), one a unit, where
+a unit is what was measured independently: a layout, a window, or a restart. A difference has to be
+significant (sign test, with Holm's correction over all contrasts that are read together: the family), and
+then large enough to matter (the floor). This module does not know metrics, reads no file, and loads scipy
+when it first judges.
 """
 
 import enum
@@ -14,45 +17,54 @@ from dataclasses import dataclass
 from harness.judge.interval import MIN_UNITS, Interval, holm, median_interval, sign_test
 
 FLOOR = 0.001  # 0.1 %, twice the scatter of one callable paired with itself for half a second
-DRAWN_FLOOR = 0.005  # 0.5 %, where each side has memory of its own: more than its layout can be worth
+LAYOUT_FLOOR = 0.005  # 0.5 %, for sides with memory of their own: where it lies is worth less than this
 ALPHA = 0.01  # the chance of one false alarm or more in a family
-MOST_UNITS = 100_000  # an estimate stops here: at 0.1 s a draw these take nearly three hours
+MOST_UNITS = 100_000  # the largest estimate of units: at 0.1 s a layout they take nearly three hours
 
-_LARGEST = math.log(sys.float_info.max)  # a larger logarithm is of no ratio that a float holds
+_LARGEST = math.log(sys.float_info.max)  # the exponential of a larger logarithm overflows
 
 
 class Verdict(enum.StrEnum):
-    """What a contrast says of the arm, seen from its reference."""
+    """What the samples say of an arm in comparison with its reference."""
 
     BETTER = "better"
     WORSE = "worse"
-    SAME = "same"  # inside the floor
-    UNDECIDED = "undecided"  # more units would decide
-    INVALID = "invalid"  # more units would not help
+    SAME = "same"  # any difference is smaller than the floor
+    UNDECIDED = "undecided"  # both fit the samples; more units would decide
+    INVALID = "invalid"  # the values cannot be judged, and more of them would not help
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on one contrast, with what it rests on.
+    """The verdict on one contrast, with the numbers that it rests on; ratios are arm / reference.
 
-    An invalid contrast has no numbers; ratios are arm / reference.
+    Attributes:
+        verdict: in one word.
+        ratio: the median over units; None where the contrast is invalid, as of the next four.
+        low: end of the ratio's interval; None also where the units are too few for an interval.
+        high: likewise.
+        p: of the sign test of this contrast alone.
+        p_adjusted: Holm's, in its family.
+        units: how many were judged.
+        units_to_decide: an estimate of how many, all together, would decide; for undecided only.
+        reason: why it is undecided or invalid; "" for the other verdicts.
     """
 
     verdict: Verdict
-    ratio: float | None  # of the median unit
-    low: float | None  # ratio; None too where so few units have no interval
-    high: float | None  # ratio
-    p: float | None  # sign test of this contrast alone
-    p_adjusted: float | None  # in its family
+    ratio: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_adjusted: float | None
     units: int
-    units_to_decide: int | None = None  # in all, not in addition; an estimate, for undecided only
-    reason: str = ""  # for undecided and invalid
+    units_to_decide: int | None = None
+    reason: str = ""
 
 
 def judge(
     values: Sequence[float], *, better: str = "lower", floor: float = FLOOR, alpha: float = ALPHA
 ) -> Judgement:
-    """Judge one contrast that stands alone: a family of one.
+    """Judge one contrast that is not read together with others: a family of one.
 
     >>> judge([0.02, 0.03, 0.02, 0.01, 0.02, 0.03, 0.02, 0.01]).verdict
     <Verdict.WORSE: 'worse'>
@@ -63,18 +75,25 @@ def judge(
 def judge_family(
     contrasts: Sequence[Sequence[float]], *, better: str = "lower", floor: float = FLOOR, alpha: float = ALPHA
 ) -> tuple[Judgement, ...]:
-    """Judge contrasts that are read together, each given as its log ratios, one value a unit.
+    """Judge a family: contrasts that are read together, so that one false alarm among them misleads.
 
-    A contrast is the same when its interval, of confidence 1 - alpha, lies inside +-ln(1 + floor). It is
-    better or worse when its adjusted p is at most alpha, its median is outside the floor, and its interval
-    excludes 0. Else it is undecided; it is invalid without values, or with one that is not finite, and then
-    does not count in the family.
+    The verdict on a contrast is the first of these that applies:
+
+    - invalid: it has no values, or one that is not finite. It then does not count in the family.
+    - undecided: its units are too few for an interval.
+    - same: its interval, of confidence 1 - alpha, lies inside +-ln(1 + floor).
+    - better or worse: its adjusted p is at most alpha, its median is outside the floor, and its interval
+      excludes 0.
+    - undecided: all others.
 
     Args:
         contrasts: log ratios, [contrast][unit].
-        better: "lower" or "higher", whichever the metric calls good.
-        floor: the largest relative change that is none.
-        alpha: the chance of one false alarm or more in the family.
+        better: which direction is good in this metric, "lower" or "higher".
+        floor: the largest relative change that counts as equal.
+        alpha: the accepted chance of one false alarm or more in the family.
+
+    Returns:
+        A judgement a contrast, in the order given.
 
     Raises:
         ValueError: `better` is another word, the floor is negative or not finite, or alpha is not between
@@ -86,15 +105,15 @@ def judge_family(
         raise ValueError(f"floor is {floor}; it is finite and at least 0")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; it lies between 0 and 1")
-    p_values = {place: sign_test(values) for place, values in enumerate(contrasts) if not _fault(values)}
+    p_values = {number: sign_test(values) for number, values in enumerate(contrasts) if not _fault(values)}
     adjusted = dict(zip(p_values, holm(tuple(p_values.values())), strict=True))
     rise = Verdict.WORSE if better == "lower" else Verdict.BETTER
     rules = _Rules(rise=rise, limit=math.log1p(floor), alpha=alpha)
     return tuple(
-        rules.weigh(values, p=p_values[place], p_adjusted=adjusted[place], family=len(p_values))
-        if place in p_values
+        rules.weigh(values, p=p_values[number], p_adjusted=adjusted[number], family=len(p_values))
+        if number in p_values
         else invalid(_fault(values), units=len(values))
-        for place, values in enumerate(contrasts)
+        for number, values in enumerate(contrasts)
     )
 
 
@@ -127,6 +146,7 @@ class _Rules:
     alpha: float
 
     def weigh(self, values: Sequence[float], *, p: float, p_adjusted: float, family: int) -> Judgement:
+        """Return the judgement on one contrast of a family of so many."""
         centre = statistics.median(values)
         interval = median_interval(values, confidence=1 - self.alpha)
         units_to_decide = None
@@ -156,6 +176,7 @@ class _Rules:
         )
 
     def doubt(self, centre: float, interval: Interval, family: int) -> str:
+        """Return why neither a change nor its absence is shown."""
         if interval.low <= 0 <= interval.high:
             return "no change and a change above the floor both fit the samples"
         if abs(centre) <= self.limit:
@@ -163,9 +184,10 @@ class _Rules:
         return f"the change may be chance among {family} contrasts"
 
     def units_to_decide(self, units: int, centre: float, interval: Interval, family: int) -> int:
-        # An interval's width shrinks as 1 / sqrt(units). The strain is how many times too wide it is for the
-        # verdict that the median points to: a change, the end nearer to 0 must pass 0; the same, both ends
-        # must come inside the floor.
+        """Return an estimate of the units, all together, with which this contrast would be decided."""
+        # An interval's width shrinks as 1 / sqrt(units). The strain says how many times too wide it is for
+        # the verdict that the median suggests. For better or worse, the end that is nearer to 0 has to pass
+        # 0; for the same, both ends have to come inside the floor.
         level = self.alpha
         if abs(centre) > self.limit:
             level /= family  # Holm's first step, the strictest: with as many units no step stands in the way

@@ -7,19 +7,20 @@ gradients and to outputs; what is none of these is a temporary.
 import bisect
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.autograd.graph import saved_tensors_hooks
 
 from harness.measure.device import Device
-from harness.measure.ledger import Graph
-from harness.measure.trace import Allocation, Span, Trace, note, trace
+from harness.measure.graph import Graph, SavedTensors
+from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share
+from harness.workload.state import State, random_state_kept, seed_everything
 from harness.workload.step import Part, Step
-from harness.workload.tensors import tensors_in
+from harness.workload.tensors import storages_in, storages_of, tensors_in
 
 _SAVED, _OUTPUT, _GRADIENT = "saved", "output", "gradient"
 
@@ -30,7 +31,8 @@ def saved_shares(graph: Graph, module: nn.Module) -> tuple[Share, ...]:
     """Return what a forward pass saved for backward, by module and operator, largest first."""
     sizes: dict[_Key, list[int]] = defaultdict(list)
     for saved in graph.saved:
-        sizes["saved", saved.module, _operator_of_node(saved.node)].append(saved.bytes)
+        operator = _operator_of_node(saved.node) or saved.operator.partition("::")[2]
+        sizes["saved", saved.module, operator].append(saved.bytes)
     return _shares(sizes, module)
 
 
@@ -40,16 +42,45 @@ def _operator_of_node(node: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def attribute_peak(step: Step, device: Device | None = None, *, warm: bool = False) -> Attribution:
+def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
     """Run a step under the profiler and name what is allocated at its highest level.
 
     What outlives the step (parameters, buffers, inputs, the optimizer's state) is counted by its unique
-    storages; all above it by the allocator's events. A step that is warm has run before.
+    storages; all above it by the allocator's events.
+
+    Args:
+        step: what is run, each time from the state in which it is now.
+        device: whose allocator counts; None for the CPU's.
     """
+    state = State.of(step.model)
+    with random_state_kept(), torch.enable_grad():
+        try:
+            return _attributed(step, state, device, hooked=True)
+        except (
+            RuntimeError
+        ):  # some torch functions refuse saved-tensor hooks; if the model raises, it does again
+            return _attributed(step, state, device, hooked=False)
+        finally:
+            state.restore()
+
+
+def _attributed(step: Step, state: State, device: Device | None, *, hooked: bool) -> Attribution:
     module = step.model.module
-    seen = trace([_noting(part, module) for part in step.parts], follow=module, device=device, warm=warm)
+    calls = [_noting(part, module, hooked=hooked) for part in step.parts]
+    with recording(device) as session:
+        for _ in range(2):
+            state.restore()
+            seed_everything(0)
+            with followed(module):
+                session.mark()
+                for call in calls:
+                    left = call()
+                    session.mark()
+                    del left
+    first = len(calls) + 1
+    seen = session.trace().between(first, first + len(calls))
     peak = _replay(seen)
-    naming = _Naming(_Nested(seen.operators), _Nested(seen.modules))
+    naming = _Naming(Nesting(seen.operators), Nesting(seen.modules))
     sizes: dict[_Key, list[int]] = defaultdict(list)
     for block in peak.blocks:
         sizes[naming.key(block)].append(block.bytes)
@@ -69,22 +100,23 @@ def lasting_bytes(step: Step) -> int:
     return sum(share.bytes for share in _lasting_shares(step))
 
 
-def _noting(part: Part, module: nn.Module) -> Callable[[], object]:
+def _noting(part: Part, module: nn.Module, *, hooked: bool) -> Callable[[], object]:
     """Return a part's call, which also notes the addresses that say what a block is."""
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        note(f"{_SAVED} {tensor.untyped_storage().data_ptr()}")
-        return tensor.detach()  # the tensor itself would make a cycle through its own node
+    def tell(kind: str, tensor: torch.Tensor, name: str = "") -> None:
+        for address, _ in storages_in(tensor):
+            note(f"{kind} {address} {name}".strip())
 
     def call() -> object:
-        with saved_tensors_hooks(pack, lambda tensor: tensor):
+        saved = SavedTensors(lambda _number, tensor: tell(_SAVED, tensor))
+        with saved.hooks() if hooked else nullcontext():
             left = part.call()
         for tensor in tensors_in(left):
-            note(f"{_OUTPUT} {tensor.untyped_storage().data_ptr()}")
+            tell(_OUTPUT, tensor)
         if part.name == "backward":
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
-                    note(f"{_GRADIENT} {parameter.grad.untyped_storage().data_ptr()} {name}")
+                    tell(_GRADIENT, parameter.grad, name)
         return left
 
     return call
@@ -97,11 +129,10 @@ def _lasting_shares(step: Step) -> tuple[Share, ...]:
     seen: set[int] = set()
 
     def add(category: str, path: str, tensors: Iterable[torch.Tensor]) -> None:
-        for tensor in tensors:
-            storage = tensor.untyped_storage()
-            if storage.nbytes() and storage.data_ptr() not in seen:
-                seen.add(storage.data_ptr())
-                sizes[category, path, ""].append(storage.nbytes())
+        for address, size in (storage for tensor in tensors for storage in storages_of(tensor)):
+            if size and address not in seen:
+                seen.add(address)
+                sizes[category, path, ""].append(size)
 
     for name, parameter in module.named_parameters():
         add("parameters", name.rpartition(".")[0], [parameter])
@@ -196,8 +227,8 @@ def _read_note(event: Span, live: dict[int, _Block]) -> None:
 class _Naming:
     """Says of a block which category, module and operator it belongs to."""
 
-    operators: "_Nested"
-    modules: "_Nested"
+    operators: Nesting
+    modules: Nesting
 
     def key(self, block: _Block) -> _Key:
         if block.gradient_of:
@@ -212,39 +243,6 @@ class _Naming:
     def _outermost(self, time: float) -> str:
         # The innermost operator of every allocation is one that makes an empty tensor.
         return self.operators.outermost(time).partition("::")[2]
-
-
-class _Nested:
-    """Spans that lie in one another, and which of them ran at a time."""
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans = spans
-        self._starts = [span.start for span in spans]
-        self._around: list[int] = []  # the index of the span that each span lies in; -1 for none
-        inside: list[int] = []
-        for index, span in enumerate(spans):
-            while inside and spans[inside[-1]].end <= span.start:
-                inside.pop()
-            self._around.append(inside[-1] if inside else -1)
-            inside.append(index)
-
-    def _at(self, time: float) -> Iterator[str]:
-        index = bisect.bisect_right(self._starts, time) - 1
-        while index >= 0:
-            if self._spans[index].end >= time:
-                yield self._spans[index].name
-            index = self._around[index]
-
-    def innermost(self, time: float) -> str:
-        """Return the name of the innermost span at a time, or ""."""
-        return next(self._at(time), "")
-
-    def outermost(self, time: float) -> str:
-        """Return the name of the outermost span at a time, or ""."""
-        name = ""
-        for name in self._at(time):  # noqa: B007 (the last one is wanted)
-            pass
-        return name
 
 
 def _part_at(step: Step, seen: Trace, time: float) -> str:

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from harness.errors import HarnessError
 from harness.measure.clock import Clock
 from harness.measure.device import CudaOutOfMemoryError
-from harness.measure.ledger import running_paths
+from harness.measure.forward import defect_of
+from harness.measure.graph import running_paths
 from harness.workload.factory import first_line
 from harness.workload.model import Model, WorkloadError
-from harness.workload.tensors import tensors_in
+from harness.workload.state import State, random_state_kept
 
 
 class OutOfMemoryError(WorkloadError):
@@ -67,14 +69,16 @@ class Inspection:
         warnings: what makes the model's numbers doubtful.
         forward_s: seconds of the second pass, with recording and with hooks on every module: enough to
             tell a long call from a short one.
+        no_training: why no training step can be made; "" where one can, or where none is asked for.
     """
 
     warnings: tuple[str, ...]
     forward_s: float
+    no_training: str = ""
 
 
 def inspect_model(model: Model) -> tuple[str, ...]:
-    """Run a model's forward pass and loss twice, and return what makes its numbers doubtful.
+    """Run a model's forward pass twice, and return what makes its numbers doubtful.
 
     Raises:
         OutOfMemoryError: the pass does not fit into memory.
@@ -84,10 +88,50 @@ def inspect_model(model: Model) -> tuple[str, ...]:
     return inspection_of(model, time.perf_counter).warnings
 
 
-def inspection_of(model: Model, clock: Clock) -> Inspection:
-    """Do as `inspect_model` does, and time the second pass with a clock that waits for the model's device."""
+def inspection_of(model: Model, clock: Clock, *, trains: bool = True) -> Inspection:
+    """Do as `inspect_model` does, and time the second pass with a clock that waits for the model's device.
+
+    Args:
+        model: what is run; it is left as it was.
+        clock: in seconds.
+        trains: look also whether a training step can be made.
+    """
+    state = State.of(model)
+    with random_state_kept(), torch.enable_grad():
+        output, took, records = _twice(model, state, clock)
+        warnings = _numbers(output)
+        del output
+        reason = ""
+        if trains:
+            state.restore()
+            reason = _no_training(model) if records else "the model runs without a graph alone"
+        state.restore()
+    return Inspection(warnings, took, reason)
+
+
+def _twice(model: Model, state: State, clock: Clock) -> tuple[object, float, bool]:
+    """Run a model twice; under `no_grad` where it does not run with a graph.
+
+    Returns:
+        What the second pass returned, how long it took, and whether a graph was recorded.
+    """
+    try:
+        return *_checked(model, state, clock), True
+    except OutOfMemoryError:
+        raise
+    except WorkloadError as error:
+        state.restore()
+        try:
+            with torch.no_grad():
+                return *_checked(model, state, clock), False
+        except WorkloadError:
+            raise error from None
+
+
+def _checked(model: Model, state: State, clock: Clock) -> tuple[object, float]:
     _forward(model)
     before = _structure(model.module)
+    state.restore()
     start = clock()
     output = _forward(model)
     took = clock() - start
@@ -98,9 +142,27 @@ def inspection_of(model: Model, clock: Clock) -> Inspection:
             f"the model changes its own structure while it runs ({changed[0]!r} is not what it was a pass"
             " before), so that no two of its passes can be compared"
         )
-    with refusing("the loss of the model's output"):
-        model.loss(output)
-    return Inspection(_numbers(output), took)
+    return output, took
+
+
+def _no_training(model: Model) -> str:
+    """Return why no training step can be made of a model; "" where one can."""
+    if not any(parameter.requires_grad for parameter in model.module.parameters()):
+        return "the model has no trainable parameter"
+    try:
+        with refusing("the loss of the model's output"):
+            loss = model.loss_of_forward()
+    except OutOfMemoryError:
+        raise
+    except WorkloadError as error:
+        return str(error)
+    if not isinstance(loss, torch.Tensor):
+        return f"the loss is an object of class {type(loss).__name__}; it has to be a tensor"
+    if not loss.requires_grad:
+        return "the loss needs no gradient: nothing that it depends on reaches a trainable parameter"
+    if loss.numel() != 1:
+        return f"the loss is a tensor of shape {tuple(loss.shape)}; it has to be a scalar"
+    return ""
 
 
 def _forward(model: Model) -> object:
@@ -122,7 +184,6 @@ def _structure(module: nn.Module) -> set[tuple[str, str]]:
 
 
 def _numbers(output: object) -> tuple[str, ...]:
-    for tensor in tensors_in(output):
-        if tensor.is_floating_point() and bool(tensor.isnan().any()):
-            return ("the model's output holds NaN: what it takes in time need not be what real numbers take",)
+    if defect_of(output) == "NaN":
+        return ("the model's output holds NaN: what it takes in time need not be what real numbers take",)
     return ()

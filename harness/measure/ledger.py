@@ -1,225 +1,122 @@
-"""The books of one forward pass: what is held for backward, by whom, and what cannot be accounted for."""
+"""The ledger of one call: what it does to memory in bytes, and to the graph in counts."""
 
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import nn
-from torch.autograd.graph import saved_tensors_hooks
 
-from harness.measure.device import Device
-from harness.measure.trace import Trace, trace
+from harness.errors import HarnessError
+from harness.measure.exact import exact_numbers
+from harness.measure.observe import Observation
 from harness.record.measured import Block
-from harness.workload.hooks import hookable
-from harness.workload.tensors import tensors_in
-
-_SCALAR_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """One storage that the graph holds for backward."""
-
-    address: int
-    bytes: int
-    module: str  # path of the module whose forward pass saved it; "" for the model itself
-    node: str  # the autograd node that holds it, as in "AddmmBackward0"
+from harness.record.names import PEAK, SAVED
+from harness.record.spared import why_nothing_is_spared
+from harness.workload.call import as_call
+from harness.workload.model import Model
+from harness.workload.step import Part, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """What a forward pass recorded."""
+class Ledger:
+    """What one call of a step does to memory, in bytes, and to the graph, in counts.
 
-    saved: tuple[Saved, ...]
-    scalar_bytes: int  # wrapped Python numbers, 8 bytes each, which the hooks are not told of
+    A number that cannot be had is None, with its reason in `unavailable`.
+
+    Attributes:
+        peak_bytes: highest allocated bytes above the start of the step.
+        retained_bytes: held when the forward pass has returned, its output included.
+        retained_no_grad_bytes: the same under `no_grad`.
+        saved_bytes: unique storages that the call allocated and its graph holds for backward.
+        scalar_bytes: Python numbers that the graph holds as tensors.
+        unaccounted_bytes: what the books miss; 0 when they balance.
+        unaccounted: the blocks behind it, largest first.
+        nodes: autograd nodes behind what the forward pass returns.
+        operators: operators dispatched in the step.
+        leaked_bytes: what each call leaves behind when all that it returned is dropped.
+        varies: the lowest and highest value of each number that differs from call to call, by its name here.
+        unavailable: why a number cannot be had, by its name here.
+        notes: what a reader of the numbers should know, a sentence each.
+    """
+
+    peak_bytes: int
+    retained_bytes: int
+    retained_no_grad_bytes: int | None
+    saved_bytes: int
+    scalar_bytes: int
+    unaccounted_bytes: int | None
+    unaccounted: tuple[Block, ...]
     nodes: int
-    scalars: frozenset[int]  # their addresses
-    elsewhere: int = 0  # bytes saved outside the memory that the books are kept of
+    operators: int
+    leaked_bytes: int
+    varies: dict[str, tuple[int, int]]
+    unavailable: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def spared_bytes(self) -> int | None:
+        """What `no_grad` spares of what is held: the difference of both retained bytes."""
+        if self.retained_no_grad_bytes is None:
+            return None
+        return self.retained_bytes - self.retained_no_grad_bytes
 
 
-def _storage(tensor: torch.Tensor) -> tuple[int, int]:
-    storage = tensor.untyped_storage()
-    return storage.data_ptr(), storage.nbytes()
+def ledger(subject: object) -> Ledger:
+    """Return the exact ledger of one call of a step, of a model's forward pass, or of a callable.
 
-
-def _any_memory(_tensor: torch.Tensor) -> bool:
-    return True
-
-
-def record_graph(
-    forward: Callable[[], object],
-    module: nn.Module,
-    inputs: object,
-    holds: Callable[[torch.Tensor], bool] = _any_memory,
-) -> Graph:
-    """Run a forward pass and list the storages that it saved for backward and holds when it returns.
-
-    Each unique storage counts once, at its full size; those of parameters, buffers, inputs and of
-    what the forward pass returns are left out, because they would be there without a graph.
+    The call is made several times, with and without recording, each time from the same state; nothing is
+    timed, and what the calls change is put back.
 
     Args:
-        forward: the pass; what it returns is what its caller keeps.
-        module: whose parameters, buffers and submodules they are.
-        inputs: nested tensors that the pass takes.
-        holds: tells whether a tensor lies in the memory that the books are kept of: where that is a
-            device's, what a pass saves on the host is none of it.
+        subject: a `Step`, a `Model`, or a callable without arguments, such as `lambda: model(x)`.
+
+    Raises:
+        HarnessError: it is none of these.
     """
-    return _graph_of(_recorded(forward, module), module, inputs, holds)
-
-
-@dataclass(slots=True, weakref_slot=True)
-class _Packed:
-    """What stands in the graph for a tensor that it saved; it goes when the graph lets go of the tensor."""
-
-    tensor: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    left: object  # what the forward pass returned
-    packed: tuple[tuple[torch.Tensor, str], ...]  # tensors that the graph holds, and the modules' paths
-
-
-def _recorded(forward: Callable[[], object], module: nn.Module) -> _Recorded:
-    """Run a forward pass, and keep what its graph saved until it returns.
-
-    What was saved by a node that is gone by then is let go: a checkpointed region saves its inputs, and
-    drops them where nothing in it is trained.
-    """
-    packed: list[tuple[weakref.ref[_Packed], torch.Tensor, str]] = []
-    path: list[str] = [""]
-
-    def pack(tensor: torch.Tensor) -> _Packed:
-        # The tensor itself would make a reference cycle through its grad_fn, and the graph would
-        # outlive this function. Until the pass has returned every storage is held here too, because
-        # addresses are used again.
-        standing = _Packed(tensor.detach())
-        packed.append((weakref.ref(standing), standing.tensor, path[-1]))
-        return standing
-
-    with running_paths(module, path), saved_tensors_hooks(pack, lambda standing: standing.tensor):
-        left = forward()
-    kept = tuple((tensor, where) for held, tensor, where in packed if held() is not None)
-    packed.clear()  # the graph holds this hook, and the hook the list
-    return _Recorded(left, kept)
-
-
-def _graph_of(
-    recorded: _Recorded, module: nn.Module, inputs: object, holds: Callable[[torch.Tensor], bool]
-) -> Graph:
-    left, packed = recorded.left, recorded.packed
-    outside = {
-        _storage(tensor)[0] for tensor in (*module.parameters(), *module.buffers(), *tensors_in(inputs))
-    }
-    outside |= {_storage(tensor)[0] for tensor in tensors_in(left)}
-    holders, scalars, nodes = _walk(left, {_storage(tensor)[0] for tensor, _ in packed}, holds)
-    saved: dict[int, Saved] = {}
-    others: dict[int, int] = {}
-    for tensor, where in packed:
-        address, size = _storage(tensor)
-        if not size or address in outside:
-            continue
-        if not holds(tensor):
-            others[address] = size
-        elif address not in saved:
-            saved[address] = Saved(address, size, where, holders.get(address, ""))
-    return Graph(
-        tuple(saved.values()),
-        _SCALAR_BYTES * len(scalars),
-        nodes,
-        frozenset(scalars),
-        sum(others.values()),
+    if isinstance(subject, Model):
+        subject = Step((Part("forward", subject.__call__),), subject, subject.__call__)
+    step = subject if isinstance(subject, Step) else as_call(subject, "ledger")
+    if step is None:
+        raise HarnessError(
+            f"{type(subject).__name__} keeps no books; give a Model(module, inputs), a Step, or a callable"
+            " without arguments"
+        )
+    was_recording = torch.is_grad_enabled()
+    seen = Observation(step)
+    exact = exact_numbers(seen)
+    books = exact.books
+    notes = exact.notes if was_recording else (RECORDING_WAS_OFF, *exact.notes)
+    quiet = seen.no_grad_pass
+    if books and quiet and books.spared <= 0:
+        why = why_nothing_is_spared(seen.graph.nodes, books.saved, quiet.graph.nodes)
+        notes = (f"no_grad spares nothing of what is held: {why}", *notes)
+    return Ledger(
+        peak_bytes=seen.levels.peak_bytes(),
+        retained_bytes=seen.forward_levels.retained_bytes(),
+        retained_no_grad_bytes=books.retained_no_grad if books else None,
+        saved_bytes=seen.graph.saved_bytes,
+        scalar_bytes=seen.graph.scalar_bytes,
+        unaccounted_bytes=books.unaccounted if books else None,
+        unaccounted=seen.unaccounted if books else (),
+        nodes=seen.graph.nodes,
+        operators=len(seen.whole.operators),
+        leaked_bytes=seen.growth,
+        varies={_ATTRIBUTES[name]: each for name, each in exact.varies.items() if name in _ATTRIBUTES},
+        unavailable=dict.fromkeys(_OF_THE_BOOKS, exact.unavailable["unaccounted"]) if books is None else {},
+        notes=notes,
     )
 
 
-@contextmanager
-def running_paths(module: nn.Module, path: list[str]) -> Iterator[None]:
-    """Keep the path of the module that is running at the end of `path`."""
-    handles = []
-    for name, child in hookable(module):
-        handles.append(child.register_forward_pre_hook(lambda _module, _inputs, name=name: path.append(name)))
-        handles.append(child.register_forward_hook(lambda _module, _inputs, _output: void(path.pop())))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+_ATTRIBUTES = {
+    PEAK: "peak_bytes",
+    "retained": "retained_bytes",
+    SAVED: "saved_bytes",
+    "scalars": "scalar_bytes",
+    "unaccounted": "unaccounted_bytes",
+    "nodes": "nodes",
+    "operators": "operators",
+}
+_OF_THE_BOOKS = ("retained_no_grad_bytes", "spared_bytes", "unaccounted_bytes")
 
-
-def void(_value: object) -> None:
-    """Drop a value, where a hook must not return one."""
-
-
-def _walk(
-    left: object, known: set[int], holds: Callable[[torch.Tensor], bool]
-) -> tuple[dict[int, str], set[int], int]:
-    """Visit the graph behind what a forward pass left.
-
-    Returns:
-        The name of the node that holds each saved storage, the addresses of scalars that the hooks
-        were not told of, and the number of nodes.
-    """
-    holders: dict[int, str] = {}
-    scalars: set[int] = set()
-    seen: set[Any] = set()
-    waiting = [tensor.grad_fn for tensor in tensors_in(left) if tensor.grad_fn is not None]
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        waiting.extend(following for following, _ in node.next_functions if following is not None)
-        for tensor in _held_by(node):
-            address, size = _storage(tensor)
-            holders[address] = node.name()  # a node is visited after those that follow it: the first wins
-            if address not in known and tensor.dim() == 0 and size == _SCALAR_BYTES and holds(tensor):
-                scalars.add(address)
-    return holders, scalars, len(seen)
-
-
-def _held_by(node: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors a node saved: its attributes named `_saved_...`, or a custom function's tensors."""
-    for name in dir(node):
-        if name.startswith("_saved_"):
-            yield from tensors_in(getattr(node, name))
-    yield from tensors_in(getattr(node, "saved_tensors", ()))
-
-
-def _maker(size: int) -> str:
-    """Return what made a block outside every operator, where its size tells."""
-    # A checkpointed region keeps the generator's state, which no hook is told of, to draw the same again.
-    return "torch.get_rng_state" if size == torch.get_rng_state().numel() else ""
-
-
-def unaccounted_blocks(
-    forward: Callable[[], object], module: nn.Module, inputs: object, device: Device | None = None
-) -> tuple[Block, ...]:
-    """Name the blocks that a forward pass leaves behind and that no hook was told of.
-
-    Largest first. A block that the pass holds with or without a graph is among them. A device's blocks
-    have the sizes that its allocator rounds them to.
-    """
-    runs: list[_Recorded] = []
-
-    def run() -> None:
-        runs.clear()
-        runs.append(_recorded(forward, module))
-
-    # The graph is looked at when the trace has ended: looking at what a checkpoint saved computes it anew.
-    seen: Trace = trace([run], follow=module, device=device)
-    graph = _graph_of(runs[0], module, inputs, _any_memory)
-    returned = {_storage(tensor)[0] for tensor in tensors_in(runs[0].left)}
-    accounted = {saved.address for saved in graph.saved} | returned | graph.scalars
-    blocks = [
-        Block(
-            bytes=event.bytes,
-            operator=seen.running(seen.operators, event.time, outermost=True) or _maker(event.bytes),
-            module=seen.running(seen.modules, event.time),
-        )
-        for event in seen.live_blocks()
-        if event.address not in accounted
-    ]
-    return tuple(sorted(blocks, key=lambda block: -block.bytes))
+RECORDING_WAS_OFF = (
+    "recording of gradients was switched off in this process (torch.set_grad_enabled); the passes here switch"
+    " it on"
+)

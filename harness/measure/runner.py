@@ -1,7 +1,7 @@
 """One arm of one case: build it, time it in a pair, then take each exact metric -> ArmResult."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import msgspec
@@ -10,19 +10,22 @@ from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
 from harness.measure.device import device_of, prepare
 from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.exact import exact_numbers
 from harness.measure.heap import keep_freed_memory
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair, Side
-from harness.measure.probes import PROBES
 from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
 from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
+from harness.workload.hooks import is_scripted
+from harness.workload.model import UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
+from harness.workload.state import State, is_bookkeeping
 from harness.workload.step import Step
 
 Drive = Callable[[Pair], None]
@@ -46,6 +49,7 @@ class Kept:
     """The reference of a record, built and warmed once: what all its other arms are timed against."""
 
     reference: Step | None = None
+    seen: Observation | None = None  # of that reference
 
 
 def run_in_process(pair: Pair) -> None:
@@ -62,8 +66,11 @@ def measure_arm(
     *,
     entry: Entry | None = None,
     kept: Kept | None = None,
+    reference_name: str = "",
 ) -> ArmResult:
-    """Measure one arm against its reference; the reference itself against an independent copy.
+    """Measure one arm: its exact numbers, then its time against its reference.
+
+    The reference itself is timed against an independent copy.
 
     Args:
         question: what is asked.
@@ -73,37 +80,49 @@ def measure_arm(
         drive: runs the rounds of a prepared pair.
         entry: the model, where it is at hand; by default what the case's name resolves to.
         kept: the reference of an earlier arm of the same record, which is filled by the reference's own.
+        reference_name: the arm that others are compared with; by default the question's first.
 
     Raises:
-        WorkloadError: the case cannot be built.
+        WorkloadError: the case cannot be built, or the arm did not do what its name says.
     """
     prepare(case.device)
     entry = entry or resolve(case.model)
     kept = kept or Kept()
-    reference_name = question.arms(entry)[0]
+    reference_name = reference_name or question.arms(entry)[0]
     asked = arm == reference_name
-    shares = question.arms_share_model and not asked
     standing = None if asked else kept.reference
+    # An arm that leaves the model in another state would leave it to the next.
+    shares = question.arms_share_model and not (kept.seen and keeps_state(kept.seen))
     model = standing.model if shares and standing else build(case, settings.seed, entry)
     step = question.build(case, arm, model)
+    seen = Observation(metered(step, settings.meter, clock_for(case.device)))
+    exact = _exact(arm, seen, settings, asked=asked)
+    if asked and (shares or settings.budget > 0):
+        kept.reference, kept.seen = step, seen
     if settings.budget <= 0:
-        result = _exact(arm, step, case, settings, asked=asked)
-        if asked and question.arms_share_model:
-            kept.reference = step
-        return _witnessed(result, case, settings, asked=asked)
+        return _witnessed(exact, case, settings, asked=asked)
     reference = standing
     if reference is None:
-        other = model if shares else build(case, settings.seed, entry)
+        other = model if shares and not asked and not keeps_state(seen) else build(case, settings.seed, entry)
         reference = question.build(case, reference_name, other)
     rng = Random(f"{case.id}/{arm}/{settings.seed}")
     pair = Pair(side(reference), side(step), clock_for(case.device), rng)
+    if seen.growth:
+        # In one round each side is called twice: a sample of many calls would hold what each leaves behind.
+        settings = replace(settings, one_round=True)
     timings = _timed(pair, (step,) if standing else (reference, step), (reference, step), settings, drive)
     on_device = _device_pass(pair, case, rng, settings.budget)
-    exact = _exact(arm, step, case, settings, (*timings, *on_device.samples), asked=asked)
-    if asked:
-        kept.reference = step
-    noted = msgspec.structs.replace(exact, notes=on_device.notes)
-    return _witnessed(noted, case, settings, asked=asked)
+    timed = msgspec.structs.replace(
+        exact, timings=(*timings, *on_device.samples), notes=(*exact.notes, *on_device.notes)
+    )
+    return _witnessed(timed, case, settings, asked=asked)
+
+
+def keeps_state(seen: Observation) -> bool:
+    """Return whether a call leaves something for the next one, other than running statistics."""
+    return is_scripted(seen.step.model.module) or any(
+        not is_bookkeeping(path) for path in seen.forward_pass.changes
+    )
 
 
 def _timed(
@@ -155,18 +174,22 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool
 
 
 def side(step: Step) -> Side:
-    """Return a step as one side of a pair."""
-    redraw = step.model.redraw if step.optimizer is None else step.redraw
+    """Return a step as one side of a pair; each draw begins in the state in which the step was built."""
+    move = step.model.redraw if step.optimizer is None else step.redraw
+    state = State.of(step.model)
+
+    def redraw(rng: Random) -> object:
+        state.restore()
+        return move(rng)
+
     return Side(tuple((part.name, part.call) for part in step.parts), redraw)
 
 
-def _exact(
-    arm: str, bare: Step, case: Case, settings: Settings, timings: tuple[Samples, ...] = (), *, asked: bool
-) -> ArmResult:
+def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> ArmResult:
     """Return the exact result, with the timeline where a step begins with a forward pass."""
-    step = metered(bare, settings.meter, clock_for(case.device))
-    seen = Observation(step, warm=bool(timings))
-    result = exact_result(arm, step, timings, seen)
+    step = seen.step
+    result = exact_result(arm, seen)
+    _check_arm(arm, seen)
     if not settings.detail or step.parts[0].name != "forward":
         return result
     result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
@@ -175,26 +198,37 @@ def _exact(
     return msgspec.structs.replace(
         result,
         saved=saved_shares(seen.graph, step.model.module),
-        attribution=attribute_peak(step, seen.device, warm=seen.warm),
+        attribution=attribute_peak(step, seen.device),
     )
 
 
-def exact_result(
-    arm: str, step: Step, timings: tuple[Samples, ...] = (), seen: Observation | None = None
-) -> ArmResult:
-    """Run every probe over a step and put what they found beside its timings."""
-    seen = seen or Observation(step)
-    counts: dict[str, int] = {}
-    for probe in PROBES:
-        counts |= probe.read(seen)
+def _check_arm(arm: str, seen: Observation) -> None:
+    """Check that an arm did what its name says: that no parameter trained which it does not train.
+
+    Raises:
+        UnsupportedError: one did.
+    """
+    trains = seen.step.trains
+    trained = [name for name in seen.with_gradient if trains is not None and name not in trains]
+    if trained:
+        more = f" and {len(trained) - 1} more" if len(trained) > 1 else ""
+        raise UnsupportedError(
+            f"{arm!r} is not what it says here: {trained[0]}{more} got a gradient all the same"
+        )
+
+
+def exact_result(arm: str, seen: Observation) -> ArmResult:
+    """Return every exact number of a step, each as a value, a range, or with why there is none."""
+    exact = exact_numbers(seen)
     return ArmResult(
         arm=arm,
-        counts=counts,
-        timings=timings,
-        groups=_groups(step),
-        books=seen.books,
-        blocks=seen.unaccounted,
-        warnings=_warnings(seen),
+        counts=exact.counts,
+        varies=exact.varies,
+        unavailable=exact.unavailable,
+        groups=_groups(seen.step),
+        books=exact.books,
+        blocks=seen.unaccounted if exact.books else (),
+        warnings=(*_warnings(seen), *seen.step.notes, *exact.notes),
     )
 
 

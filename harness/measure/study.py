@@ -6,17 +6,18 @@ What goes wrong is told and kept in the record; what was finished before stays.
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import torch
+from torch import nn
 
 from harness.errors import HarnessError
 from harness.measure.attribution import lasting_bytes
 from harness.measure.clock import clock_for
+from harness.measure.garbage import old_objects_set_aside
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -30,6 +31,7 @@ from harness.measure.observe import Observation
 from harness.measure.runner import Kept, Settings, measure_arm
 from harness.measure.scaling import largest_batch
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
+from harness.setting import Setting
 from harness.workload.blocks import find_blocks
 from harness.workload.factory import first_line
 from harness.workload.freezing_curve import NAME, arms_of, curve_question
@@ -69,19 +71,16 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a model, and in which settings."""
+    """What is asked of a model, and how it is measured; a loss is a function by now."""
 
     questions: tuple[Question, ...]
-    device: str = "cpu"
-    dtype: str = "float32"
-    memory_format: str = ""  # "channels_last", or empty for contiguous
-    batch_sizes: tuple[int, ...] = ()  # empty for the model's own
-    mode: str = ""  # "train", "eval", or empty for each question's own
-    budget: float = 0.5  # seconds of timing for an arm and its reference
-    seed: int = 0
+    setting: Setting = field(default_factory=Setting)
     loss: Loss | None = None  # None for the model's own
-    curve: bool = True  # the freezing curve, at the first batch size
-    memory_limit: int | None = None  # bytes
+
+    @property
+    def trains(self) -> bool:
+        """Whether one of the questions trains the model."""
+        return self.setting.curve or any(not question.arms_share_model for question in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,10 @@ class Study:
         Raises:
             WorkloadError: the model cannot be built or run at all.
         """
-        self.entry = _with_loss(self.entry, self.plan.loss)
-        sizes = self.plan.batch_sizes or (self.entry.batch_size,)
+        self.entry = _asked_for(self.entry, self.plan)
+        for note in self.entry.notes:
+            self.watch.note(note)
+        sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
         for index, batch_size in enumerate(sizes):
             try:
                 self._inspect(batch_size)
@@ -127,10 +128,10 @@ class Study:
                     raise
                 self._give_up(batch_size, error)
                 continue
-            with _old_objects_set_aside():
-                self._batch(batch_size, curve=self.plan.curve and index == 0)
-        if self.plan.memory_limit is not None:
-            self._fit(sizes[0], self.plan.memory_limit)
+            with old_objects_set_aside():
+                self._batch(batch_size, curve=self.plan.setting.curve and index == 0)
+        if self.plan.setting.memory_limit is not None:
+            self._fit(sizes[0], self.plan.setting.memory_limit)
         self._note_down(complete=True)
         return self.run
 
@@ -141,32 +142,46 @@ class Study:
         self.watch.kept(self.run)
 
     def _case(self, question: str, mode: str, batch_size: int, variant: str = "") -> Case:
-        return Case(
-            question=question,
-            model=self.entry.name,
-            device=self.plan.device,
-            dtype=self.plan.dtype,
-            batch_size=batch_size,
-            mode=self.plan.mode or mode,
-            variant=variant,
-            memory_format=self.plan.memory_format,
-        )
+        return self.plan.setting.case(question, self.entry, mode, variant=variant, batch_size=batch_size)
 
     def _inspect(self, batch_size: int) -> None:
-        case = self._case("", "eval", batch_size)
+        case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
-            model = build(case, self.plan.seed, self.entry)
-        found = inspection_of(model, clock_for(self.plan.device))
-        self.forward_s = found.forward_s
-        for warning in found.warnings:
+            model = build(case, self.plan.setting.seed, self.entry)
+        seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
+        self.forward_s = seen.forward_s
+        for warning in seen.warnings:
             self.watch.problem(warning)
         self.compiled = is_compiled(model.module)
         if self.compiled:
             self.watch.note(COMPILED)
-        trainable = any(parameter.requires_grad for parameter in model.module.parameters())
-        if self.trains and not trainable:
-            self.watch.note("the model has no trainable parameter, so that nothing is asked of training it")
-        self.trains = trainable
+        if self.trains and seen.no_training:
+            self.watch.note(f"nothing is asked of training: {seen.no_training}")
+        self.trains = not seen.no_training
+        for line in (*self._modes(model.module), *self._cast()):
+            self.watch.note(line)
+
+    def _modes(self, module: nn.Module) -> Iterator[str]:
+        """Say which modes are not those in which the model was handed over."""
+        resting = [path for path, child in module.named_modules() if path and not child.training]
+        if module.training and resting:
+            names = ", ".join(resting[:3]) + (f" and {len(resting) - 3} more" if len(resting) > 3 else "")  # noqa: PLR2004 (what a line holds)
+            yield f"in eval mode, as handed over, also where the model trains: {names} (--train changes that)"
+        own = self.entry.mode
+        if not own:
+            return
+        asked = self.plan.setting.mode or own
+        if asked != own:
+            yield f"the model is put into {asked} mode, as asked for; it is handed over in {own} mode"
+        elif own == "eval" and self.trains and self.plan.trains and not self.plan.setting.mode:
+            yield "the model is put into train mode for training steps; it is handed over in eval mode"
+
+    def _cast(self) -> Iterator[str]:
+        """Say that the model was cast, where that was asked for."""
+        asked, own = self.plan.setting.dtype, self.entry.dtype
+        if asked and asked != own:
+            how = "under autocast to bfloat16" if asked == "autocast" else f"cast to {asked}"
+            yield f"measured {how}, as asked for; the model is handed over in {own}"
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = list(self._jobs(batch_size))
@@ -181,7 +196,7 @@ class Study:
             if not (self.trains or question.arms_share_model):
                 continue  # arms that need models of their own change what is trained
             cells = question.cells(self.entry, False)  # noqa: FBT003 (the protocol's flag)
-            asked = [cell for cell in cells if cell.is_for(self.plan.device)]
+            asked = [cell for cell in cells if cell.is_for(self.plan.setting.device)]
             cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in asked]
             for case in {case.id: case for case in cases}.values():
                 yield _Job(question, case, question.arms(self.entry))
@@ -189,7 +204,7 @@ class Study:
     def _curve(self, batch_size: int) -> list[_Job]:
         case = self._case(NAME, "train", batch_size)
         try:
-            blocks = find_blocks(build(case, self.plan.seed, self.entry))
+            blocks = find_blocks(build(case, self.plan.setting.seed, self.entry))
         except WorkloadError as error:
             self.watch.note(f"no freezing curve: {error}")
             return []
@@ -199,7 +214,7 @@ class Study:
     def _seconds_of(self, job: "_Job") -> float:
         """Return about how many seconds a job's calls take, from those of a forward pass."""
         call = self.forward_s * (_CALL_OF_TRAINING if job.case.mode == "train" else 1)
-        timing = max(self.plan.budget, 2 * call) if self.plan.budget else call
+        timing = max(self.plan.setting.pair_budget, 2 * call) if self.plan.setting.pair_budget else call
         return len(job.arms) * (timing + 2 * call + 2 * self.forward_s)
 
     def _record(self, job: "_Job") -> None:
@@ -207,26 +222,33 @@ class Study:
             case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
         )
         settings = Settings(
-            self.plan.budget,
-            self.plan.seed,
+            self.plan.setting.pair_budget,
+            self.plan.setting.seed,
             detail=not job.axis,
-            one_round=2 * self.forward_s >= self.plan.budget,
+            one_round=2 * self.forward_s >= self.plan.setting.pair_budget,
             meter=self.meter,
         )
         # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
         kept = None if self.compiled else Kept()
+        reference = ""  # the first arm that works
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job.question, job.case, arm, settings, kept)
+            result = self._arm(job, arm, settings, kept, reference or arm)
+            if result.status == "ok" and not reference:
+                reference = arm
+                if arm != job.arms[0]:
+                    self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
             record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
+            record = msgspec.structs.replace(record, reference=reference or job.arms[0])
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(
-        self, question: Question, case: Case, arm: str, settings: Settings, kept: Kept | None
-    ) -> ArmResult:
+    def _arm(self, job: "_Job", arm: str, settings: Settings, kept: Kept | None, reference: str) -> ArmResult:
+        case = job.case
         try:
-            return measure_arm(question, case, arm, settings, entry=self.entry, kept=kept)
+            return measure_arm(
+                job.question, case, arm, settings, entry=self.entry, kept=kept, reference_name=reference
+            )
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
         except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
@@ -283,39 +305,28 @@ class Study:
         return lasting_bytes(step) + above_start
 
     def _one_step(self, case: Case) -> Step:
-        model = build(case, self.plan.seed, self.entry)
+        model = build(case, self.plan.setting.seed, self.entry)
         return training_step(model) if self.trains else _forward_step(model)
 
     def write_memory_history(self, path: Path) -> None:
         """Write the memory history of one step, at the first batch size, on the plan's CUDA device."""
-        batch_size = (*self.plan.batch_sizes, self.entry.batch_size)[0]
+        batch_size = (*self.plan.setting.batch_sizes, self.entry.batch_size)[0]
         case = self._case("", "train" if self.trains else "eval", batch_size)
         with refusing("the step whose memory history was asked for"):
             write_history(self._one_step(case), case.device, path)
-
-
-@contextmanager
-def _old_objects_set_aside() -> Iterator[None]:
-    """Keep what is there already out of every collection of garbage, one before and one after each arm.
-
-    What an import of transformers leaves makes each of them 0.15 s long.
-    """
-    if gc.get_freeze_count():  # by someone else, whose business it is to undo it
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _forward_step(model: Model) -> Step:
     return Step((Part("forward", model.loss_of_forward),), model, model.loss_of_forward)
 
 
-def _with_loss(entry: Entry, loss: Loss | None) -> Entry:
-    if loss is None:
-        return entry
-    return replace(entry, build=lambda batch_size: replace(entry.build(batch_size), loss=loss))
+def _asked_for(entry: Entry, plan: Plan) -> Entry:
+    """Return the entry with what the plan asks for: a loss, arms by pattern, submodules in train mode."""
+
+    def build(batch_size: int) -> Model:
+        model = entry.build(batch_size)
+        if plan.setting.mode == "train":
+            model.module.train()
+        return model if plan.loss is None else replace(model, loss=plan.loss)
+
+    return replace(entry, build=build, trainable=plan.setting.trainable)

@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function, supported_activities
@@ -95,105 +96,137 @@ class Trace:
 
     def stretch(self, index: int) -> "Trace":
         """Return what happened between the marks number `index` and `index + 1`."""
-        low, high = self.marks[index], self.marks[index + 1]
+        return self.between(index, index + 1)
+
+    def between(self, first: int, last: int) -> "Trace":
+        """Return what happened between two marks, those in between kept."""
+        low, high = self.marks[first], self.marks[last]
         return Trace(
-            (low, high),
-            tuple(event for event in self.allocations if low <= event.time <= high),
-            tuple(span for span in self.operators if low <= span.start <= high),
-            tuple(span for span in self.modules if low <= span.start <= high),
-            launches=tuple(span for span in self.launches if low <= span.start <= high),
+            self.marks[first : last + 1],
+            _within(self.allocations, low, high, _time_of),
+            _within(self.operators, low, high, _start_of),
+            _within(self.modules, low, high, _start_of),
+            _within(self.notes, low, high, _start_of),
+            _within(self.launches, low, high, _start_of),
         )
 
-    def live_blocks(self) -> tuple[Allocation, ...]:
-        """Return the allocations that were not freed before the last mark."""
-        live: dict[int, Allocation] = {}
-        for event in self.allocations:
-            if event.bytes > 0:
-                live[event.address] = event
-            else:
-                live.pop(event.address, None)
-        return tuple(live.values())
 
-    def frees_older_blocks(self) -> bool:
-        """Tell whether something was freed that had been allocated before the first mark."""
-        live: set[int] = set()
-        for event in self.allocations:
-            if event.bytes > 0:
-                live.add(event.address)
-            elif event.address in live:
-                live.remove(event.address)
-            else:
-                return True
-        return False
+class Nesting:
+    """Spans that lie in one another, and which of them ran at a time."""
 
-    def running(self, spans: Sequence[Span], time: float, *, outermost: bool = False) -> str:
-        """Return the name of the innermost (or outermost) span that was running at a time, or ""."""
-        last = bisect.bisect_right(spans, time, key=lambda span: span.start)
-        around = [span for span in spans[:last] if span.end >= time]
-        if not around:
-            return ""
-        return around[0 if outermost else -1].name
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._starts = [span.start for span in spans]
+        self._around: list[int] = []  # the index of the span that each span lies in; -1 for none
+        inside: list[int] = []
+        for index, span in enumerate(spans):
+            while inside and spans[inside[-1]].end <= span.start:
+                inside.pop()
+            self._around.append(inside[-1] if inside else -1)
+            inside.append(index)
+
+    def _at(self, time: float) -> Iterator[str]:
+        index = bisect.bisect_right(self._starts, time) - 1
+        while index >= 0:
+            if self._spans[index].end >= time:
+                yield self._spans[index].name
+            index = self._around[index]
+
+    def innermost(self, time: float) -> str:
+        """Return the name of the innermost span at a time, or ""."""
+        return next(self._at(time), "")
+
+    def outermost(self, time: float) -> str:
+        """Return the name of the outermost span at a time, or ""."""
+        name = ""
+        for name in self._at(time):  # noqa: B007 (the last one is wanted)
+            pass
+        return name
+
+
+_Event = TypeVar("_Event")
+
+
+def _within(
+    events: tuple[_Event, ...], low: float, high: float, key: Callable[[_Event], float]
+) -> tuple[_Event, ...]:
+    """Return those of some events, which are in order, that lie between two times."""
+    return events[bisect.bisect_left(events, low, key=key) : bisect.bisect_right(events, high, key=key)]
+
+
+def _time_of(event: Allocation) -> float:
+    return event.time
+
+
+def _start_of(span: Span) -> float:
+    return span.start
+
+
+@dataclass(slots=True)
+class Recording:
+    """A session of torch's profiler, with marks set in it; what it saw can be read when it has ended."""
+
+    device: Device | None
+    marks: int = 0
+    events: Sequence[dict[str, Any]] = ()
+
+    def mark(self) -> int:
+        """Set a mark, and return its number."""
+        with record_function(_MARK):
+            pass
+        self.marks += 1
+        return self.marks - 1
+
+    def trace(self) -> Trace:
+        """Return what the device's allocator did, or the CPU's where there is no device, and all the rest."""
+        return read_events(self.events, self.device)
+
+    def trace_of_all(self) -> Trace:
+        """Return what all allocators did, the CPU's and those of devices, and all the rest."""
+        return read_events(self.events, of=lambda _arguments: True)
+
+
+@contextmanager
+def recording(device: Device | None = None) -> Iterator[Recording]:
+    """Run the profiler, and read what it saw when the block ends.
+
+    Args:
+        device: whose allocations and kernel launches are wanted; None for the CPU's allocations.
+    """
+    session = Recording(device)
+    activities = {ProfilerActivity.CPU}
+    if device is not None and sees_launches():
+        activities.add(ProfilerActivity.CUDA)
+    with profile(activities=activities, profile_memory=True) as profiler:
+        yield session
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        session.events = json.loads(path.read_bytes())["traceEvents"]
 
 
 def trace(
-    stretches: Sequence[Callable[[], object]],
-    follow: nn.Module | None = None,
-    device: Device | None = None,
-    *,
-    warm: bool = False,
+    stretches: Sequence[Callable[[], object]], follow: nn.Module | None = None, device: Device | None = None
 ) -> Trace:
     """Run the stretches twice under the profiler, and return what the second time did.
 
     Frees of memory that was allocated before the profiler first ran are not reported, which is why
     everything runs once before. What a stretch returns is held until after its mark.
 
-    Stretches that are warm run once where the level ends where it began: then nothing was allocated to
-    stay, in place of something whose free was not reported.
-
     Args:
         stretches: what to call, in order, with a mark before, between and after.
         follow: a module whose submodules' forward passes are wanted as spans.
         device: whose allocations and kernel launches are wanted; None for the CPU's allocations.
-        warm: they have run before; believed on the CPU alone, where all that is allocated is reported.
     """
-    if warm and device is None:
-        events = _profiled(stretches, follow, device, times=1)
-        if _level_at_end(events) == 0:
-            return read_events(events)
-    return read_events(_profiled(stretches, follow, device, times=2), device)
-
-
-def _profiled(
-    stretches: Sequence[Callable[[], object]], follow: nn.Module | None, device: Device | None, times: int
-) -> list[dict[str, Any]]:
-    """Return the events of running the stretches so many times, with marks around those of the last."""
-    activities = {ProfilerActivity.CPU}
-    if device is not None and sees_launches():
-        activities.add(ProfilerActivity.CUDA)
-    with profile(activities=activities, profile_memory=True) as profiler, _followed(follow):
-        for _ in range(times - 1):
-            for call in stretches:
-                call()
-        _mark()
+    with recording(device) as session, followed(follow):
+        for call in stretches:
+            call()
+        session.mark()
         for call in stretches:
             left = call()
-            _mark()
+            session.mark()
             del left
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.json"
-        profiler.export_chrome_trace(str(path))
-        events: list[dict[str, Any]] = json.loads(path.read_bytes())["traceEvents"]
-        return events
-
-
-def _level_at_end(events: Sequence[dict[str, Any]]) -> int:
-    """Return the level of the CPU's allocator when all is dropped, relative to the first mark."""
-    start = min((event["ts"] for event in events if event["name"] == _MARK), default=0.0)
-    return sum(
-        event["args"]["Bytes"]
-        for event in events
-        if event["name"] == "[memory]" and _is_of(None, event["args"]) and event["ts"] >= start
-    )
+    return session.trace()
 
 
 def sees_launches() -> bool:
@@ -207,13 +240,8 @@ def note(text: str) -> None:
         pass
 
 
-def _mark() -> None:
-    with record_function(_MARK):
-        pass
-
-
 @contextmanager
-def _followed(module: nn.Module | None) -> Iterator[None]:
+def followed(module: nn.Module | None) -> Iterator[None]:
     """Make every submodule's forward pass a span of the trace, named by its path."""
     ranges: list[Any] = []
 
@@ -236,15 +264,23 @@ def _followed(module: nn.Module | None) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+        for span in reversed(ranges):  # of modules whose forward pass raised
+            span.__exit__(None, None, None)
 
 
-def read_events(events: Sequence[dict[str, Any]], device: Device | None = None) -> Trace:
+def read_events(
+    events: Sequence[dict[str, Any]],
+    device: Device | None = None,
+    of: Callable[[dict[str, Any]], bool] | None = None,
+) -> Trace:
     """Read what an exported trace holds between its first mark and its last.
 
     Args:
         events: in the trace-event format.
         device: whose allocations are wanted; None for the CPU's.
+        of: in place of a device, tells of the arguments of an allocation whether it is wanted.
     """
+    is_wanted = of or partial(_is_of, device)
     hosts = [event for event in events if event.get("cat") not in _OF_A_DEVICE]
     marks = sorted(event["ts"] for event in hosts if event["name"] == _MARK and "dur" in event)
     if not marks:
@@ -254,7 +290,7 @@ def read_events(events: Sequence[dict[str, Any]], device: Device | None = None) 
         (
             Allocation(event["ts"], event["args"]["Bytes"], event["args"]["Addr"])
             for event in hosts
-            if event["name"] == "[memory]" and _is_of(device, event["args"]) and low <= event["ts"] <= high
+            if event["name"] == "[memory]" and is_wanted(event["args"]) and low <= event["ts"] <= high
         ),
         key=lambda event: event.time,
     )

@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RankSettings:
     """How ranks measure."""
 
     budget: float  # seconds for both sides of a pair; 0 for no timing
@@ -52,7 +52,7 @@ class _Refusal:
     text: str
 
 
-def measure_arm(crew: Crew, job: Job, arm: str, settings: Settings) -> ArmResult:
+def measure_arm_over_ranks(crew: Crew, job: Job, arm: str, settings: RankSettings) -> ArmResult:
     """Measure one arm against its reference on all ranks; the result is the same on all of them.
 
     What one rank refuses is refused by all.
@@ -66,9 +66,9 @@ def measure_arm(crew: Crew, job: Job, arm: str, settings: Settings) -> ArmResult
     for name in (arm,) if settings.budget <= 0 else (reference, arm):
         say(f"building {name!r}")
         step, refusal = _built(crew, job, name, settings.seed)
-        found = [(rank, each) for rank, each in enumerate(crew.gathered(refusal)) if each is not None]
-        if found or step is None:
-            return _refused(arm, found, crew.place.ranks)
+        refusals = [(rank, each) for rank, each in enumerate(crew.gathered(refusal)) if each is not None]
+        if refusals or step is None:
+            return _refused(arm, refusals, crew.place.ranks)
         made.append(step)
     timings: tuple[Samples, ...] = ()
     if settings.budget > 0:
@@ -105,9 +105,9 @@ def _built(crew: Crew, job: Job, arm: str, seed: int) -> tuple[Step | None, _Ref
         return None, _Refusal(not isinstance(error, UnsupportedError), str(error))
 
 
-def _refused(arm: str, found: list[tuple[int, _Refusal]], ranks: int) -> ArmResult:
-    rank, refusal = found[0]
-    where = "" if len(found) == ranks else f"rank {rank}: "
+def _refused(arm: str, refusals: list[tuple[int, _Refusal]], ranks: int) -> ArmResult:
+    rank, refusal = refusals[0]
+    where = "" if len(refusals) == ranks else f"rank {rank}: "
     status: Status = "failed" if refusal.supported else "skipped"
     return ArmResult(arm=arm, status=status, reason=where + refusal.text)
 
@@ -189,10 +189,10 @@ def _warnings(step: Step) -> tuple[str, ...]:
 
 def digest(model: Model) -> dict[str, str]:
     """Return what has to be alike in the models of all ranks, by name: shapes, dtypes, what is trained."""
-    found = {
+    results = {
         name: f"{tuple(value.shape)} {value.dtype}{'' if value.requires_grad else ' frozen'}"
         for name, value in model.module.named_parameters()
     }
-    return found | {
+    return results | {
         name: f"{tuple(value.shape)} {value.dtype}" for name, value in model.module.named_buffers()
     }

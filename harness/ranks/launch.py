@@ -1,4 +1,4 @@
-"""Starts torchrun for a program that is no rank itself, and takes the run that rank 0 wrote."""
+"""Starts torchrun for a program that is not a rank itself, and takes the run that rank 0 wrote."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from harness.record.store import load_run
 
 if TYPE_CHECKING:
     from harness.measure.runner import Settings
-    from harness.ranks.session import Request
+    from harness.ranks.session import RankRequest
     from harness.workload.model import UnsupportedError
 
 _STARTING_S = 120.0
@@ -34,11 +34,11 @@ def measured_by_ranks(cases: tuple[Case, ...], ranks: int, settings: "Settings")
         ranks: processes.
         settings: budget, seed and threads of each rank.
     """
-    from harness.ranks.session import Request
+    from harness.ranks.session import RankRequest
 
     try:
         check_launch(cases[0].device, ranks)
-        request = Request(
+        request = RankRequest(
             cases=tuple(case for case in cases if not _lacking(case)),
             budget=settings.budget,
             device=cases[0].device,
@@ -50,7 +50,7 @@ def measured_by_ranks(cases: tuple[Case, ...], ranks: int, settings: "Settings")
         return error
 
 
-def arm_of(found: "Run | HarnessError", case: Case, arm: str) -> ArmResult:
+def arm_of(outcome: "Run | HarnessError", case: Case, arm: str) -> ArmResult:
     """Return what ranks found of an arm.
 
     Raises:
@@ -61,9 +61,9 @@ def arm_of(found: "Run | HarnessError", case: Case, arm: str) -> ArmResult:
 
     if lacking := _lacking(case):
         raise lacking
-    if isinstance(found, HarnessError):
-        raise found
-    for record in found.records:
+    if isinstance(outcome, HarnessError):
+        raise outcome
+    for record in outcome.records:
         result = record.arm(arm) if record.case == case else None
         if result is not None and result.status == "ok":
             return result
@@ -101,7 +101,7 @@ def check_launch(device: str, ranks: int) -> None:
         raise UnsupportedError(str(error)) from error
 
 
-def launched(request: "Request", ranks: int, limit: float) -> Run:
+def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
     """Measure a request with so many ranks on this machine and return their run.
 
     Args:
@@ -113,15 +113,15 @@ def launched(request: "Request", ranks: int, limit: float) -> Run:
         RanksError: the ranks could not measure; what rank 0 said of it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        asked, written = Path(folder) / "request.json", Path(folder) / "run.json"
-        asked.write_bytes(msgspec.json.encode(request))
+        request_file, written = Path(folder) / "request.json", Path(folder) / "run.json"
+        request_file.write_bytes(msgspec.json.encode(request))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += [
             "--nproc-per-node",
             f"{ranks}",
             "-m",
             "harness.ranks.worker",
-            str(asked),
+            str(request_file),
             str(written),
             f"{limit / 2:g}",
         ]

@@ -76,11 +76,11 @@ def device_of_rank(place: Place, device: str) -> str:
         return device
     if device != "cuda":
         raise RanksError(f"every rank takes a device of its own; give --device cuda, not {device}")
-    found = device_count()
-    if place.local_ranks > found:
+    devices = device_count()
+    if place.local_ranks > devices:
         raise RanksError(
-            f"{place.local_ranks} ranks on {place.host} and {found} CUDA device{'s' * (found != 1)}; start"
-            f" at most as many: torchrun --nproc-per-node {found}"
+            f"{place.local_ranks} ranks on {place.host} and {devices} CUDA device{'s' * (devices != 1)};"
+            f" start at most as many: torchrun --nproc-per-node {devices}"
         )
     return f"cuda:{place.local_rank}"
 

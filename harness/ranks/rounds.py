@@ -139,12 +139,12 @@ def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
     return tuple(
         msgspec.structs.replace(
             first,
-            reference=_most([samples[place].reference for samples in of_ranks]),
-            arm=_most([samples[place].arm for samples in of_ranks]),
-            measured_s=max(samples[place].measured_s for samples in of_ranks),
-            pass_s=max(samples[place].pass_s for samples in of_ranks),
+            reference=_most([samples[number].reference for samples in of_ranks]),
+            arm=_most([samples[number].arm for samples in of_ranks]),
+            measured_s=max(samples[number].measured_s for samples in of_ranks),
+            pass_s=max(samples[number].pass_s for samples in of_ranks),
         )
-        for place, first in enumerate(of_ranks[0])
+        for number, first in enumerate(of_ranks[0])
     )
 
 

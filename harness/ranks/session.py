@@ -15,29 +15,29 @@ import torch
 
 import harness
 from harness.errors import HarnessError
-from harness.judge.verdict import DRAWN_FLOOR
+from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.environment import environment
 from harness.measure.inspection import inspect_model, refusing
 from harness.measure.probes import METRICS
 from harness.measure.study import Watcher
 from harness.ranks.agreement import agreed, check_alike, raise_refusal
 from harness.ranks.alarm import Alarm, Store, store_beside
-from harness.ranks.arms import Job, Settings, digest, measure_arm
+from harness.ranks.arms import Job, RankSettings, digest, measure_arm_over_ranks
 from harness.ranks.crew import Crew, joined
 from harness.ranks.place import Place, backend_for, check_gloo, device_of_rank
+from harness.record.begin import begun_run
 from harness.record.measured import Case
 from harness.record.schema import ArmResult, Record, Run, World
-from harness.workload.losses import find_loss
 from harness.workload.models import Entry
 from harness.workload.questions import load_question
 from harness.workload.questions.ranks import wrap_of
-from harness.workload.sources import build, resolve
+from harness.workload.sources import build, resolve_with_loss
 from harness.workload.wrapping import check_wrap
 
 _SETTLING_S = 1.0  # in which the launcher says that another rank has died
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class RankRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What every rank was asked; all have to be asked the same."""
 
     cases: tuple[Case, ...]  # a batch size of 0 stands for the model's own
@@ -54,7 +54,7 @@ class Ended(BaseException):
 
 
 @dataclass(slots=True)
-class Session:
+class RankSession:
     """One rank's part of a run.
 
     Attributes:
@@ -65,7 +65,7 @@ class Session:
     """
 
     place: Place
-    ask: Callable[[], Request]
+    ask: Callable[[], RankRequest]
     time_limit: float
     watch: Watcher
     run: Run | None = None
@@ -103,7 +103,7 @@ class Session:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return run
 
-    def _ready(self, store: Store) -> tuple[Request, str, str]:
+    def _ready(self, store: Store) -> tuple[RankRequest, str, str]:
         """Return what is asked, the device and the backend, where no rank refuses."""
         made = []
         refusal = ""
@@ -121,18 +121,23 @@ class Session:
         raise_refusal([store.get(f"refused/{rank}").decode() for rank in range(self.place.ranks)])
         return made[0]
 
-    def _measured(self, crew: Crew, request: Request, at: Callable[[str], None]) -> Run:
+    def _measured(self, crew: Crew, request: RankRequest, at: Callable[[str], None]) -> Run:
         at("comparing what was asked")
         check_alike(crew.gathered(_as_told(request)), "was asked for")
         self.run = self._begun(crew, request)
-        for asked in request.cases:
-            at(f"finding {asked.model}")
-            entry = agreed(crew, partial(_entry, asked.model, request.loss))
-            case = replace(asked, model=entry.name, batch_size=asked.batch_size or entry.batch_size)
+        for wanted in request.cases:
+            at(f"finding {wanted.model}")
+            entry = agreed(crew, partial(resolve_with_loss, wanted.model, request.loss))
+            case = replace(
+                wanted,
+                model=entry.name,
+                dtype=wanted.dtype or entry.dtype,
+                batch_size=wanted.batch_size or entry.batch_size,
+            )
             at(f"looking at {case.model}")
             model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
             check_alike(crew.gathered(model), f"built {case.model} with")
-            self._case(crew, case, entry, Settings(request.budget, request.seed, at))
+            self._case(crew, case, entry, RankSettings(request.budget, request.seed, at))
         self.run = msgspec.structs.replace(self.run, complete=True)
         if crew.leads:
             self.watch.kept(self.run)
@@ -146,7 +151,7 @@ class Session:
                 self.watch.note(warning)
         return digest(model)
 
-    def _case(self, crew: Crew, case: Case, entry: Entry, settings: Settings) -> None:
+    def _case(self, crew: Crew, case: Case, entry: Entry, settings: RankSettings) -> None:
         question = load_question(case.question)
         arms = question.arms(entry)
         self._record = Record(case=case, asks=question.asks, reference=arms[0], columns=question.columns)
@@ -156,7 +161,7 @@ class Session:
             self._arm = arm
             if crew.leads:
                 self.watch.measuring(case, arm)
-            result = measure_arm(crew, Job(question, case, entry), arm, settings)
+            result = measure_arm_over_ranks(crew, Job(question, case, entry), arm, settings)
             if crew.leads and result.status == "failed":
                 self.watch.problem(f"{case.id}, {arm}: {result.reason}")
             self._keep(result)
@@ -168,24 +173,23 @@ class Session:
         if self.run is None or self._record is None:
             return
         self._record = record = self._record.with_arm(result)
-        others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
+        others = tuple(each for each in self.run.records if each.case.id != record.case.id)
         self.run = msgspec.structs.replace(self.run, records=(*others, record))
         if self.place.rank == 0:
             self.watch.kept(self.run)
 
-    def _begun(self, crew: Crew, request: Request) -> Run:
+    def _begun(self, crew: Crew, request: RankRequest) -> Run:
         nodes = tuple(dict.fromkeys(crew.gathered(self.place.host)))
         where = msgspec.structs.replace(
             environment(crew.device), world=World(ranks=self.place.ranks, backend=crew.backend, nodes=nodes)
         )
-        stamp = where.started.replace(":", "").replace("+0000", "Z")
-        return Run(
-            id=f"{stamp}-torch{where.torch}-{request.device}-{self.place.ranks}ranks",
-            environment=where,
-            metrics=METRICS,
+        return begun_run(
+            where,
+            request.device,
+            METRICS,
+            floor=LAYOUT_FLOOR,
             command=request.command,
-            floor=DRAWN_FLOOR,
-            complete=False,
+            suffix=f"-{self.place.ranks}ranks",
         )
 
     def _tell(self, sentence: str, text: str) -> None:
@@ -225,15 +229,7 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _entry(target: str, loss: str) -> Entry:
-    entry = resolve(target)
-    if not loss:
-        return entry
-    taken = find_loss(loss)
-    return replace(entry, build=lambda size: replace(entry.build(size), loss=taken))
-
-
-def _as_told(request: Request) -> dict[str, str]:
+def _as_told(request: RankRequest) -> dict[str, str]:
     told = {f"the case {number}:": case.id for number, case in enumerate(request.cases, 1)}
     others = ("budget", "device", "seed", "threads", "loss")
     told |= {f"the {name}": str(getattr(request, name)) for name in others}

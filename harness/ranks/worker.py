@@ -16,15 +16,15 @@ def main() -> None:
     from rich.console import Console
 
     from harness.ranks.place import place_of
-    from harness.ranks.session import Request, Session, spoken_once
+    from harness.ranks.session import RankRequest, RankSession, spoken_once
     from harness.report.watch import TerminalWatch
 
-    asked, written, limit = sys.argv[1:]
+    request_file, written, limit = sys.argv[1:]
     place = place_of(os.environ, "harness.ranks.worker")
     watch = TerminalWatch(Path(written) if place.rank == 0 else None, out=Console(quiet=True))
-    request = msgspec.json.decode(Path(asked).read_bytes(), type=Request)
+    request = msgspec.json.decode(Path(request_file).read_bytes(), type=RankRequest)
     with spoken_once(place, watch):
-        Session(place, lambda: request, float(limit), watch).measure()
+        RankSession(place, lambda: request, float(limit), watch).measure()
 
 
 if __name__ == "__main__":

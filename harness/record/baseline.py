@@ -126,10 +126,15 @@ def read_baselines(folder: Path) -> dict[str, Baseline]:
             f"the baseline directory {folder} cannot be read: {error.strerror};"
             " `harness gate RUN.json --baseline DIR --update` makes one"
         ) from error
-    return {path.stem: _read(path) for path in paths}
+    return {path.stem: load_baseline(path) for path in paths}
 
 
-def _read(path: Path) -> Baseline:
+def load_baseline(path: Path) -> Baseline:
+    """Read one baseline file.
+
+    Raises:
+        BaselineError: it cannot be read, or is not a baseline.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:

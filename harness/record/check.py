@@ -20,12 +20,12 @@ def check_run(run: Run) -> None:
         if metric.name in metrics:
             raise ImplausibleError(f"metric {metric.name!r} is declared twice")
         metrics[metric.name] = metric
-    seen = set()
+    cases = set()
     for record in run.records:
         name = record.case.id
-        if name in seen:
+        if name in cases:
             raise ImplausibleError(f"case {name!r} is there twice; keep one record a case")
-        seen.add(name)
+        cases.add(name)
         arms = set()
         for arm in record.arms:
             where = f"case {name!r}, arm {arm.arm!r}"
@@ -63,7 +63,7 @@ def _check_samples(samples: Samples, metrics: dict[str, Metric], where: str) -> 
     if list(map(len, samples.reference)) != list(map(len, samples.arm)):
         raise ImplausibleError(f"{where}: the samples of {samples.metric} are not paired")
     if not samples.arm or not all(samples.arm):
-        raise ImplausibleError(f"{where}: {samples.metric} has a draw without samples")
+        raise ImplausibleError(f"{where}: {samples.metric} has a layout without samples")
     # JSON has no word for infinity and NaN, so that the lowest sample says all
     if min(map(min, samples.reference)) <= 0 or min(map(min, samples.arm)) <= 0:
         raise ImplausibleError(f"{where}: a sample of {samples.metric} is not above 0")

@@ -11,7 +11,7 @@ NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnreadableError(HarnessError, ValueError):
-    """A file that is no run, and why."""
+    """A file that is not a run, and why."""
 
 
 class _Version(msgspec.Struct):

@@ -1,5 +1,6 @@
 """What a duel gave: both sides' exact results as runs, and the seconds of every restart."""
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -11,7 +12,7 @@ DUEL_FORMAT = 1
 
 
 class UnreadableDuelError(HarnessError, ValueError):
-    """A file that is no duel, and why."""
+    """A file that is not a duel, and why."""
 
 
 class DuelSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 class DuelArm(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of one case, on both sides.
 
-    A draw of the samples is one restart: `reference` is base, `arm` is head.
+    A layout of the samples is one restart: `reference` is base, `arm` is head.
     """
 
     case: str  # its id
@@ -73,11 +74,23 @@ class _File(msgspec.Struct):
     duel: Duel
 
 
+def load_duel(path: Path) -> Duel:
+    """Read the file that `harness duel --json` writes.
+
+    Raises:
+        UnreadableDuelError: it cannot be read, or is not a duel.
+    """
+    try:
+        return decode_duel(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UnreadableDuelError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def decode_duel(data: bytes, name: str = "the duel") -> Duel:
     """Decode the file that `harness duel --json` writes.
 
     Raises:
-        UnreadableDuelError: it is none.
+        UnreadableDuelError: it is not JSON, or not a duel.
     """
     try:
         duel = msgspec.json.decode(data, type=_File).duel

@@ -1,7 +1,12 @@
 """What a search for a training step that fits has found, in plain dataclasses."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+import msgspec
+
+from harness.record.codec import NOT_READ, UnreadableError
 
 Verdict = Literal["", "better", "worse", "same", "undecided", "invalid"]
 
@@ -162,3 +167,17 @@ class Search:
         """The trial with the lowest peak."""
         ran = [trial for trial in self.trials if trial.peak is not None]
         return min(ran, key=lambda trial: trial.peak or 0, default=None)
+
+
+def load_search(path: Path) -> Search:
+    """Read the file that `harness fit --json` writes.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds no search.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Search)
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    except NOT_READ as error:
+        raise UnreadableError(f"{path} is not what harness fit --json writes: {error}") from error

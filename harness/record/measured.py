@@ -5,18 +5,19 @@ from typing import Literal
 
 Kind = Literal["noisy", "exact", "witness"]
 Better = Literal["lower", "higher"]
-Unit = Literal["s", "B", "1"]
+Unit = str  # "s", "B", "1" for a count, or any other, such as "J"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One quantity that a probe takes; unit, direction and kind travel with the data."""
+    """One quantity that a probe takes; unit, direction, kind and where it is shown travel with the data."""
 
     name: str
     unit: Unit
     better: Better
     kind: Kind
     meaning: str
+    everywhere: bool = False  # in the table of every question, not only where a question lists it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,12 @@ class Case:
     mode: str = "eval"  # "train" or "eval"
     variant: str = ""  # a question's own dimension, such as "adamw-foreach"
     memory_format: str = ""  # "channels_last"; "" for torch's own, which is contiguous
+
+    @property
+    def title(self) -> str:
+        """The case without its question, as the heading of a table has it."""
+        setting = (self.model, self.variant, self.mode, self.dtype, self.memory_format)
+        return ", ".join(part for part in (*setting, f"batch {self.batch_size}") if part)
 
     @property
     def id(self) -> str:
@@ -52,17 +59,26 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """`retained - retained under no_grad = saved + scalars + unaccounted`, in bytes."""
+    """`retained - retained under no_grad = saved + scalars - recorded under no_grad + unaccounted`.
+
+    All in bytes.
+    """
 
     retained: int
     retained_no_grad: int
     saved: int
     scalars: int
+    recorded_no_grad: int = 0  # saved and scalars of a graph that is made under no_grad too
 
     @property
     def unaccounted(self) -> int:
         """What is left over; 0 when the books balance."""
-        return self.retained - self.retained_no_grad - self.saved - self.scalars
+        return self.spared - self.saved - self.scalars + self.recorded_no_grad
+
+    @property
+    def spared(self) -> int:
+        """What `no_grad` spares of what a pass holds."""
+        return self.retained - self.retained_no_grad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
-"""The three metrics that views of one model are about: named here once, for who takes and who shows them."""
+"""The metrics that views of one model are about: named here once, for who takes and who shows them."""
 
 TIME = "time"  # of a whole step
 PEAK = "peak"  # of a whole step
 SAVED = "saved"  # by its forward pass
+RETAINED = "retained"  # after its forward pass
+NODES = "nodes"  # of its graph

@@ -96,9 +96,9 @@ def decode_benchmarks(data: bytes, name: str = "the file") -> BenchmarkFile:
         file = msgspec.json.decode(data, type=BenchmarkFile)
     except NOT_READ as error:
         raise UnreadableError(f"{name} is not pytest-benchmark's JSON: {error}") from error
-    seen = set()
+    names = set()
     for benchmark in file.benchmarks:
-        if benchmark.fullname in seen:
+        if benchmark.fullname in names:
             raise UnreadableError(f"{name}: benchmark {benchmark.fullname!r} is there twice; keep one")
-        seen.add(benchmark.fullname)
+        names.add(benchmark.fullname)
     return file

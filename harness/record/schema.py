@@ -5,7 +5,6 @@ History of the format, newest first; a file once written loads for ever:
 1  first format (version 0.1.0)
 """
 
-import statistics
 from typing import Literal
 
 import msgspec
@@ -72,28 +71,23 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
-    """Paired seconds per call, draw by draw and round by round, both sides of one contrast.
+    """Paired seconds per call, layout by layout and round by round, both sides of one contrast.
 
-    `reference[d][r]` and `arm[d][r]` were taken in the same round.
+    `reference[layout][round]` and `arm[layout][round]` were taken in the same round.
     """
 
     metric: str
     calls: int  # calls a sample; the samples are per call already
     reference: tuple[tuple[float, ...], ...]
     arm: tuple[tuple[float, ...], ...]
-    unit: Literal["draw", "window", "round"] = "draw"  # what is judged; a window is a draw without a move
+    unit: Literal["draw", "window", "round"] = "draw"  # what is judged; files call a layout a draw
     measured_s: float = 0.0  # seconds spent inside samples
     pass_s: float = 0.0  # seconds the whole timing pass took
 
     @property
-    def reference_median(self) -> float:
-        """Median seconds of the reference, over all draws."""
-        return statistics.median(value for draw in self.reference for value in draw)
-
-    @property
-    def arm_median(self) -> float:
-        """Median seconds of the arm, over all draws."""
-        return statistics.median(value for draw in self.arm for value in draw)
+    def unit_name(self) -> str:
+        """What is judged, in a word: what is stored as a draw is a layout."""
+        return "layout" if self.unit == "draw" else self.unit
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +126,8 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     status: Status = "ok"
     reason: str = ""  # why it failed or was skipped
     counts: dict[str, int] = {}  # exact and witness metrics by name
+    varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
+    unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None

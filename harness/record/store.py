@@ -50,7 +50,7 @@ class RunWriter:
     def __init__(self, folder: Path, run: Run) -> None:
         number = 1
         self.run = run
-        while not _claimed(folder, self.run.id):
+        while not _reserved(folder, self.run.id):
             number += 1
             self.run = msgspec.structs.replace(run, id=f"{run.id}-{number}")
         self.path = folder / f"{self.run.id}.json"
@@ -97,7 +97,7 @@ def load_run(path: Path) -> Run:
     return decode_run(data, str(path))
 
 
-def _claimed(folder: Path, name: str) -> bool:
+def _reserved(folder: Path, name: str) -> bool:
     """Make `<name>.partial` if no session has it and no run file has the name; making it is atomic.
 
     Raises:

@@ -5,7 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.record.schema import Attribution, Record, Run, Share
+from harness.record.names import NODES, PEAK, RETAINED, SAVED
+from harness.record.schema import ArmResult, Attribution, Record, Run, Share
+from harness.record.spared import why_nothing_is_spared
+from harness.report.text import percent
 from harness.report.units import quantity
 
 _TOP = 5  # contributors shown of a category; the others are one line
@@ -23,12 +26,12 @@ class Branch:
     leaves: tuple["Branch", ...] = ()
 
 
-def place(path: str) -> tuple[str, int | None]:
+def block_of(path: str) -> tuple[str, int | None]:
     """Return a module's path up to its first number, and the number: which of alike blocks it is in.
 
     A number at the very front, before a name and another number, is part of the path.
 
-    >>> place("transformer.h.3.mlp.act"), place("classifier")
+    >>> block_of("transformer.h.3.mlp.act"), block_of("classifier")
     (('transformer.h', 3), ('classifier', None))
     """
     match = re.match(r"(?:((?:\d+\.)?\D.*?)\.)?(\d+)(?:\.|$)", path)
@@ -54,10 +57,10 @@ def contributors(shares: Sequence[Share]) -> tuple[tuple[str, int], ...]:
     for share in shares:
         # A temporary belongs to its operator, and so does what no module inside the model holds.
         what = share.operator if share.category == "temporaries" or not share.module else share.kind
-        grouped[what or share.kind, place(share.module)[0]].append(share)
+        grouped[what or share.kind, block_of(share.module)[0]].append(share)
     named = []
     for (what, prefix), members in grouped.items():
-        numbers = [number for share in members if (number := place(share.module)[1]) is not None]
+        numbers = [number for share in members if (number := block_of(share.module)[1]) is not None]
         where = f" {_ranges(numbers)}" if numbers else ""
         inside = f"{prefix or 'submodule'}{where}" if prefix or numbers else ""
         text = f"{what or 'bytes'} in {inside}" if inside else what or "bytes"
@@ -77,8 +80,8 @@ def tree(attribution: Attribution) -> tuple[Branch, ...]:
         leaves = [Branch(text, part, part / attribution.peak) for text, part in named[:_TOP]]
         rest = named[_TOP:]
         if rest:
-            left = sum(part for _, part in rest)
-            leaves.append(Branch(f"{len(rest)} more", left, left / attribution.peak))
+            others = sum(part for _, part in rest)
+            leaves.append(Branch(f"{len(rest)} more", others, others / attribution.peak))
         branches.append(Branch(name, size, size / attribution.peak, tuple(leaves)))
     return tuple(sorted(branches, key=lambda branch: -branch.bytes))
 
@@ -100,22 +103,44 @@ def _line(branch: Branch, indent: str, width: int) -> str:
     return f"{indent}{name:<{room}} {number}"
 
 
-def sentence(record: Record) -> str:
-    """Return what recording the graph holds in one sentence, or "" where the record does not tell.
+def memory_sentence(record: Record) -> str:
+    """Return what `no_grad` spares in one sentence, or "" where the record does not tell.
 
-    `no_grad saves 412 MiB: 71 % of it GELU in blocks 0 to 11`
+    `no_grad spares 412 MiB of what a pass holds, and lowers its peak by 398 MiB: of what is saved, 71 % is
+    GELU in blocks 0 to 11`
     """
-    reference = record.arm(record.reference)
-    if reference is None or not reference.saved or record.arm("no_grad") is None:
+    reference, quiet = record.arm(record.reference), record.arm("no_grad")
+    if reference is None or quiet is None or {reference.status, quiet.status} != {"ok"}:
         return ""
+    held, peak = (_difference(reference, quiet, name) for name in (RETAINED, PEAK))
+    if held is None or peak is None:
+        return ""
+    lowered = f"lowers its peak by {quantity(peak, 'B')}" if peak > 0 else "does not lower its peak"
+    if held <= 0:
+        why = why_nothing_is_spared(
+            reference.counts.get(NODES, 0), reference.counts.get(SAVED, 0), quiet.counts.get(NODES, 0)
+        )
+        return f"no_grad spares nothing of what a pass holds, and {lowered}: {why}"
+    text = f"no_grad spares {quantity(held, 'B')} of what a pass holds, and {lowered}"
     total = sum(share.bytes for share in reference.saved)
+    if not total:
+        return text
     named = contributors(reference.saved)
-    told = [f"{part / total:.0%} of it {named[0][0]}" for part in [named[0][1]]]
-    told += [f"{part / total:.0%} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING]
-    return f"no_grad saves {quantity(total, 'B')}: {', '.join(told)}".replace("%", " %")
+    told = [f"{percent(named[0][1] / total)} is {named[0][0]}"]
+    told += [
+        f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
+    ]
+    return f"{text}: of what is saved, {', '.join(told)}"
 
 
-def sentences(run: Run) -> tuple[str, ...]:
+def _difference(reference: ArmResult, arm: ArmResult, name: str) -> int | None:
+    """Return by how much an arm has less of a metric than its reference; None where one has no one value."""
+    if name not in reference.counts or name not in arm.counts:
+        return None
+    return reference.counts[name] - arm.counts[name]
+
+
+def memory_sentences(run: Run) -> tuple[str, ...]:
     """Return the sentence of every record that has one, with the setting it holds for."""
-    told = [(sentence(record), record.case) for record in run.records]
+    told = [(memory_sentence(record), record.case) for record in run.records]
     return tuple(f"{text} ({case.mode}, batch {case.batch_size})" for text, case in told if text)

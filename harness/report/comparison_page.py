@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from harness.judge.finding import Finding, Outcome
 from harness.report import reproduce
-from harness.report.sentence import change_of, counts_line, value_of, verdict_line
+from harness.report.html import render
+from harness.report.sentence import change_of, counts_line, verdict_line
+from harness.report.units import whole
 
 
 def comparison_page(outcomes: Sequence[Outcome]) -> str:
@@ -16,24 +16,24 @@ def comparison_page(outcomes: Sequence[Outcome]) -> str:
 
 def rendered(template: str, outcomes: Sequence[Outcome], **more: object) -> str:
     """Return outcomes in one of the templates that extend the comparison's."""
-    environment = Environment(
-        loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template(template).render(
-        **more,
-        counts=counts_line(outcomes),
-        fails=any(outcome.fails for outcome in outcomes),
-        outcomes=[
-            {
-                "subject": outcome.subject,
-                "notes": outcome.notes,
-                "about": [line for line in (*outcome.environment, outcome.command) if line],
-                "rows": [_row(finding) for finding in outcome.findings],
-                "equal": list(outcome.equal.items()),
-                "again": list(reproduce.commands(outcome)),
-            }
-            for outcome in outcomes
-        ],
+    return render(
+        template,
+        {
+            **more,
+            "counts": counts_line(outcomes),
+            "fails": any(outcome.fails for outcome in outcomes),
+            "outcomes": [
+                {
+                    "subject": outcome.subject,
+                    "notes": outcome.notes,
+                    "about": [line for line in (*outcome.environment, outcome.command) if line],
+                    "rows": [_row(finding) for finding in outcome.findings],
+                    "equal": list(outcome.equal.items()),
+                    "again": list(reproduce.commands(outcome)),
+                }
+                for outcome in outcomes
+            ],
+        },
     )
 
 
@@ -45,8 +45,8 @@ def _row(finding: Finding) -> dict[str, str]:
         "arm": finding.arm,
         "metric": finding.metric,
         "meaning": finding.meaning,
-        "base": value_of(finding.base, finding.unit),
-        "head": value_of(finding.head, finding.unit),
+        "base": whole(finding.base, finding.unit),
+        "head": whole(finding.head, finding.unit),
         "change": change_of(finding),
         "detail": finding.detail,
     }

@@ -1,21 +1,17 @@
 """A duel in words: the verdict first, then what differs in the environments, the times, the exact values."""
 
 import os
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-
-from tabulate import tabulate
 
 from harness.judge.duel import Timed
 from harness.judge.finding import Finding, Outcome
 from harness.judge.verdict import Verdict
 from harness.record.duel import Duel, DuelSide
 from harness.report.exports import outcome_json
-from harness.report.sentence import change_of, counts_line, sentence, value_of, verdict_line
+from harness.report.sentence import change_of, counts_line, sentence, verdict_line
 from harness.report.summary import COMMENT_LIMIT, summary
-from harness.report.tables import github
-from harness.report.units import markdown, quantity
-from harness.report.verdict_text import visible
+from harness.report.text import folded, many, markdown, markdown_table, percent, text_table, visible, width_of
+from harness.report.units import quantity, ratio_with_interval, whole
 
 _MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it
 _EXACT_HEADERS = ("", "metric", "arm", "base", "head", "change")
@@ -30,7 +26,7 @@ def duel_text(duel: Duel, outcome: Outcome, times: Sequence[Timed], width: int =
         lines += [
             "",
             visible(case),
-            tabulate(rows, headers=_HEADERS, tablefmt="plain", disable_numparse=True),
+            text_table(_HEADERS, rows, form="plain"),
         ]
     needed = [timed.judgement.units_to_decide for timed in times if timed.judgement.units_to_decide]
     if needed:
@@ -41,7 +37,8 @@ def duel_text(duel: Duel, outcome: Outcome, times: Sequence[Timed], width: int =
     lines += [visible(sentence(finding)) for finding in rest if not finding.metric]
     lines += ["", counts_line([outcome]), how(duel)]
     # The verdict stays on one line, for whoever reads the first line alone.
-    return "\n".join([headline(outcome, times), *(_folded(line, width) for line in lines)]) + "\n"
+    short = (line if "\n" in line else folded(line, width) for line in lines)
+    return "\n".join([headline(outcome, times), *short]) + "\n"
 
 
 def exact_lines(findings: Sequence[Finding], width: int) -> list[str]:
@@ -53,8 +50,8 @@ def exact_lines(findings: Sequence[Finding], width: int) -> list[str]:
             if finding.case == case:
                 cells = (
                     finding.state.value,
-                    value_of(finding.base, finding.unit),
-                    value_of(finding.head, finding.unit),
+                    whole(finding.base, finding.unit),
+                    whole(finding.head, finding.unit),
                     change_of(finding),
                 )
                 alike.setdefault(cells, []).append(finding)
@@ -70,20 +67,16 @@ def exact_lines(findings: Sequence[Finding], width: int) -> list[str]:
             for (state, base, head, change), items in alike.items()
         ]
         lines += ["", f"exact: {visible(case)}"]
-        table = _plain(rows, _EXACT_HEADERS)
-        if max(map(len, table.splitlines())) > width:
+        table = text_table(_EXACT_HEADERS, rows, form="plain")
+        if width_of(table) > width:
             short = [(*row[:-1], row[-1].partition(" (")[0]) for row in rows]
-            table = _plain(short, _EXACT_HEADERS)
+            table = text_table(_EXACT_HEADERS, short, form="plain")
         lines.append(table)
         why = dict.fromkeys(
             (item.metric, item.detail) for items in alike.values() for item in items if item.detail
         )
         lines += [visible(f"{metric}: {detail}") for metric, detail in why]
     return lines
-
-
-def _plain(rows: Sequence[tuple[str, ...]], headers: tuple[str, ...]) -> str:
-    return tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True)
 
 
 def _several(names: Iterable[str]) -> str:
@@ -101,9 +94,7 @@ def headline(outcome: Outcome, times: Sequence[Timed]) -> str:
     if not changed:
         return line
     _, ratio, far = max(changed, key=lambda item: item[0])
-    return f"{line}; furthest in time: {visible(far.case)}: {visible(far.arm)} {ratio - 1:+.1%}".replace(
-        "%", " %"
-    )
+    return f"{line}; furthest in time: {visible(far.case)}: {visible(far.arm)} {percent(ratio - 1, '+.1%')}"
 
 
 def side_lines(duel: Duel) -> list[str]:
@@ -126,7 +117,7 @@ def how(duel: Duel) -> str:
     threads = duel.head.run.environment.threads
     return (
         f"{held} of {duel.restarts} restarts of both sides ({duel.start}), {pinned}, "
-        f"{threads} {'thread' if threads == 1 else 'threads'}, floor {100 * duel.floor:g} %, "
+        f"{many(threads, 'thread')}, floor {100 * duel.floor:g} %, "
         f"{duel.head.run.environment.device}, {duel.seconds:.0f} s"
     )
 
@@ -144,33 +135,21 @@ def _by_case(times: Sequence[Timed]) -> Iterator[tuple[str, list[tuple[str, ...]
 def time_row(timed: Timed) -> tuple[str, ...]:
     """Return the cells of one arm's time."""
     judgement = timed.judgement
-    interval = (
-        ""
-        if judgement.low is None or judgement.high is None
-        else f" [{judgement.low:.3f}, {judgement.high:.3f}]"
-    )
-    ratio = "-" if judgement.ratio is None else f"{judgement.ratio:.3f}{interval}"
     return (
         timed.arm,
         quantity(timed.base, "s"),
         quantity(timed.head, "s"),
-        ratio,
+        ratio_with_interval(judgement.ratio, judgement.low, judgement.high),
         judgement.verdict.value,
     )
-
-
-def _folded(line: str, width: int) -> str:
-    if len(line) <= width or "\n" in line:
-        return line
-    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 
 def duel_markdown(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
     """Return a duel for a job summary: what changed first, all times folded."""
     rows = [(timed.case, *time_row(timed)) for timed in times]
-    left = len(rows) - _MARKDOWN_ROWS
-    more = f"\n\n{left:,} of {len(rows):,} rows are left out for length." if left > 0 else ""
-    table = github(("case", *_HEADERS), rows[:_MARKDOWN_ROWS]) if rows else "nothing was timed"
+    hidden = len(rows) - _MARKDOWN_ROWS
+    more = f"\n\n{hidden:,} of {len(rows):,} rows are left out for length." if hidden > 0 else ""
+    table = markdown_table(("case", *_HEADERS), rows[:_MARKDOWN_ROWS]) if rows else "nothing was timed"
     sides = "".join(f"- {markdown(line)}\n" for line in (*side_lines(duel), how(duel)))
     folded = f"\n<details><summary>All times</summary>\n\n{table}{more}\n\n</details>\n"
     return summary([outcome], COMMENT_LIMIT - len((sides + folded).encode()) - 2_000) + f"\n{sides}{folded}"

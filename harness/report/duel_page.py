@@ -10,6 +10,7 @@ from harness.judge.verdict import Verdict
 from harness.record.duel import Duel
 from harness.report.comparison_page import rendered
 from harness.report.duel import headline, how, side_lines, time_row
+from harness.report.text import percent
 
 _HALF = 80  # pixels from the line of no difference to either end
 _LEAST = 0.02  # what the ends stand for at least, so that noise does not look like news
@@ -29,7 +30,7 @@ def duel_page(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
         verdict=headline(outcome, times),
         sides=[*side_lines(duel), how(duel)],
         times=[_row(timed, values, reach, duel.floor) for timed in times],
-        reach=f"{math.expm1(reach):.1%}".replace("%", " %"),
+        reach=percent(math.expm1(reach), ".1%"),
     )
 
 

@@ -2,36 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from harness.report.progress import ProgressBar
 
 
 @dataclass(slots=True)
 class DuelWatch:
-    """Draws the bar when it moves, never by a thread beside the measurement."""
+    """Counts restarts on a bar."""
 
-    bar: Progress = field(init=False)
-
-    def __post_init__(self) -> None:
-        err = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            auto_refresh=False,
-            transient=True,
-            disable=not err.is_terminal,
-        )
-        self.bar.add_task("restarts of both sides", total=None)
+    bar: ProgressBar = field(default_factory=lambda: ProgressBar("restarts of both sides"))
 
     def planned(self, restarts: int) -> None:
         """Take the number of restarts."""
-        self.bar.update(self.bar.tasks[0].id, total=restarts)
-        self.bar.refresh()
+        self.bar.extend(restarts)
 
     def restarted(self) -> None:
         """Move on by one."""
-        self.bar.advance(self.bar.tasks[0].id)
-        self.bar.refresh()
+        self.bar.advance()

@@ -1,19 +1,17 @@
 """JSON for other tools, memory included: Bencher's metric format and github-action-benchmark's custom one."""
 
-import math
 import re
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.judge.finding import Outcome
-from harness.judge.interval import median_interval
+from harness.judge.times import median_seconds, seconds_interval
 from harness.record.schema import ArmResult, Metric, Run
 from harness.report.sentence import counts_line, verdict_line
+from harness.report.units import unit_word
 
 BENCHER_NAME = 64  # characters of a measure's name in Bencher
 BENCHER_BENCHMARK = 1024  # and of a benchmark's
-_UNITS = {"s": "s", "B": "bytes", "1": "count"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,13 @@ def _values(runs: Sequence[Run]) -> Iterator[_Value]:
 
 def _of_arm(name: str, arm: ArmResult, metrics: dict[str, Metric]) -> Iterator[_Value]:
     for samples in arm.timings:
-        draws = [math.log(statistics.median(draw)) for draw in samples.arm]
-        interval = median_interval(draws)
+        interval = seconds_interval(samples.arm)
         yield _Value(
             name,
             metrics[samples.metric],
-            math.exp(statistics.median(draws)),
-            None if interval is None else math.exp(interval.low),
-            None if interval is None else math.exp(interval.high),
+            median_seconds(samples.arm),
+            None if interval is None else interval.low,
+            None if interval is None else interval.high,
         )
     for metric, value in arm.counts.items():
         yield _Value(name, metrics[metric], value)
@@ -68,7 +65,7 @@ def bencher(runs: Sequence[Run]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _slug(metric: Metric) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", f"{metric.name} {_UNITS[metric.unit]}".lower()).strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", f"{metric.name} {unit_word(metric.unit)}".lower()).strip("-")
     return words[:BENCHER_NAME]
 
 
@@ -83,7 +80,7 @@ def smaller_is_better(runs: Sequence[Run]) -> list[dict[str, str | float]]:
             continue
         entry: dict[str, str | float] = {
             "name": f"{item.name}: {item.metric.name}",
-            "unit": _UNITS[item.metric.unit],
+            "unit": unit_word(item.metric.unit),
             "value": item.value,
             "extra": item.metric.meaning,
         }

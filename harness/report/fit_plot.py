@@ -1,16 +1,15 @@
 """The frontier: peak against time, what gives something up marked."""
 
-from matplotlib import rc_context
-
 from harness.record.fit import Candidate, Search
+from harness.report.drawing import COLOURS, INK, MARKERS, legend_below, one_panel, style, svg_element
 from harness.report.fit import mark
-from harness.report.plots import COLOURS, INK, SETTINGS, figure_of, scale_of, svg_of
+from harness.report.units import axis
 
-_LOOKS = {
-    "": ("o", COLOURS[0], "nothing given up"),
-    "~": ("s", COLOURS[1], "gives something up"),
-    "!": ("x", COLOURS[3], "over the limit"),
-    "*": ("D", COLOURS[2], "the plan"),
+_LABELS = {
+    "": "nothing given up",
+    "~": "gives something up",
+    "*": "the plan",
+    "!": "over the limit",
 }
 
 
@@ -24,18 +23,18 @@ def frontier_plot(found: Search) -> str:
     shown = [(trial, ratio) for trial, ratio in timed if ratio is not None]
     if len(shown) < 2:  # noqa: PLR2004 (a frontier has two ends)
         return ""
-    with rc_context(SETTINGS):
-        figure, axes = figure_of(3.0)
-        scale, unit = scale_of(max(trial.peak or 0 for trial, _ in shown))
-        for sign, (marker, colour, label) in _LOOKS.items():
+    with style():
+        figure, axes = one_panel(3.0)
+        scale, unit = axis(max(trial.peak or 0 for trial, _ in shown), "B")
+        for index, (sign, label) in enumerate(_LABELS.items()):
             mine = [(trial, ratio) for trial, ratio in shown if mark(trial, found) == sign]
             if mine:
                 axes.plot(
                     [ratio for _, ratio in mine],
                     [(trial.peak or 0) / scale for trial, _ in mine],
                     linestyle="none",
-                    marker=marker,
-                    color=colour,
+                    marker=MARKERS[index],
+                    color=COLOURS[index],
                     label=label,
                 )
         for trial, _ in shown:
@@ -47,5 +46,5 @@ def frontier_plot(found: Search) -> str:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("time / untouched step's time")
         axes.set_ylabel(f"peak, {unit}")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-        return svg_of(figure, f"frontier {found.target}")
+        legend_below(figure, axes)
+        return svg_element(figure, f"frontier {found.target}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.record.schema import Run
 from harness.report.measurement import measurement_text
-from harness.report.sentence import many
+from harness.report.text import many
 
 APART = "Times of different machines are not compared: a ratio is of two times of one machine."
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from harness.judge.finding import Finding, Outcome, State
-from harness.report.sentence import many, sentence, verdict_line
+from harness.judge.finding import Finding, FindingState, Outcome
+from harness.report.sentence import sentence, verdict_line
+from harness.report.text import many
 
 # What XML 1.0 cannot hold, in whatever encoding.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -64,7 +65,7 @@ def _test_case(door: str, name: str, findings: Sequence[Finding], equal: int = 0
     case = ET.Element("testcase", classname=f"harness.{door}", name=_clean(name), time="0")
     failing = [sentence(finding) for finding in findings if finding.fails]
     rest = [sentence(finding) for finding in findings if not finding.fails]
-    skipped = [finding for finding in findings if finding.state is State.SKIPPED]
+    skipped = [finding for finding in findings if finding.state is FindingState.SKIPPED]
     if failing:
         failure = ET.SubElement(case, "failure", type="regression", message=_clean(failing[0]))
         failure.text = _clean("\n".join(failing))

@@ -1,53 +1,42 @@
 """What `harness measure` prints: a record at a time, then what belongs to the whole run."""
 
-import textwrap
-
 from harness.record.schema import Record, Run
-from harness.report.attribution import sentence, tree_lines
-from harness.report.study import curve_section, fit_line, is_curve, scaling_sections
-from harness.report.study import in_terminal as section_text
-from harness.report.tables import case_tables, environment_lines, in_terminal
+from harness.report.attribution import memory_sentence, tree_lines
+from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
+from harness.report.tables import case_tables, case_text, environment_lines
+from harness.report.text import percent, wrapped_text
 from harness.report.units import quantity
 
 
 def environment_text(run: Run, width: int = 80) -> str:
     """Return where a run is measured."""
-    return wrapped("\n".join(environment_lines(run.environment)), width)
+    return wrapped_text("\n".join(environment_lines(run.environment)), width)
 
 
 def record_text(run: Run, record: Record, width: int = 80) -> str:
     """Return one record as text: its table, the sentence, and where its memory is."""
     table = next(
         table
-        for kept, table in zip(run.records, case_tables(run), strict=True)
-        if kept.case.id == record.case.id
+        for each, table in zip(run.records, case_tables(run), strict=True)
+        if each.case.id == record.case.id
     )
-    parts = [record.asks, in_terminal(table, width)]
+    parts = [record.asks, case_text(table, width)]
     if is_curve(record):
-        parts = [record.asks, section_text(curve_section(run, record))]
+        parts = [record.asks, text_of_table(curve_section(run, record))]
         parts += [line for line in table.lines if line.startswith(("books", "undecided"))]
-    if told := sentence(record):
+    if told := memory_sentence(record):
         parts += [told, ""]
     reference = record.arm(record.reference)
     if reference is not None and reference.attribution is not None:
         parts += [f"Where the memory of {reference.arm} is:", *tree_lines(reference.attribution, width), ""]
-    return wrapped("\n".join(parts), width)
-
-
-def wrapped(text: str, width: int) -> str:
-    """Return text with its sentences broken to a width; rows of tables, with their gaps, stay as they are."""
-    lines = (
-        line if len(line) <= width or "  " in line else textwrap.fill(line, width, subsequent_indent="  ")
-        for line in text.split("\n")
-    )
-    return "\n".join(lines)
+    return wrapped_text("\n".join(parts), width)
 
 
 def closing_text(run: Run, width: int = 80) -> str:
     """Return what is said of all records together: batch sizes side by side, and the largest batch."""
-    parts = [section_text(section) for section in scaling_sections(run)]
+    parts = [text_of_table(section) for section in scaling_sections(run)]
     parts += [fit_line(fit) for fit in run.fits]
-    return wrapped("\n".join(parts), width)
+    return wrapped_text("\n".join(parts), width)
 
 
 def took_line(run: Run) -> str:
@@ -55,13 +44,13 @@ def took_line(run: Run) -> str:
     if not run.wall_s:
         return ""
     return (
-        f"took {quantity(run.wall_s, 's')}, {run.calls_s / run.wall_s:.0%} of it inside measured calls"
+        f"took {quantity(run.wall_s, 's')}, {percent(run.calls_s / run.wall_s)} of it inside measured calls"
         " (warm-up, samples, exact passes)"
-    ).replace("%", " %")
+    )
 
 
 def measurement_text(run: Run, width: int = 80) -> str:
     """Return a whole run as text."""
     parts = [environment_text(run, width), ""]
     parts += [record_text(run, record, width) for record in run.records]
-    return "\n".join([*parts, closing_text(run, width), wrapped(took_line(run), width)])
+    return "\n".join([*parts, closing_text(run, width), wrapped_text(took_line(run), width)])

@@ -1,22 +1,27 @@
 """One run as one self-contained HTML page that fetches nothing: verdict, tables, plots, how to repeat it."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
-from harness.record.schema import Case, Record, Run
-from harness.report.attribution import Branch, sentences, tree
-from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot
-from harness.report.study import Section, curve_points, curve_section, fit_line, is_curve, scaling_sections
-from harness.report.tables import CaseTable, case_tables, environment_lines
-from harness.report.units import quantity, ratio
+from harness.record.schema import Record, Run
+from harness.report.attribution import Branch, memory_sentences, tree
+from harness.report.html import render
+from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot, witness_plot
+from harness.report.reproduce import case_command
+from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
+from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, environment_lines
+from harness.report.text import percent
+from harness.report.units import ratio
+from harness.report.witness import WITNESS_HEADERS
 
+_WITNESS_CAPTION = (
+    "Resident bytes of a process of its own, sampled by memory_profiler (a witness), and the exact bytes"
+)
 _MOST_LINES = 6  # of a timeline, told apart by dash and colour
 
 
@@ -27,40 +32,39 @@ class CasePart:
     anchor: str
     asks: str
     table: CaseTable
+    exact: tuple[tuple[str, ...], ...]  # every exact metric: its name, and the value of each arm
+    arms: tuple[str, ...]
     plots: tuple[tuple[str, Markup], ...]  # caption, SVG
     attribution: tuple[Branch, ...]
     peak: str
-    curve: Section | None
+    curve: TextTable | None
     again: str  # the command that measures it
 
 
 def run_page(run: Run) -> str:
     """Return a run's page; text from the run is shown and never interpreted."""
-    environment = Environment(
-        loader=PackageLoader("harness.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     judged = contrasts(run)
     parts = [
         _case_part(run, record, table, judged[record.case.id], f"case-{number}")
         for number, (record, table) in enumerate(zip(run.records, case_tables(run), strict=True), 1)
     ]
-    return environment.get_template("run.html").render(
-        title=_title(run),
-        verdict=verdict_sentence(run),
-        complete=run.complete,
-        sentences=sentences(run),
-        parts=parts,
-        scaling=list(scaling_sections(run)),
-        scaling_plots=[(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
-        fits=[fit_line(fit) for fit in run.fits],
-        environment=environment_lines(run.environment),
-        command=run.command,
-        run=run.id,
-        quantity=quantity,
+    return render(
+        "run.html",
+        {
+            "title": _title(run),
+            "verdict": verdict_sentence(run),
+            "complete": run.complete,
+            "sentences": memory_sentences(run),
+            "parts": parts,
+            "scaling": list(scaling_sections(run)),
+            "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
+            "fits": [fit_line(fit) for fit in run.fits],
+            "environment": environment_lines(run.environment),
+            "command": run.command,
+            "run": run.id,
+            "witness_headers": WITNESS_HEADERS,
+            "group_headers": GROUP_HEADERS,
+        },
     )
 
 
@@ -71,10 +75,10 @@ def _title(run: Run) -> str:
 
 def verdict_sentence(run: Run) -> str:
     """Return what the run found, in one sentence: what saves most, or the counts where it has many cases."""
-    judged = [found for each in contrasts(run).values() for found in each if not found.control]
+    judged = [contrast for each in contrasts(run).values() for contrast in each if not contrast.control]
     models = {record.case.model for record in run.records}
-    if len(models) == 1 and (found := _best(run)):
-        return found
+    if len(models) == 1 and (best := _best(run)):
+        return best
     counted = [
         f"{number} {verdict.value}"
         for verdict in Verdict
@@ -119,8 +123,8 @@ def _best(run: Run) -> str:
         if before <= after:
             continue
         times = [one for one in judged[record.case.id] if one.arm == best.arm]
-        told.append(f"{best.arm} lowers the peak by {1 - after / before:.0%}{_time_words(times)}")
-    return "; ".join(dict.fromkeys(told)).replace("%", " %") + f"; {_books(run)}." if told else ""
+        told.append(f"{best.arm} lowers the peak by {percent(1 - after / before)}{_time_words(times)}")
+    return "; ".join(dict.fromkeys(told)) + f"; {_books(run)}." if told else ""
 
 
 def _time_words(times: Sequence[Contrast]) -> str:
@@ -142,6 +146,9 @@ def _case_part(
     lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
     if lines:
         plots.append(("Allocated bytes over one step", timeline_plot(lines[:_MOST_LINES], record.case.id)))
+    watched = [arm for arm in record.arms if arm.timeline]
+    if watched:
+        plots.append((_WITNESS_CAPTION, witness_plot(watched[:_MOST_LINES], record.case.id)))
     curve = None
     if is_curve(record):
         points = curve_points(run, record)
@@ -153,6 +160,8 @@ def _case_part(
         anchor=anchor,
         asks=record.asks,
         table=table,
+        exact=all_exact(record, {metric.name: metric for metric in run.metrics}),
+        arms=tuple(arm.arm for arm in record.arms),
         plots=tuple((caption, Markup(svg)) for caption, svg in plots if svg),  # noqa: S704 (made here)
         attribution=tree(attribution) if attribution else (),
         peak=(
@@ -162,7 +171,7 @@ def _case_part(
             else ""
         ),
         curve=curve,
-        again=command_of(record.case, run),
+        again=case_command(record.case, command=run.command, threads=run.environment.threads, exact=False),
     )
 
 
@@ -181,18 +190,3 @@ def _scaling_plots(run: Run) -> list[tuple[str, str]]:
         if series:
             plots.append((title, scaling_plot(series[:_MOST_LINES], title)))
     return plots
-
-
-def command_of(case: Case, run: Run) -> str:
-    """Return the command that measures a case again; the run's own where a command cannot name its model."""
-    if run.command and not run.command.startswith("harness measure"):
-        return run.command
-    words = ["harness", "measure", case.model]
-    if case.question == "freezing_curve":
-        words += ["--question", "freezing", "--curve"]
-    else:
-        words += ["--question", case.question]
-    words += ["--batch-size", f"{case.batch_size}", "--device", case.device, "--dtype", case.dtype]
-    if case.memory_format:
-        words += ["--memory-format", case.memory_format]
-    return shlex.join([*words, f"--{case.mode}"])

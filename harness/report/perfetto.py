@@ -11,12 +11,12 @@ from harness.record.schema import Allocated, Run
 
 _MICRO = 1e6
 
-Event = dict[str, object]
+TraceEvent = dict[str, object]
 
 
 def trace_file(run: Run) -> str:
     """Return the timelines of a run as JSON, a process an arm."""
-    events: list[Event] = []
+    events: list[TraceEvent] = []
     process = 0
     for record in run.records:
         for arm in record.arms:
@@ -27,18 +27,18 @@ def trace_file(run: Run) -> str:
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False)
 
 
-def _events(line: Allocated, name: str, process: int) -> Iterator[Event]:
+def _events(line: Allocated, name: str, process: int) -> Iterator[TraceEvent]:
     # A thread belongs to one process, and a process's first thread has its number.
-    place: Event = {"pid": process, "tid": process}
+    thread: TraceEvent = {"pid": process, "tid": process}
     printable = "".join(character if character.isprintable() else " " for character in name)
     for what, text in (("process_name", printable), ("thread_name", "parts of the step")):
-        yield {"ph": "M", "ts": 0, **place, "name": what, "args": {"name": text}}
-    yield {"ph": "M", "ts": 0, **place, "name": "process_sort_index", "args": {"sort_index": process}}
+        yield {"ph": "M", "ts": 0, **thread, "name": what, "args": {"name": text}}
+    yield {"ph": "M", "ts": 0, **thread, "name": "process_sort_index", "args": {"sort_index": process}}
     # A begin and an end, not one event with a duration: start and duration are cut to nanoseconds each by
     # itself, and a slice that overlaps the next by one of them is dropped.
     for part, start, end in zip(line.parts, line.marks, line.marks[1:], strict=False):
-        yield {"ph": "B", "ts": start * _MICRO, **place, "name": part}
-        yield {"ph": "E", "ts": end * _MICRO, **place, "name": part}
+        yield {"ph": "B", "ts": start * _MICRO, **thread, "name": part}
+        yield {"ph": "E", "ts": end * _MICRO, **thread, "name": part}
     for time, level in zip((0.0, *line.times), (0, *line.levels), strict=True):
         # The viewer calls the track by the event's name and the argument's.
-        yield {"ph": "C", "ts": time * _MICRO, **place, "name": "allocated", "args": {"bytes": level}}
+        yield {"ph": "C", "ts": time * _MICRO, **thread, "name": "allocated", "args": {"bytes": level}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from harness.judge.times import median_seconds
 from harness.record.schema import ArmResult, RankResult
 from harness.report.units import quantity
 
@@ -13,7 +14,7 @@ def rank_lines(arm: ArmResult) -> Iterator[str]:
 
     The time of the arm itself is of the slowest rank of each round, and so above all of these.
     """
-    timed = [(rank, rank.timings[0].arm_median) for rank in arm.ranks if rank.timings]
+    timed = [(rank, median_seconds(rank.timings[0].arm)) for rank in arm.ranks if rank.timings]
     if not timed:
         return
     if len(timed) <= _FEW:

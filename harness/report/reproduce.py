@@ -5,6 +5,10 @@ from collections.abc import Iterator
 
 from harness.judge.finding import Outcome
 from harness.record.schema import Case
+from harness.setting import layout_words
+
+_CURVE = "freezing_curve"  # the option --curve of the question below measures it
+_CURVE_OF = "freezing"
 
 
 def commands(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -16,23 +20,34 @@ def commands(outcome: Outcome) -> Iterator[tuple[str, str]]:
         return
     for name in dict.fromkeys(finding.case for finding in outcome.findings if finding.case):
         if name in outcome.cases:
-            yield name, command(outcome, outcome.cases[name])
+            yield (
+                name,
+                case_command(
+                    outcome.cases[name], command=outcome.command, threads=outcome.threads, exact=True
+                ),
+            )
         elif not outcome.cases:  # another project's benchmarks, whose names are pytest's own
             yield name, f"pytest {_quoted(name)}"
 
 
-def command(outcome: Outcome, case: Case) -> str:
-    """Return the command line that measures a case again, exact metrics alone.
+def case_command(case: Case, *, command: str, threads: int, exact: bool) -> str:
+    """Return the command line that measures a case again.
 
     What names are given is quoted for a shell, and newlines in them become spaces.
+
+    Args:
+        case: which.
+        command: what measured the run that holds it.
+        threads: of that run.
+        exact: exact metrics alone, which takes no time.
     """
-    if outcome.command.startswith("pytest "):
-        return f"pytest {_folder(outcome.command)} {_options(case, outcome.threads)}"
-    return f"harness measure {_measured(case, outcome.threads)}"
+    if command.startswith("pytest "):
+        return f"pytest {_folder(command)} {_of_pytest(case, threads, exact=exact)}"
+    return f"harness measure {_of_measure(case, threads, exact=exact)}"
 
 
 def _folder(text: str) -> str:
-    """Return the first argument of a pytest command that is no option; bench/ where there is none."""
+    """Return the first argument of a pytest command that is not an option; else bench."""
     try:
         words = shlex.split(text)[1:]
     except ValueError:
@@ -40,40 +55,37 @@ def _folder(text: str) -> str:
     return _quoted(words[0]) if words and not words[0].startswith("-") else "bench"
 
 
-def _options(case: Case, threads: int) -> str:
-    chosen = [
+def _of_pytest(case: Case, threads: int, *, exact: bool) -> str:
+    options = [
+        *([] if exact else ["--benchmark-only"]),
         f"--harness-models {_quoted(case.model)}",
         f"--harness-device {_quoted(case.device)}",
         f"--harness-dtype {_quoted(case.dtype)}",
-        *([f"--harness-memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
+        *layout_words(case, "--harness-"),
         f"--harness-batch-size {case.batch_size}",
         f"--harness-threads {threads}",
-        "--harness-budget 0",
+        *(["--harness-budget 0"] if exact else []),
         f"-k {_quoted(case.question)}",
     ]
-    return " ".join(chosen)
+    return " ".join(options)
 
 
-def _measured(case: Case, threads: int) -> str:
-    curve = case.question == "freezing_curve"  # what the option --curve of another question measures
-    chosen = [
+def _of_measure(case: Case, threads: int, *, exact: bool) -> str:
+    is_curve = case.question == _CURVE
+    options = [
         _quoted(case.model),
-        f"--question {_quoted('freezing' if curve else case.question)}",
+        f"--question {_quoted(_CURVE_OF if is_curve else case.question)}",
         f"--device {_quoted(case.device)}",
         f"--dtype {_quoted(case.dtype)}",
-        *([f"--memory-format {_quoted(case.memory_format)}"] if case.memory_format else []),
+        *layout_words(case),
         f"--batch-size {case.batch_size}",
         f"--threads {threads}",
         "--train" if case.mode == "train" else "--eval",
-        "--curve" if curve else "--no-curve",
-        "--budget 0",
+        "--curve" if is_curve else "--no-curve",
+        *(["--budget 0"] if exact else []),
     ]
-    return " ".join(chosen)
+    return " ".join(options)
 
 
 def _quoted(text: str) -> str:
-    return shlex.quote(_one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return shlex.quote(" ".join(text.split()))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from harness.judge.finding import Finding, Outcome, State
-from harness.record.schema import Unit
-from harness.report.units import quantity
+from harness.judge.finding import Finding, FindingState, Outcome
+from harness.report.text import many, percent
+from harness.report.units import difference, whole
 
-_PLURAL = {State.NO_BASELINE: "without a baseline", State.UNBALANCED: "with open books"}
+_PLURAL = {FindingState.NO_BASELINE: "without a baseline", FindingState.UNBALANCED: "with open books"}
 
 
 def verdict_line(outcomes: Sequence[Outcome]) -> str:
@@ -17,10 +17,10 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     if not failing and all(outcome.door == "report" for outcome in outcomes):
         return f"PASS: {many(cases, 'case')}, nothing failed, books balance; held against no baseline"
     if not failing:
-        undecided = sum(outcome.counts().get(State.UNDECIDED, 0) for outcome in outcomes)
+        undecided = sum(outcome.counts().get(FindingState.UNDECIDED, 0) for outcome in outcomes)
         rest = f"; {undecided:,} times undecided" if undecided else ""
         return f"PASS: nothing worse in {many(cases, 'case')}; {many(equal, 'exact value')} equal{rest}"
-    states = [state for state in State if any(finding.state is state for finding in failing)]
+    states = [state for state in FindingState if any(finding.state is state for finding in failing)]
     counted = ", ".join(
         f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
         for state in states
@@ -30,71 +30,52 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     return f"FAIL: {counted}{where}"
 
 
-def many(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> many(1, "case"), many(1200, "case")
-    ('1 case', '1,200 cases')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def counts_line(outcomes: Sequence[Outcome]) -> str:
     """Return how many rows there are of each state, those that pass included."""
-    total: dict[State, int] = {}
+    total: dict[FindingState, int] = {}
     for outcome in outcomes:
         for state, count in outcome.counts().items():
             total[state] = total.get(state, 0) + count
     equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
     parts = [f"{equal:,} equal"]
-    parts += [f"{total[state]:,} {_PLURAL.get(state, state.value)}" for state in State if state in total]
+    parts += [
+        f"{total[state]:,} {_PLURAL.get(state, state.value)}" for state in FindingState if state in total
+    ]
     return ", ".join(parts)
 
 
 def sentence(finding: Finding) -> str:
     """Return one row in one line of words."""
-    where = place(finding)
+    where = case_and_arm(finding)
     if not finding.metric:
         return f"{finding.state}: {where}{': ' if where else ''}{finding.detail}"
     change = f", {change_of(finding)}" if finding.exists_twice else ""
     meaning = f" ({finding.meaning})" if finding.meaning else ""
     detail = f"; {finding.detail}" if finding.detail else ""
-    before = f"{value_of(finding.base, finding.unit)} -> " if finding.base is not None else ""
-    after = value_of(finding.head, finding.unit) if finding.head is not None else "gone"
+    before = f"{whole(finding.base, finding.unit)} -> " if finding.base is not None else ""
+    after = whole(finding.head, finding.unit) if finding.head is not None else "gone"
     return f"{finding.state}: {where}: {finding.metric} {before}{after}{change}{meaning}{detail}"
 
 
-def place(finding: Finding) -> str:
+def case_and_arm(finding: Finding) -> str:
     """Return where a finding is: the case and its arm.
 
-    >>> place(Finding(state=State.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
+    >>> case_and_arm(Finding(state=FindingState.GONE, fails=True, case="grad_mode/lstm", arm="grad"))
     'grad_mode/lstm: grad'
     """
     return ": ".join(part for part in (finding.case, finding.arm) if part)
 
 
-def value_of(value: float | None, unit: Unit) -> str:
-    """Return a value; bytes and counts as whole integers, for a difference of 4 B has to be seen.
-
-    >>> value_of(393216, "B"), value_of(7.25e-05, "s"), value_of(None, "B")
-    ('393,216 B', '72.5 us', '-')
-    """
-    if value is None:
-        return "-"
-    return f"{int(value):,} B" if unit == "B" else quantity(value, unit)
-
-
 def change_of(finding: Finding) -> str:
     """Return by how much a value changed: absolutely where it is exact, and relatively.
 
-    >>> change_of(Finding(state=State.WORSE, fails=True, unit="B", base=1000, head=1100))
+    >>> change_of(Finding(state=FindingState.WORSE, fails=True, unit="B", base=1000, head=1100))
     '+100 B (+10.0 %)'
     """
     if finding.base is None or finding.head is None:
         return ""
     by = finding.head - finding.base
-    share = f"{by / finding.base:+.1%}".replace("%", " %") if finding.base > 0 else "from 0"
+    share = percent(by / finding.base, "+.1%") if finding.base > 0 else "from 0"
     if finding.unit == "s":
         return share
-    unit = " B" if finding.unit == "B" else ""
-    return f"{int(by):+,}{unit} ({share})"
+    return f"{difference(by, finding.unit)} ({share})"

@@ -5,17 +5,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
-from harness.judge.compare import contrasts, median
+from harness.judge.contrasts import contrasts, median
 from harness.judge.knee import knee
 from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run
-from harness.report.units import quantity, ratio
+from harness.report.text import text_table
+from harness.report.units import quantity, ratio_with_interval
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class TextTable:
     """One table with a title, and the lines below it."""
 
     title: str
@@ -25,7 +24,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """One place of a freezing curve."""
 
     frozen: int  # blocks
@@ -42,30 +41,32 @@ def is_curve(record: Record) -> bool:
     return sum(arm.axis is not None for arm in record.arms) > 1
 
 
-def curve_points(run: Run, record: Record) -> tuple[Point, ...]:
+def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
     """Return the places of a freezing curve that were measured, in order."""
-    judged = {found.arm: found for found in contrasts(run)[record.case.id] if found.metric == TIME}
+    judged = {
+        contrast.arm: contrast for contrast in contrasts(run)[record.case.id] if contrast.metric == TIME
+    }
     points = []
     for arm in record.arms:
         if arm.axis is None or arm.status != "ok":
             continue
-        found = judged.get(arm.arm)
-        compared = found is not None and not found.control
+        contrast = judged.get(arm.arm)
+        compared = contrast is not None and not contrast.control
         points.append(
-            Point(
+            CurvePoint(
                 frozen=arm.axis,
                 saved=arm.counts[SAVED],
                 peak=arm.counts[PEAK],
                 seconds=median(arm, TIME),
-                ratio=found.judgement.ratio if found and compared else None,
-                low=found.judgement.low if found and compared else None,
-                high=found.judgement.high if found and compared else None,
+                ratio=contrast.judgement.ratio if contrast and compared else None,
+                low=contrast.judgement.low if contrast and compared else None,
+                high=contrast.judgement.high if contrast and compared else None,
             )
         )
     return tuple(sorted(points, key=lambda point: point.frozen))
 
 
-def curve_section(run: Run, record: Record) -> Section:
+def curve_section(run: Run, record: Record) -> TextTable:
     """Return the table of a freezing curve, and where it bends."""
     points = curve_points(run, record)
     rows = tuple(
@@ -74,32 +75,33 @@ def curve_section(run: Run, record: Record) -> Section:
             quantity(point.saved, "B"),
             quantity(point.peak, "B"),
             quantity(point.seconds, "s"),
-            f"{ratio(point.ratio)} [{ratio(point.low)}, {ratio(point.high)}]" if point.ratio else "-",
+            ratio_with_interval(point.ratio, point.low, point.high),
         )
         for point in points
     )
     headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [99 % interval]")
-    return Section(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
+    return TextTable(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 
-def knee_line(points: Sequence[Point]) -> str:
+def knee_line(points: Sequence[CurvePoint]) -> str:
     """Say where the peak of the step stops falling fast, or that it falls evenly."""
-    if len(points) < 2:  # noqa: PLR2004 (one point is no curve)
+    if len(points) < 2:  # noqa: PLR2004 (one point is not a curve)
         return "too few places were measured to tell where to freeze"
     first, last = points[0], points[-1]
     bend = knee([point.frozen for point in points], [point.peak for point in points])
     total = f"all {last.frozen} save {quantity(first.peak - last.peak, 'B')} of {quantity(first.peak, 'B')}"
     if bend is not None:
-        found = points[bend]
-        saves = quantity(first.peak - found.peak, "B")
-        return f"knee at {found.frozen}: freezing the first {found.frozen} saves {saves} of the peak; {total}"
+        knee_point = points[bend]
+        saves = quantity(first.peak - knee_point.peak, "B")
+        frozen = knee_point.frozen
+        return f"knee at {frozen}: freezing the first {frozen} saves {saves} of the peak; {total}"
     if last.peak >= first.peak:
         return "no knee: freezing saves nothing of the peak"
     each = quantity((first.peak - last.peak) / last.frozen, "B")
     return f"no knee: the peak falls evenly, about {each} a block; {total}"
 
 
-def scaling_sections(run: Run) -> tuple[Section, ...]:
+def scaling_sections(run: Run) -> tuple[TextTable, ...]:
     """Return bytes and time against batch size, for every arm that was measured at two sizes or more."""
     series: dict[tuple[str, ...], dict[int, ArmResult]] = defaultdict(dict)
     for record in run.records:
@@ -115,7 +117,8 @@ def scaling_sections(run: Run) -> tuple[Section, ...]:
             sections[title].extend(_scaling_row(name, size, by_size[size]) for size in sorted(by_size))
     headers = ("arm", "batch", PEAK, SAVED, TIME, "time / example")
     return tuple(
-        Section(f"Against batch size: {title}", headers, tuple(rows), ()) for title, rows in sections.items()
+        TextTable(f"Against batch size: {title}", headers, tuple(rows), ())
+        for title, rows in sections.items()
     )
 
 
@@ -145,7 +148,7 @@ def fit_line(fit: Fit) -> str:
     )
 
 
-def in_terminal(section: Section) -> str:
+def text_of_table(section: TextTable) -> str:
     """Return a section as plain text."""
-    table = tabulate(section.rows, section.headers, tablefmt="simple", disable_numparse=True)
+    table = text_table(section.headers, section.rows)
     return "\n".join([section.title, table, *section.lines, ""])

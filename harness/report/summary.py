@@ -5,10 +5,11 @@ Text from run files is shown and never interpreted: it makes no markup, no menti
 
 from collections.abc import Iterator, Sequence
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report import reproduce
-from harness.report.sentence import change_of, counts_line, many, value_of, verdict_line
-from harness.report.units import markdown
+from harness.report.sentence import change_of, counts_line, verdict_line
+from harness.report.text import many, markdown
+from harness.report.units import whole
 
 COMMENT_LIMIT = 65_536  # bytes of a pull request's comment on GitHub; a job summary takes 1 MiB
 _MARGIN = 1_536  # for what an action puts around it
@@ -41,7 +42,7 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
 
 
 def _is_shown(finding: Finding) -> bool:
-    return finding.fails or finding.state in (State.BETTER, State.NEW, State.CHANGED)
+    return finding.fails or finding.state in (FindingState.BETTER, FindingState.NEW, FindingState.CHANGED)
 
 
 _LIVE = str.maketrans({"@": "&#64;", "#": "&#35;", "~": "&#126;", "$": "&#36;"})
@@ -60,8 +61,8 @@ def _row(finding: Finding, subject: str) -> tuple[str, ...]:
     """Return a row's cells, escaped; numbers do not break before their unit."""
     names = (finding.state.value, finding.case, finding.arm, finding.metric)
     numbers = (
-        value_of(finding.base, finding.unit),
-        value_of(finding.head, finding.unit),
+        whole(finding.base, finding.unit),
+        whole(finding.head, finding.unit),
         change_of(finding),
     )
     return (
@@ -77,15 +78,15 @@ def _fitting_table(headers: Sequence[str], rows: Sequence[tuple[str, ...]], room
         return ""
     lines = [f"| {' | '.join(headers)} |", f"|{'---|' * len(headers)}"]
     used = sum(len(line.encode()) + 1 for line in lines)
-    for kept, row in enumerate(rows):
+    for number, row in enumerate(rows):
         line = f"| {' | '.join(row)} |"
         used += len(line.encode()) + 1
         if used > room:
-            left = len(rows) - kept
+            hidden = len(rows) - number
             return (
                 "\n"
                 + "\n".join(lines)
-                + f"\n\n{left:,} of {len(rows):,} changed rows are left out for length.\n"
+                + f"\n\n{hidden:,} of {len(rows):,} changed rows are left out for length.\n"
             )
         lines.append(line)
     return "\n" + "\n".join(lines) + "\n"
@@ -135,12 +136,12 @@ def _fold(title: str, lines: Sequence[str], room: int) -> str:
     used = len((before + after).encode()) + 100
     if used > room:
         return ""
-    kept: list[str] = []
+    items: list[str] = []
     for line in lines:
         item = f"- {line}\n"
         used += len(item.encode())
         if used > room:
-            kept.append(f"- {len(lines) - len(kept):,} of {len(lines):,} lines are left out for length\n")
+            items.append(f"- {len(lines) - len(items):,} of {len(lines):,} lines are left out for length\n")
             break
-        kept.append(item)
-    return before + "".join(kept) + after
+        items.append(item)
+    return before + "".join(items) + after

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.ranks import rank_lines
-from harness.report.units import markdown, quantity, ratio
+from harness.report.text import many, markdown, markdown_table, tables_in_width, text_table, width_of
+from harness.report.units import quantity, ratio_with_interval, whole
+from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,16 @@ class CaseTable:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]  # rows of the parameter groups, where there are any
+    witnessed: tuple[tuple[str, ...], ...] = ()  # rows of sampled resident memory, where it was sampled
 
 
-_GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
+GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
 _TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
 
 
 def environment_lines(environment: Environment) -> tuple[str, ...]:
     """Return the environment in two lines."""
-    threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
+    threads = many(environment.threads, "thread")
     packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
     world = environment.world
     ranks = f"; {world.ranks} ranks ({world.backend}) on {', '.join(world.nodes)}" if world else ""
@@ -54,9 +55,8 @@ def case_tables(run: Run) -> tuple[CaseTable, ...]:
 
 def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> CaseTable:
     case = record.case
-    setting = (case.model, case.variant, case.mode, case.dtype, case.memory_format)
-    title = ", ".join(part for part in (*setting, f"batch {case.batch_size}") if part)
-    columns = tuple(name for name in record.columns if any(name in arm.counts for arm in record.arms))
+    title = case.title
+    columns = columns_of(record, metrics)
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         rows.extend(
@@ -77,7 +77,36 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
     )
     timed = next((metric.name for metric in metrics.values() if metric.kind == "noisy"), "-")
     headers = ("arm", timed, "ratio [99 % interval]", "verdict", *columns)
-    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups)
+    witnessed = tuple(row for arm in record.arms for row in witness_rows(arm))
+    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups, witnessed)
+
+
+def columns_of(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    """Return the exact metrics that a record's table shows.
+
+    First come those that its question lists, in that order, then those that say of themselves that they
+    belong in every table; a metric that no arm has is left out.
+    """
+    everywhere = (metric.name for metric in metrics.values() if metric.kind == "exact" and metric.everywhere)
+    names = dict.fromkeys((*record.columns, *everywhere))
+    return tuple(name for name in names if any(name in {**arm.counts, **arm.varies} for arm in record.arms))
+
+
+def all_exact(record: Record, metrics: Mapping[str, Metric]) -> tuple[tuple[str, ...], ...]:
+    """Return every exact metric of a record, its name and each arm's value, but those that are 0 in all."""
+    return tuple(
+        (metric.name, *(_exact_cell(arm, metric) for arm in record.arms))
+        for metric in metrics.values()
+        if metric.kind == "exact"
+        and any(arm.counts.get(metric.name) or metric.name in arm.varies for arm in record.arms)
+    )
+
+
+def _exact_cell(arm: ArmResult, metric: Metric) -> str:
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{whole(low, metric.unit)} to {whole(high, metric.unit)}"
+    return whole(arm.counts.get(metric.name), metric.unit)
 
 
 _MOST_GROUPS = 4  # an arm with more has one for each parameter, which is said by its name
@@ -88,9 +117,7 @@ def _rows(
 ) -> list[tuple[str, ...]]:
     if arm.status != "ok":
         return [(arm.arm, "-", "-", arm.status, *("-" for _ in columns))]
-    exact = tuple(
-        quantity(arm.counts[name], metrics[name].unit) if name in arm.counts else "-" for name in columns
-    )
+    exact = tuple(_value(arm, metrics[name]) for name in columns)
     if not judged:
         return [(arm.arm, "-", "-", "-", *exact)]
     rows = []
@@ -106,28 +133,38 @@ def _rows(
     return rows
 
 
+def _value(arm: ArmResult, metric: Metric) -> str:
+    """Return an exact number of an arm; a range where it varies from call to call."""
+    if metric.name in arm.varies:
+        low, high = arm.varies[metric.name]
+        return f"{quantity(low, metric.unit)} to {quantity(high, metric.unit)}"
+    return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
+
+
 def _interval(contrast: Contrast) -> str:
     judgement = contrast.judgement
-    return f"{ratio(judgement.ratio)} [{ratio(judgement.low)}, {ratio(judgement.high)}]"
+    return ratio_with_interval(judgement.ratio, judgement.low, judgement.high)
 
 
 def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     lines = []
-    unit = next((samples.unit for arm in record.arms for samples in arm.timings), "draw")
+    unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
-            seen = contrast.judgement
+            judgement = contrast.judgement
             lines.append(
                 f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
-                f"over {seen.units} {unit}s: {_control_says(seen)}"
+                f"over {many(judgement.units, unit)}: {_control_says(judgement)}"
             )
     lines.extend(_books(record))
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
+        lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
         lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))
+        lines.extend(line for line in [witness_line(arm)] if line)
         lines.extend(
             f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
             f" in {block.module or 'the model itself'}, unaccounted for"
@@ -140,23 +177,25 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
     ]
     if undecided:
         needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
-        lines.append(f"undecided: up to about {needed:,} {unit}s would decide; raise the budget")
+        lines.append(f"undecided: up to about {many(needed, unit)} would decide; raise the budget")
     return tuple(lines)
 
 
 def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
-    seen = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
-    if len(seen) == 1:
-        value = quantity(arm.counts[seen[0].name], seen[0].unit)
-        return [f"{arm.arm}, {seen[0].meaning} (a witness, not exact): {value}"]
-    values = ", ".join(f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in seen)
-    return [f"{arm.arm}, witnesses, not exact: {values}"] if seen else []
+    witnesses = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
+    if len(witnesses) == 1:
+        value = quantity(arm.counts[witnesses[0].name], witnesses[0].unit)
+        return [f"{arm.arm}, {witnesses[0].meaning} (a witness, not exact): {value}"]
+    values = ", ".join(
+        f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in witnesses
+    )
+    return [f"{arm.arm}, witnesses, not exact: {values}"] if witnesses else []
 
 
-def _control_says(seen: Judgement) -> str:
-    if seen.low is None:
+def _control_says(judgement: Judgement) -> str:
+    if judgement.low is None:
         return "too few for an interval"
-    if seen.verdict in (Verdict.BETTER, Verdict.WORSE):
+    if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
         return "it sees a difference where there is none, so distrust smaller ones here"
     return "no difference seen, and smaller ones than this interval are not resolved"
 
@@ -170,42 +209,21 @@ def _books(record: Record) -> list[str]:
     return ["books balance: 0 B unaccounted"] if any(arm.books for arm in record.arms) else []
 
 
-def in_terminal(table: CaseTable, width: int = 80) -> str:
+def case_text(table: CaseTable, width: int = 80) -> str:
     """Return a case as plain text; what is too wide for the terminal is split in two tables."""
-    whole = tabulate(table.rows, table.headers, tablefmt="simple", disable_numparse=True)
+    whole = text_table(table.headers, table.rows)
     parts = [table.title, whole]
-    if max(map(len, whole.splitlines())) > width:
+    if width_of(whole) > width:
         times = [row[:_TIME_COLUMNS] for row in table.rows]
         exact = [(row[0], *row[_TIME_COLUMNS:]) for row in table.rows if any(row[_TIME_COLUMNS:])]
         parts = [
             table.title,
-            tabulate(times, table.headers[:_TIME_COLUMNS], tablefmt="simple", disable_numparse=True),
+            text_table(table.headers[:_TIME_COLUMNS], times),
         ]
         if exact:
             headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
-            parts += _in_width(headers, exact, width)
+            parts += tables_in_width(headers, exact, width)
     return "\n".join([*parts, *table.lines, ""])
-
-
-def _in_width(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return a table as few tables, each with the first column and as many others as fit."""
-    tables: list[str] = []
-    first, taken = "", [0]
-    for column in range(1, len(headers)):
-        wider = _columns(headers, rows, [*taken, column])
-        if len(taken) > 1 and max(map(len, wider.splitlines())) > width:
-            tables.append(first)
-            taken = [0]
-            wider = _columns(headers, rows, [0, column])
-        taken.append(column)
-        first = wider
-    return [*tables, first]
-
-
-def _columns(headers: Sequence[str], rows: Sequence[Sequence[str]], taken: Sequence[int]) -> str:
-    chosen = [[row[column] for column in taken] for row in rows]
-    names = [headers[column] for column in taken]
-    return tabulate(chosen, names, tablefmt="simple", disable_numparse=True)
 
 
 def share_inside_samples(run: Run) -> float | None:
@@ -218,37 +236,31 @@ def share_inside_samples(run: Run) -> float | None:
 def question_pages(run: Run) -> dict[str, str]:
     """Return the markdown page of every question of a run."""
     questions = dict.fromkeys(record.case.question for record in run.records)
-    return {question: in_markdown(run, question) for question in questions}
+    return {question: question_page(run, question) for question in questions}
 
 
-def in_markdown(run: Run, question: str) -> str:
+def question_page(run: Run, question: str) -> str:
     """Return the page of one question: the environment, and every case's table."""
-    kept = [
+    sections = [
         (record, table)
         for record, table in zip(run.records, case_tables(run), strict=True)
         if record.case.question == question
     ]
-    lines = [f"# {markdown(kept[0][0].asks)}", ""]
+    lines = [f"# {markdown(sections[0][0].asks)}", ""]
     lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
     lines += [
         (
             f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median"
-            f" over draws; differences within {run.floor:.1%} count as none."
+            f" over layouts; differences within {run.floor:.1%} count as equal."
         ),
         "",
     ]
-    for _, table in kept:
-        lines += [f"## {markdown(table.title)}", "", github(table.headers, table.rows), ""]
+    for _, table in sections:
+        lines += [f"## {markdown(table.title)}", "", markdown_table(table.headers, table.rows), ""]
         lines += [f"- {markdown(line)}" for line in table.lines]
         if table.groups:
-            lines += ["", github(_GROUP_HEADERS, table.groups)]
+            lines += ["", markdown_table(GROUP_HEADERS, table.groups)]
+        if table.witnessed:
+            lines += ["", markdown_table(WITNESS_HEADERS, table.witnessed)]
         lines.append("")
     return "\n".join(lines)
-
-
-def github(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a markdown table; text from anywhere is shown as it is, and the first column is to the left."""
-    escaped = [[markdown(cell) for cell in row] for row in rows]
-    alignment = ["left", *("right" for _ in headers[1:])]
-    # The format "github" pads a column to its side but leaves out the marks that make a reader's page do so.
-    return tabulate(escaped, headers, tablefmt="pipe", disable_numparse=True, colalign=alignment)

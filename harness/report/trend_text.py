@@ -2,14 +2,14 @@
 
 import msgspec
 
-from harness.judge.trend import ALPHA, SHIFT, Change, Series, Trend
-from harness.report.sentence import value_of
-from harness.report.verdict_text import visible
+from harness.judge.trend import SHIFT, TREND_ALPHA, Change, MetricHistory, Trend
+from harness.report.text import visible
+from harness.report.units import whole
 
 _RULE = (
     "An exact value changed where it differs from the run before. A time changed where a rank test"
-    f" divides the runs of one machine at {ALPHA:.0%} over all series and the medians differ by more than"
-    f" {SHIFT:.0%}; times of different runs are not paired."
+    f" divides the runs of one machine at {TREND_ALPHA:.0%} over all series and the medians differ by more"
+    f" than {SHIFT:.0%}; times of different runs are not paired."
 )
 
 
@@ -34,12 +34,12 @@ def _indented(line: str) -> str:
     return ("  " if line.startswith("  ") else "") + visible(line)
 
 
-def _said(series: Series, change: Change, trend: Trend) -> str:
+def _said(series: MetricHistory, change: Change, trend: Trend) -> str:
     point = trend.points[change.run]
     share = f" ({change.after / change.before - 1:+.1%})" if change.before > 0 else ""
     sure = "" if change.p is None else f", p {change.p:.1g}"
     along = f"; with it {', '.join(change.differs)}" if change.differs else ""
-    values = f"{value_of(change.before, series.unit)} -> {value_of(change.after, series.unit)}"
+    values = f"{whole(change.before, series.unit)} -> {whole(change.after, series.unit)}"
     return f"{point.started} {point.id}: {values}{share}{sure}{along}"
 
 

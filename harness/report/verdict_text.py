@@ -1,13 +1,14 @@
 """An outcome for a terminal or a log: the verdict first, then a sentence a row."""
 
-from harness.judge.finding import Finding, Outcome, State
+from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report.sentence import counts_line, sentence, verdict_line
+from harness.report.text import visible
 
 _SHOWN = 20  # of the rows that say only what could not be seen
 
 
 def _says_nothing(finding: Finding) -> bool:
-    return not finding.fails and finding.state in (State.UNDECIDED, State.INCOMPARABLE)
+    return not finding.fails and finding.state in (FindingState.UNDECIDED, FindingState.INCOMPARABLE)
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -20,18 +21,3 @@ def outcome_text(outcome: Outcome) -> str:
     if len(unsaid) > _SHOWN:
         lines.append(f"{len(unsaid) - _SHOWN:,} more that are undecided or incomparable")
     return "\n".join(visible(line) for line in lines) + "\n"
-
-
-def visible(text: str) -> str:
-    r"""Return text whose characters all print: an escape sequence in a name must not move a cursor.
-
-    >>> visible("a\nb\x1b[2J")
-    'a b\\x1b[2J'
-    """
-    one_line = " ".join(text.split())
-    if one_line.isprintable():
-        return one_line
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in one_line
-    )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from harness.errors import HarnessError
-from harness.judge.compare import Contrast, contrasts
+from harness.judge.contrasts import Contrast, contrasts
 from harness.record.schema import ArmResult, Metric, Record, Run
-from harness.report.tables import environment_lines, github
-from harness.report.units import markdown, ratio
+from harness.report.tables import columns_of, environment_lines
+from harness.report.text import markdown, markdown_table
+from harness.report.units import ratio, whole
 
 
 def version_pages(runs: Sequence[Run]) -> dict[str, str]:
@@ -16,7 +17,7 @@ def version_pages(runs: Sequence[Run]) -> dict[str, str]:
     as each version's own ratio of the arm to its reference, never as seconds across versions.
 
     Raises:
-        HarnessError: two runs are of the same torch version, or there is none.
+        HarnessError: two runs are of the same torch version, or no run was given.
     """
     by_version = {
         run.environment.torch: run for run in sorted(runs, key=lambda run: _key(run.environment.torch))
@@ -55,7 +56,7 @@ def _page(question: str, runs: dict[str, Run]) -> str:
     for case, by_version in records.items():
         lines += [f"## {markdown(case)}", ""]
         rows = _case_rows(by_version, tuple(runs), metrics, {v: judged[v].get(case, ()) for v in runs})
-        lines += [github(("arm", "metric", *runs, "changed"), rows), ""]
+        lines += [markdown_table(("arm", "metric", *runs, "changed"), rows), ""]
     return "\n".join(lines)
 
 
@@ -66,7 +67,7 @@ def _case_rows(
     judged: dict[str, Sequence[Contrast]],
 ) -> list[tuple[str, ...]]:
     arms = dict.fromkeys(arm.arm for record in records.values() for arm in record.arms)
-    columns = next(iter(records.values())).columns
+    columns = dict.fromkeys(name for record in records.values() for name in columns_of(record, metrics))
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         results = {version: records[version].arm(arm) if version in records else None for version in versions}
@@ -88,8 +89,7 @@ def _cell(result: ArmResult | None, metric: Metric) -> str:
         return result.status
     if metric.name not in result.counts:
         return "-"
-    value = result.counts[metric.name]
-    return f"{value:,}" + (" B" if metric.unit == "B" else "")
+    return whole(result.counts[metric.name], metric.unit)
 
 
 def _time(judged: Sequence[Contrast], arm: str) -> str:

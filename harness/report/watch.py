@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harness.record.codec import encode
 from harness.record.schema import Case, Record, Run
 from harness.record.store import replace_file
 from harness.report.measurement import record_text
+from harness.report.progress import ProgressBar
 
 _WIDEST = 120
 _LONG_S = 60.0
@@ -26,21 +26,10 @@ class TerminalWatch:
     problems: list[str] = field(default_factory=list)
     out: Console = field(default_factory=Console)
     err: Console = field(default_factory=lambda: Console(stderr=True))
-    bar: Progress = field(init=False)
+    bar: ProgressBar = field(init=False)
 
     def __post_init__(self) -> None:
-        # Drawn when an arm begins and never by a thread beside the measurement.
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self.err,
-            auto_refresh=False,
-            transient=True,
-            disable=not self.err.is_terminal,
-        )
-        self.bar.add_task("looking at the model", total=None)
+        self.bar = ProgressBar("looking at the model", err=self.err)
 
     @property
     def width(self) -> int:
@@ -54,20 +43,18 @@ class TerminalWatch:
                 f"{arms} arms take about {seconds / 60:.0f} min, as a call of this model takes long;"
                 " --no-curve, one --question, a smaller --batch-size or more --threads make it shorter"
             )
-        task = self.bar.tasks[0]
-        self.bar.update(task.id, total=(task.total or 0) + arms)
+        self.bar.extend(arms)
 
     def measuring(self, case: Case, arm: str) -> None:
         """Name what is being measured."""
-        self.bar.update(self.bar.tasks[0].id, description=f"{case.question} b{case.batch_size}: {arm}")
-        self.bar.refresh()
+        self.bar.describe(f"{case.question} b{case.batch_size}: {arm}")
 
     def kept(self, run: Run) -> None:
         """Keep the run so far: it is there whatever comes."""
         self.run = run
         if self.json is not None:
             replace_file(self.json, encode(run))
-        self.bar.advance(self.bar.tasks[0].id)
+        self.bar.advance()
 
     def finished(self, record: Record) -> None:
         """Print a record's tables."""

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +47,72 @@ def as_call(made: object, name: str) -> Step | None:
         )
     reached = [part for name, value in _reached(call) for part in _parts(name, value)]
     tensors = tuple(value for _, value in reached if isinstance(value, torch.Tensor))
-    model = Model(_holder(reached), tensors)
+    model = Model(_holder(reached), tensors, surroundings=(call,))
     return Step((Part("call", call),), model, call)
+
+
+class Called(nn.Module):
+    """A callable as a module: its forward pass is the call, its parameters are what the call can reach.
+
+    Args:
+        call: takes no arguments.
+        modules: those that it reaches, by name.
+        leaves: tensors that it reaches and that need gradients, besides the modules' parameters, by name.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., object],
+        modules: Mapping[str, nn.Module],
+        leaves: Mapping[str, torch.Tensor],
+    ) -> None:
+        super().__init__()
+        for name, module in modules.items():
+            self.add_module(name.replace(".", "_"), module)
+        self.call = call
+        self.leaves = dict(leaves)
+
+    def forward(self) -> object:
+        """Make the call."""
+        return self.call()
+
+    def named_parameters(
+        self,
+        prefix: str = "",
+        recurse: bool = True,  # noqa: FBT001, FBT002 (the signature is that of torch)
+        remove_duplicate: bool = True,  # noqa: FBT001, FBT002
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the modules' parameters, and the tensors that need gradients."""
+        yield from super().named_parameters(prefix, recurse, remove_duplicate)
+        yield from self.leaves.items()  # type: ignore[misc]  # tensors that train, whatever their class
+
+
+def as_called(factory: Callable[..., object], made: object, name: str) -> Model:
+    """Return a callable as a model: what a factory returned, or where that is an output, the factory itself.
+
+    Raises:
+        WorkloadError: the callable needs arguments.
+    """
+    call = made if callable(made) and not isinstance(made, torch.Tensor) else factory
+    needed = _needed(call)
+    if needed:
+        raise WorkloadError(
+            f"{name} gives a callable that needs the argument {needed!r}; one without arguments is measured"
+        )
+    reached = [part for path, value in _reached(call) for part in _parts(path, value)]
+    modules = {path: value for path, value in reached if isinstance(value, nn.Module)}
+    known = {id(each) for module in modules.values() for each in module.parameters()}
+    leaves = {
+        path.replace(".", "_"): value
+        for path, value in reached
+        if isinstance(value, torch.Tensor)
+        and value.requires_grad
+        and value.is_leaf
+        and id(value) not in known
+    }
+    tensors = tuple(value for _, value in reached if isinstance(value, torch.Tensor))
+    # Its inputs are where they are: the call takes none.
+    return Model(Called(call, modules, leaves), (), surroundings=(call, tensors))
 
 
 def _needed(call: Callable[..., object]) -> str:

@@ -1,12 +1,15 @@
 """Models that a user's own function makes: `package.module:factory`, or objects at hand."""
 
 import copy
+import gc
 import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -14,9 +17,10 @@ import torch
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.workload.call import as_called
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
-from harness.workload.tensors import tensors_in
+from harness.workload.tensors import objects_in, tensors_in
 
 _WANTED = "a harness.Model, or (module, inputs) with inputs a tensor, a tuple, or a dict of keyword arguments"
 _SIZE = "batch_size"
@@ -82,13 +86,30 @@ def entry(target: str) -> Entry:
 
 
 def entry_of(name: str, factory: Callable[..., object]) -> Entry:
-    """Return the entry of a factory that is at hand."""
+    """Return the entry of a factory that is at hand, or of a callable that is measured itself.
+
+    A factory that hands out one module again and again is noticed: every arm then runs a copy.
+    """
     sizes = _size_parameter(name, factory)
-    if sizes is None:
-        batch_size = batch_size_of(_make(name, factory))
-        return Entry(name, lambda _batch_size: _make(name, factory), batch_size, sized=False)
-    default = sizes.default if isinstance(sizes.default, int) else 1
-    return Entry(name, lambda batch_size: _make(name, factory, batch_size=batch_size), default)
+    default = sizes.default if sizes is not None and isinstance(sizes.default, int) else 1
+    was_recording = torch.is_grad_enabled()
+    made = _made(name, factory, **({} if sizes is None else {_SIZE: default}))
+    model = as_model(made, name) if _is_model(made) else as_called(factory, made, name)
+    notes = [*_recording_noted(name, was_recording=was_recording)]
+    build = partial(_make, name, factory, sized=sizes is not None)
+    if _is_handed_out(model, made) and _is_shared(model, build(default)):
+        notes.append(f"{name} hands out the same module each time; every arm runs a copy of its own")
+        build = partial(_copied, name, build if sizes is not None else lambda _size: model)
+    return Entry(
+        name,
+        build,
+        batch_size_of(model) if sizes is None else default,
+        sized=sizes is not None,
+        dtype=dtype_of(model),
+        mode="train" if model.module.training else "eval",
+        partly_frozen=is_partly_frozen(model),
+        notes=tuple(notes),
+    )
 
 
 def entry_of_model(name: str, model: Model) -> Entry:
@@ -97,16 +118,74 @@ def entry_of_model(name: str, model: Model) -> Entry:
     Raises:
         WorkloadError: the model cannot be copied.
     """
+    return Entry(
+        name,
+        partial(_copied, name, lambda _size: model),
+        batch_size_of(model),
+        sized=False,
+        dtype=dtype_of(model),
+        mode="train" if model.module.training else "eval",
+        partly_frozen=is_partly_frozen(model),
+    )
 
-    def build(_batch_size: int) -> Model:
-        try:
-            return replace(model, module=copy.deepcopy(model.module), inputs=copy.deepcopy(model.inputs))
-        except Exception as error:  # whatever a module's own copying raises
-            raise WorkloadError(
-                f"{name} cannot be copied ({first_line(error)}); pass a function that makes it"
-            ) from error
 
-    return Entry(name, build, batch_size_of(model), sized=False)
+def _copied(name: str, build: Callable[[int], Model], batch_size: int) -> Model:
+    model = build(batch_size)
+    try:
+        module, inputs = copy.deepcopy((model.module, model.inputs))
+    except Exception as error:  # whatever a module's own copying raises
+        raise WorkloadError(
+            f"{name} cannot be copied ({first_line(error)}); pass a function that makes it anew at each call"
+        ) from error
+    return replace(model, module=module, inputs=inputs)
+
+
+def _is_handed_out(model: Model, made: object) -> bool:
+    """Return whether something beside what a factory returned holds it, or one of its modules."""
+    modules = list(model.module.modules())
+    own = {id(made), id(model), id(modules)}
+    for _, value in objects_in({"": model.module}, enter_modules=True):
+        own |= {id(value), id(getattr(value, "__dict__", None))}
+    holders = gc.get_referrers(made, *modules)
+    return any(id(each) not in own and not isinstance(each, types.FrameType) for each in holders)
+
+
+def _is_shared(first: Model, second: Model) -> bool:
+    """Return whether two models have a parameter, a buffer or the module itself in common."""
+    tensors = {id(each) for each in (*first.module.parameters(), *first.module.buffers())}
+    others = (*second.module.parameters(), *second.module.buffers())
+    return first.module is second.module or any(id(each) in tensors for each in others)
+
+
+def _recording_noted(name: str, *, was_recording: bool) -> Iterator[str]:
+    """Switch recording on again where importing or calling a factory switched it off, and say so."""
+    if not torch.is_grad_enabled():
+        torch.set_grad_enabled(True)
+        when = "is run" if was_recording else "is imported"
+        yield f"{name} switches recording of gradients off when it {when}; it is switched on again here"
+
+
+def dtype_of(model: Model) -> str:
+    """Return the dtype of a model's parameters, or of its buffers and inputs where it has none.
+
+    Returns:
+        A name such as "bfloat16"; "mixed" where there are several, "float32" where nothing has one.
+    """
+    rows = (model.module.parameters(), model.module.buffers(), tensors_in(model.inputs))
+    for tensors in rows:
+        names = {
+            str(each.dtype).removeprefix("torch.")
+            for each in tensors
+            if each.is_floating_point() or each.is_complex()
+        }
+        if names:
+            return names.pop() if len(names) == 1 else "mixed"
+    return "float32"
+
+
+def is_partly_frozen(model: Model) -> bool:
+    """Return whether some parameters of a model need a gradient and some do not."""
+    return len({parameter.requires_grad for parameter in model.module.parameters()}) > 1
 
 
 def _size_parameter(name: str, factory: Callable[..., object]) -> inspect.Parameter | None:
@@ -143,8 +222,20 @@ def made_by(target: str) -> object:
     return _made(target, factory, **({_SIZE: 1} if needs_size else {}))
 
 
-def _make(name: str, factory: Callable[..., object], **options: int) -> Model:
-    return as_model(_made(name, factory, **options), name)
+def _make(name: str, factory: Callable[..., object], batch_size: int, *, sized: bool) -> Model:
+    made = _made(name, factory, **({_SIZE: batch_size} if sized else {}))
+    return as_model(made, name) if _is_model(made) else as_called(factory, made, name)
+
+
+def _is_model(made: object) -> bool:
+    """Return whether a factory made a model, or tried to: then what is wrong with it is told."""
+    if isinstance(made, tuple):
+        return bool(made) and isinstance(made[0], nn.Module)
+    return isinstance(made, (Model, nn.Module)) or made is None or not _holds_tensor(made)
+
+
+def _holds_tensor(made: object) -> bool:
+    return callable(made) or any(True for _ in tensors_in(made))
 
 
 def _made(name: str, factory: Callable[..., object], **options: int) -> object:

@@ -32,9 +32,11 @@ def config_entry(name: str) -> Entry:
         config, architecture = _from_file(name)
     else:
         config, architecture = _from_name(name)
-    if getattr(config, "use_cache", False):
-        config.use_cache = False  # keys and values that are kept for the next token are no part of a step
-    return Entry(f"hf:{name}", partial(_build, name, config, architecture), _BATCH_SIZE)
+    dtype = getattr(config, "dtype", None) or getattr(
+        config, "torch_dtype", None
+    )  # its name in transformers < 4.56
+    own = str(dtype).removeprefix("torch.") if dtype is not None else "float32"
+    return Entry(f"hf:{name}", partial(_build, name, config, architecture), _BATCH_SIZE, dtype=own)
 
 
 def _from_name(name: str) -> tuple[Any, Any]:

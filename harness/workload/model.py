@@ -1,12 +1,13 @@
 """A model as the harness runs it: the module, its inputs, its loss, and where its head begins."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from random import Random
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from harness.errors import HarnessError
 from harness.workload.layout import move, settle
@@ -35,6 +36,16 @@ def mean_square(output: object) -> torch.Tensor:
     )
 
 
+def materialize(model: "Model") -> bool:
+    """Run a model once where its first call makes parameters (`nn.LazyLinear`); return whether it did."""
+    tensors = (*model.module.parameters(), *model.module.buffers())
+    if not any(isinstance(each, (UninitializedParameter, UninitializedBuffer)) for each in tensors):
+        return False
+    with torch.no_grad():
+        model()
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A module with what a training step needs.
@@ -47,6 +58,8 @@ class Model:
         autocast: the dtype of an autocast region around the forward pass; None for no region.
         blocks: paths of the submodules that are frozen one after the other in the freezing curve, in the
             order they run; by default the longest row of submodules of one class.
+        surroundings: what else a call reads and may change, beside the module, the inputs and the loss, such
+            as the variables of a callable.
     """
 
     module: nn.Module
@@ -55,6 +68,7 @@ class Model:
     head: str = ""
     autocast: torch.dtype | None = None
     blocks: tuple[str, ...] = ()
+    surroundings: tuple[object, ...] = ()
 
     def __call__(self) -> object:
         """Run the module on its inputs."""
@@ -95,10 +109,10 @@ class Model:
             WorkloadError: no such submodule, or no parameters at all.
         """
         if self.head:
-            try:
-                return self.module.get_submodule(self.head)
-            except AttributeError as error:
-                raise WorkloadError(f"the model has no submodule {self.head!r} to be its head") from error
+            modules: dict[str, nn.Module] = dict(self.module.named_modules(remove_duplicate=False))
+            if self.head not in modules:
+                raise WorkloadError(f"the model has no submodule {self.head!r} to be its head")
+            return modules[self.head]
         owners = [
             module for module in self.module.modules() if any(True for _ in module.parameters(recurse=False))
         ]
@@ -114,20 +128,3 @@ class Model:
         """Return the parameters that are not the head's."""
         head = {id(parameter) for parameter in self.head_parameters()}
         return [parameter for parameter in self.module.parameters() if id(parameter) not in head]
-
-    def trunk_modules(self) -> Sequence[nn.Module]:
-        """Return the largest submodules that do not hold the head: what runs before it."""
-        head = self.head_module()
-        trunk: list[nn.Module] = []
-
-        def visit(module: nn.Module) -> None:
-            for child in module.children():
-                if child is head:
-                    continue
-                if any(inner is head for inner in child.modules()):
-                    visit(child)
-                else:
-                    trunk.append(child)
-
-        visit(self.module)
-        return trunk

@@ -19,6 +19,12 @@ class Entry:
         batch_size: examples a batch unless told.
         named: parameters that the arm "frozen by name" freezes; empty where there is no such arm.
         sized: it makes batches of any size; else of `batch_size` only.
+        dtype: what its parameters are made in; "mixed" where they differ.
+        mode: "train" or "eval", as it is handed over, where that is how it is measured unless a question
+            trains; "" where each question has its own.
+        partly_frozen: some of its parameters need no gradient as they are handed over, and some do.
+        trainable: patterns of the parameters that an arm of their own trains, such as "*lora_*".
+        notes: what a reader of its numbers should know.
     """
 
     name: str
@@ -26,6 +32,11 @@ class Entry:
     batch_size: int
     named: tuple[str, ...] = ()
     sized: bool = True
+    dtype: str = "float32"
+    mode: str = ""
+    partly_frozen: bool = False
+    trainable: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def _squared_error(output: object) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from harness.workload.factory import first_line
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.tensors import tensors_in
 
@@ -89,7 +90,10 @@ class Ensemble(nn.Module):
 
 
 def _fresh(module: nn.Module) -> nn.Module:
-    copied = copy.deepcopy(module)
+    try:
+        copied = copy.deepcopy(module)
+    except RuntimeError as error:  # a module that keeps a tensor with history, as the old weight_norm does
+        raise UnsupportedError(f"the model cannot be copied: {first_line(error)}") from error
     for child in copied.modules():
         reset = getattr(child, "reset_parameters", None)
         if callable(reset):

@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from harness.record.measured import Case
+from harness.setting import DTYPES, check_batch_size, check_memory_format
 from harness.workload import factory, huggingface, vision
-from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.losses import find_loss
+from harness.workload.model import Model, UnsupportedError, WorkloadError, materialize
 from harness.workload.models import MODELS, Entry
+from harness.workload.tensors import tensors_in
 
 SOURCES: dict[str, Callable[[str], Entry]] = {
     "hf": huggingface.entry,
@@ -41,13 +45,22 @@ def resolve(target: str) -> Entry:
     )
 
 
+def resolve_with_loss(target: str, loss: str) -> Entry:
+    """Find what a target names, with a loss that stands in for the model's own; "" leaves that.
+
+    Raises:
+        WorkloadError: nothing has the target's name, or the loss's.
+    """
+    entry = resolve(target)
+    if not loss:
+        return entry
+    function = find_loss(loss)
+    return replace(entry, build=lambda size: replace(entry.build(size), loss=function))
+
+
 def every_target() -> tuple[str, ...]:
     """Return the names of all built-in models and presets."""
     return (*MODELS, *(f"hf:{preset}" for preset in huggingface.PRESETS))
-
-
-MEMORY_FORMATS = ("", "channels_last")
-DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 
 
 def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
@@ -59,15 +72,14 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         entry: the model, where it is at hand; by default what the case's name resolves to.
 
     Raises:
-        WorkloadError: the case's model, dtype, memory format or batch size cannot be had.
+        WorkloadError: the case's model or dtype cannot be had.
+        SettingError: its memory format or batch size cannot be had.
         UnsupportedError: the memory format says nothing of this model.
     """
     entry = entry or resolve(case.model)
-    if case.dtype not in DTYPES:
-        raise WorkloadError(f"no dtype {case.dtype!r}; there are {', '.join(DTYPES)}")
+    check_dtype(case.dtype, entry)
     check_memory_format(case.memory_format)
-    if case.batch_size < 1:
-        raise WorkloadError(f"a batch size of {case.batch_size} holds no example; it has to be 1 or more")
+    check_batch_size(case.batch_size)
     if not entry.sized and case.batch_size != entry.batch_size:
         raise WorkloadError(
             f"{case.model} makes batches of {entry.batch_size} only; for {case.batch_size} examples, give its"
@@ -75,23 +87,42 @@ def build(case: Case, seed: int = 0, entry: Entry | None = None) -> Model:
         )
     torch.manual_seed(seed)
     model = entry.build(case.batch_size)
-    dtype = None if case.dtype == "autocast" else getattr(torch, case.dtype)
-    module = model.module.to(device=case.device, dtype=dtype).train(case.mode == "train")
+    dtype = None if case.dtype in {"autocast", entry.dtype} else getattr(torch, case.dtype)
+    if dtype is not None and _is_complex(model):
+        raise WorkloadError(
+            f"{case.model} has complex parameters, whose imaginary part a cast to {case.dtype} would drop;"
+            " without --dtype it is measured as it is"
+        )
+    module = set_mode(model.module.to(device=case.device, dtype=dtype), case.mode)
     inputs = _placed(model.inputs, case.device, dtype)
-    placed = replace(model, module=module, inputs=inputs, autocast=None if dtype else torch.bfloat16)
+    autocast = torch.bfloat16 if case.dtype == "autocast" else model.autocast
+    placed = replace(model, module=module, inputs=inputs, autocast=autocast)
+    materialize(placed)
     return _channels_last(placed, case.model) if case.memory_format else placed
 
 
-def check_memory_format(name: str) -> None:
-    """Check that there is such a memory format.
+def check_dtype(dtype: str, entry: Entry) -> None:
+    """Check that an entry can be measured in a dtype: its own, or one that it can be cast to.
 
     Raises:
-        WorkloadError: there is none.
+        WorkloadError: it cannot.
     """
-    if name not in MEMORY_FORMATS:
+    if dtype not in {*DTYPES, entry.dtype}:
         raise WorkloadError(
-            f"no memory format {name!r}; there is channels_last, and without one tensors are contiguous"
+            f"no dtype {dtype!r}; there are {', '.join(DTYPES)}; without one it is the model's own,"
+            f" {entry.dtype}"
         )
+
+
+def _is_complex(model: Model) -> bool:
+    return any(each.is_complex() for each in (*model.module.parameters(), *model.module.buffers()))
+
+
+def set_mode(module: nn.Module, mode: str) -> nn.Module:
+    """Put a module into train or eval mode; where it is in that mode already, submodules stay as they are."""
+    if module.training == (mode == "train"):
+        return module
+    return module.train(mode == "train")
 
 
 def _channels_last(model: Model, name: str) -> Model:
@@ -114,9 +145,24 @@ def _last(tensor: torch.Tensor) -> torch.Tensor:
 
 def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
     """Return nested inputs on a device, floating-point ones in a dtype."""
-    return _mapped(
-        value, lambda tensor: tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
-    )
+    home = torch.device(device)
+
+    def change(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+    tensors = list(tensors_in(value))
+    if dtype is None and all(tensor.device.type == home.type == "cpu" for tensor in tensors):
+        return value
+    reached = {id(tensor) for tensor in tensors}
+    placed = _mapped(value, change)
+    left = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
+    if left:
+        raise WorkloadError(
+            "the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
+            f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make"
+            " them there in the factory"
+        )
+    return placed
 
 
 def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -40,6 +40,9 @@ class Step:
         forward: the forward pass by itself, returning what it leaves to its caller; its books are kept.
         optimizer: what holds state, where there is one.
         groups: the parameter groups, where they are what the question is about.
+        trains: names of the parameters that may get a gradient, where the arm's name promises that no
+            other does; None where it promises nothing.
+        notes: what a reader of its numbers should know.
     """
 
     parts: tuple[Part, ...]
@@ -47,6 +50,8 @@ class Step:
     forward: Callable[[], object]
     optimizer: Optimizer | None = None
     groups: tuple[DecayGroup, ...] = ()
+    trains: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()
 
     def __call__(self) -> None:
         """Run all parts in order."""

@@ -9,15 +9,16 @@ from runs import environment
 from sides import Quiet, fake
 
 from bench.duels import __main__ as command
-from bench.duels.record import Trial, Trials, load_trials, trials_of
-from bench.duels.table import in_markdown
+from bench.duels.record import DuelTrial, DuelTrials, load_trials, trials_of
+from bench.duels.table import trials_markdown
+from harness.duel.session import DuelRules, Judged, hold_duel
 from harness.duel.sides import git
-from harness.dueling import Judged, hold_duel
 from harness.errors import HarnessError
+from harness.setting import Setting
 
 
-def trial(case: str, planted: float, middle: float, verdict: str) -> Trial:
-    return Trial(
+def trial(case: str, planted: float, middle: float, verdict: str) -> DuelTrial:
+    return DuelTrial(
         case=case,
         planted=planted,
         cases=1,
@@ -51,12 +52,14 @@ def test_every_target_is_a_case() -> None:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
 
-    assert {f"cases:{name}" for name in made if name[0] != "_"} == set(command.TARGETS)
+    assert {f"cases:{name}" for name in made if name[0] != "_"} == set(command.CASES)
 
 
 def test_of_a_duel_every_restart_s_ratio_and_its_verdict_are_kept(tmp_path: Path) -> None:
     base, head = fake(tmp_path, "base"), fake(tmp_path, "head", slower=1.1)
-    duel = hold_duel(base, head, (), Quiet(), restarts=9, budget=0.1, pin=False)
+    duel = hold_duel(
+        base, head, (), Quiet(), rules=DuelRules(restarts=9, pin=False), setting=Setting(budget=0.1)
+    )
     (kept,) = trials_of(Judged.of(duel), 0.1)
 
     assert len(kept.values) == 9
@@ -72,10 +75,10 @@ def test_the_table_counts_alarms_and_what_was_found(tmp_path: Path) -> None:
         trial("relu", 0.02, 0.0, "undecided"),
         trial("relu", 0.02, 0.0198, "better"),
     )
-    found = Trials(environment=environment(), command="python -m bench.duels", trials=trials)
+    found = DuelTrials(environment=environment(), command="python -m bench.duels", trials=trials)
     path = tmp_path / "duels.json"
     path.write_bytes(msgspec.json.encode(found))
-    table = in_markdown(load_trials(path))
+    table = trials_markdown(load_trials(path))
 
     assert "False alarms: 1 of 3 case-duels, at most 86.46% (upper 95 % bound)." in table
     assert "Found: in 1 of 3 duels of one case each." in table

@@ -7,7 +7,7 @@ import pytest
 from runs import environment
 
 from bench.fits.record import Exhausted, Fits, Said, load_fits
-from bench.fits.table import in_markdown
+from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
 from harness.record.fit import Candidate, Search, Trial
 
@@ -51,7 +51,7 @@ def record() -> Fits:
 
 
 def test_plans_errors_others_and_combinations_have_a_table_each(record: Fits) -> None:
-    text = in_markdown(record)
+    text = fits_markdown(record)
 
     (row,) = [line for line in text.splitlines() if "checkpoint block 1 of 2 (a)" in line]
     assert [cell.strip() for cell in row.split("|")[1:6]] == [

@@ -11,18 +11,22 @@ from bench.peers.measuring import read_peers, time_peers, turns
 from bench.peers.time_pyperf import says_significant
 from bench.peers.time_pytest_benchmark import alarms_in, stats_in
 from bench.peers.time_torch_timer import tells_apart
-from bench.peers.tool import MemoryPeer, Outcome, PeerError, TimingPeer, version_of
+from bench.peers.tool import MemoryPeer, PeerError, StatisticOutcome, TimingPeer, version_of
 from bench.peers.work import forward, peak_by_hand
 from harness.measure.observe import ledger
 from harness.workload.model import Model
 
+pytestmark = pytest.mark.process
 
-def peer(tool: str, compare: Callable[[float, int], tuple[Outcome, ...]], trials: int = 3) -> TimingPeer:
+
+def peer(
+    tool: str, compare: Callable[[float, int], tuple[StatisticOutcome, ...]], trials: int = 3
+) -> TimingPeer:
     return TimingPeer(tool, "msgspec", "copies", (("median", "never"),), trials, compare)
 
 
-def none_found(_seconds: float, _seed: int) -> tuple[Outcome, ...]:
-    return (Outcome(0.01, alarm=False, timed_s=0.9),)
+def none_found(_seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
+    return (StatisticOutcome(0.01, alarm=False, timed_s=0.9),)
 
 
 def test_everybody_gets_as_many_turns_as_asked_spread_over_the_whole() -> None:
@@ -43,7 +47,7 @@ def test_every_tool_is_run_its_own_number_of_times_unless_told() -> None:
 
 
 def test_a_tool_that_fails_keeps_what_it_gave_and_its_reason_and_stops_nobody() -> None:
-    def fails_at_the_second(_seconds: float, _seed: int) -> tuple[Outcome, ...]:
+    def fails_at_the_second(_seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
         calls.append(None)
         if len(calls) == 2:
             raise PeerError("it broke")
@@ -56,7 +60,7 @@ def test_a_tool_that_fails_keeps_what_it_gave_and_its_reason_and_stops_nobody() 
 
 
 def test_a_mistake_of_the_comparison_itself_is_no_reason() -> None:
-    def wrong(_seconds: float, _seed: int) -> tuple[Outcome, ...]:
+    def wrong(_seconds: float, _seed: int) -> tuple[StatisticOutcome, ...]:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -85,7 +89,7 @@ def test_a_memory_tool_that_is_not_installed_has_a_row_a_size_that_says_so() -> 
 
 
 def test_an_interrupt_keeps_what_was_finished() -> None:
-    def interrupted(_seconds: float, seed: int) -> tuple[Outcome, ...]:
+    def interrupted(_seconds: float, seed: int) -> tuple[StatisticOutcome, ...]:
         if seed:
             raise KeyboardInterrupt
         return none_found(0, 0)

@@ -19,7 +19,9 @@ from bench.peers.record import (
     UnreadableComparisonError,
     load_comparison,
 )
-from bench.peers.table import in_markdown, in_terminal
+from bench.peers.table import peers_markdown, peers_text
+
+pytestmark = pytest.mark.process
 
 
 def timed(tool: str, sides: str, spread: float, *, all_in: float = 2.0, alarms: int = 0) -> TimingRow:
@@ -163,7 +165,9 @@ def test_the_page_holds_every_column_of_both_tables() -> None:
         reason="gone is not installed here",
     )
     peer = timed("peer", "processes", 0.02, alarms=1)
-    page = in_markdown(compared((OBJECT, peer, gone), (read("harness", 1000), read("rss", 1500, before=700))))
+    page = peers_markdown(
+        compared((OBJECT, peer, gone), (read("harness", 1000), read("rss", 1500, before=700)))
+    )
     head, harness, other, missing, more, exact, rss = cells(page)
     assert head[:7] == ["tool", "sides", "pairs", "timed", "all in", "A/A sd", "resolved"]
     assert head[7:] == ["95 % interval", "x one object", "x copies", "alarms", "at most"]
@@ -185,7 +189,7 @@ def test_the_page_holds_every_column_of_both_tables() -> None:
 def test_the_terminal_text_fits_80_columns() -> None:
     name = "optimum-benchmark's formula"
     rows = (OBJECT, COPIES, timed("torch.utils.benchmark", "one object", 0.02))
-    text = in_terminal(compared(rows, (read("harness", 1000), read(name, 10_000_000_000, before=9_000))))
+    text = peers_text(compared(rows, (read("harness", 1000), read(name, 10_000_000_000, before=9_000))))
     assert max(map(len, text.splitlines())) <= 80
 
 

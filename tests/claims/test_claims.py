@@ -6,6 +6,8 @@ import torch
 from harness.claims.catalogue import every_claim, find
 from harness.claims.claim import Lab, conclude
 
+pytestmark = pytest.mark.process
+
 LAB = Lab(budget=0.05, seeds=16, epochs=20, models=("mlp-relu", "convnet"), timed=("mlp-relu",))
 
 EXPECTED = {

@@ -3,7 +3,9 @@
 import pytest
 
 from harness.claims.claim import Lab, LabError, by_place, conclude
-from harness.record.claims import Check
+from harness.claims.record import Check
+
+pytestmark = pytest.mark.process
 
 
 def _checks(*rows: tuple[str, bool | None]) -> list[Check]:

@@ -5,8 +5,10 @@ import torch
 from torch.optim import SGD
 
 from harness.claims.perceptron import Network, friedman_data, train_network
-from harness.claims.regression import Task, book_data, lasso, ridge, soft_threshold, train_by_sgd
-from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, ratio
+from harness.claims.regression import RegressionTask, book_data, lasso, ridge, soft_threshold, train_by_sgd
+from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, seed_ratio
+
+pytestmark = pytest.mark.process
 
 
 def test_a_seed_trains_as_it_does_alone() -> None:
@@ -32,7 +34,7 @@ def test_networks_of_different_seeds_do_not_see_one_another() -> None:
     alone = Network(
         {name: value.detach()[1:].clone().requires_grad_() for name, value in both.parameters.items()}
     )
-    only = Task(task.x[1:], task.y[1:], task.test_x[1:], task.test_y[1:])
+    only = RegressionTask(task.x[1:], task.y[1:], task.test_x[1:], task.test_y[1:])
     together = train_network(both, task, 0, epochs=3).test[-1, 1]
     assert train_network(alone, only, 0, epochs=3).test[-1, 0].item() == pytest.approx(
         together.item(), rel=1e-4
@@ -91,7 +93,7 @@ def test_a_gain_within_one_percent_is_none() -> None:
 
 
 def test_a_ratio_of_equal_errors_is_one_and_no_gain() -> None:
-    same = ratio(torch.ones(16), torch.ones(16))
+    same = seed_ratio(torch.ones(16), torch.ones(16))
     assert (same.value, is_lower(same)) == (1.0, False)
 
 

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 from harness.claims import session as sessions
 from harness.claims.catalogue import UnknownClaimError, find
 from harness.claims.claim import Lab
+from harness.claims.record import decode_claims
 from harness.claims.run import put_to_the_test
-from harness.claims.session import Session
-from harness.cli import app
-from harness.record.claims import decode_claims
+from harness.claims.session import ClaimsSession
+from harness.commands import app
+
+pytestmark = pytest.mark.process
 
 LAB = Lab(budget=0.05, seeds=8, models=("mlp-relu",), timed=("mlp-relu",))
 
@@ -72,7 +74,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
 
 def test_a_few_claims_leave_the_document_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "claims.md").write_text("as it was", encoding="utf-8")
-    session = Session.plan(["D1", "W4"], LAB, tmp_path, tmp_path / "kept.json")
+    session = ClaimsSession.plan(["D1", "W4"], LAB, tmp_path, tmp_path / "kept.json")
     run = session.measure(lambda _place, _claim: None)
     written = session.publish(run, tmp_path / "page.html")
     assert written == (tmp_path / "kept.json", tmp_path / "page.html")
@@ -88,7 +90,7 @@ def test_results_of_all_claims_become_the_document_and_its_plots(
 ) -> None:
     chosen = find(["D2", "W4"])
     monkeypatch.setattr(sessions, "every_claim", lambda: chosen)
-    session = Session(chosen, LAB, tmp_path, tmp_path / "kept.json")
+    session = ClaimsSession(chosen, LAB, tmp_path, tmp_path / "kept.json")
     session.publish(session.measure(lambda _place, _claim: None), None)
     assert sorted(path.name for path in (tmp_path / "claims").iterdir()) == ["D2.svg", "W4.svg"]
     document = (tmp_path / "claims.md").read_text(encoding="utf-8")

@@ -29,6 +29,8 @@ from harness.workload.model import Model
 from harness.workload.questions import grad_mode
 from harness.workload.step import Part, Step
 
+pytestmark = pytest.mark.process
+
 LAB = Lab(budget=0.05, seeds=16, epochs=20, models=("linear", "mlp-relu"), timed=("mlp-relu",))
 
 

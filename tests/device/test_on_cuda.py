@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from harness.api import judge_samples, time_pair
+from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.measure.clock import clock_for
 from harness.measure.device import Device, device_of, occupy
@@ -205,7 +206,7 @@ def timed(device: Device, call: Callable[[], object], budget: float = 1.0) -> De
 
 
 def median_of(found: DevicePass, metric: str) -> float:
-    return next(samples.arm_median for samples in found.samples if samples.metric == metric)
+    return next(median_seconds(samples.arm) for samples in found.samples if samples.metric == metric)
 
 
 def replayed(device: Device, call: Callable[[], object], replays: int = 20) -> float:

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from harness.duel import protocol
-from harness.duel.lifeline import die_with
+from harness.duel.worker import protocol
+from harness.duel.worker.lifeline import die_with
 
 METRICS = [
     {"name": "time", "unit": "s", "better": "lower", "kind": "noisy", "meaning": "seconds a call"},
@@ -62,14 +62,14 @@ def main() -> None:  # noqa: C901 (a case a line)
             "hello": {
                 "protocol": told.get("protocol", protocol.VERSION),
                 "pid": os.getpid(),
-                "alike": told.get("alike", True),
+                "aslr_off": told.get("aslr_off", True),
             }
         },
     )
     models = told.get("models", ["model"])
     at = ""
     for line in os.fdopen(reads, "rb"):
-        asked = protocol.decode(line)
+        asked = protocol.decode_message(line)
         do = asked["do"]
         if do == "build":
             at = asked["case"]["model"]

@@ -11,16 +11,28 @@ from pathlib import Path
 import pytest
 from sides import ROOT, Quiet, fake, is_running, script, wait_for
 
-from harness.duel import protocol
 from harness.duel.process import DuelError
-from harness.dueling import Judged, hold_duel
-from harness.judge.finding import State
+from harness.duel.session import DuelRules, Judged, hold_duel
+from harness.duel.worker import protocol
+from harness.judge.finding import FindingState
 from harness.judge.verdict import Verdict
 from harness.report.sentence import sentence
+from harness.setting import Setting
+
+pytestmark = pytest.mark.process
 
 
 def held(base: str, head: str, restarts: int = 0, budget: float = 0.1, *targets: str) -> Judged:
-    return Judged.of(hold_duel(base, head, targets, Quiet(), restarts=restarts, budget=budget, pin=False))
+    return Judged.of(
+        hold_duel(
+            base,
+            head,
+            targets,
+            Quiet(),
+            rules=DuelRules(restarts=restarts, pin=False),
+            setting=Setting(budget=budget),
+        )
+    )
 
 
 def left_behind() -> list[Path]:
@@ -71,7 +83,7 @@ def test_a_case_that_kills_its_worker_is_left_out_and_the_others_go_on(tmp_path:
     head = fake(tmp_path, "head", models=["model", "deadly"], die=[["time", "deadly", 0]])
     found = held(fake(tmp_path, "base", models=["model", "deadly"]), head, 10)
 
-    failed = next(finding for finding in found.outcome.findings if finding.state is State.FAILED)
+    failed = next(finding for finding in found.outcome.findings if finding.state is FindingState.FAILED)
     assert (failed.case, failed.fails) == ("grad_mode/deadly/eval/cpu-float32-b1", True)
     assert "head was ended by SIGKILL, in 2 restarts" in failed.detail
     assert [timed.case for timed in found.times] == ["grad_mode/model/eval/cpu-float32-b1"]
@@ -101,16 +113,19 @@ def test_another_version_of_the_protocol_is_refused(tmp_path: Path) -> None:
 
 
 def test_addresses_that_differ_by_chance_are_told_of(tmp_path: Path) -> None:
-    told = "the system does not let both sides have the same addresses, so that short calls scatter more"
+    told = (
+        "the system does not let ASLR be turned off, so that both sides lie at other addresses and"
+        " short calls scatter more"
+    )
 
     same = held(fake(tmp_path, "base"), fake(tmp_path, "head"), 2, 0)
     assert told not in same.duel.notes
-    other = held(fake(tmp_path, "base"), fake(tmp_path, "chance", alike=False), 2, 0)
+    other = held(fake(tmp_path, "base"), fake(tmp_path, "chance", aslr_off=False), 2, 0)
     assert told in other.duel.notes
 
 
 def test_what_is_no_line_of_the_protocol_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(DuelError, match="sent b'hello!', which is no line of the protocol"):
+    with pytest.raises(DuelError, match="sent b'hello!', which is not a line of the protocol"):
         held(fake(tmp_path, "base"), fake(tmp_path, "head", raw="hello!\n"))
 
 
@@ -128,9 +143,9 @@ def test_a_case_of_the_base_alone_fails_and_one_of_the_head_alone_does_not(tmp_p
     found = held(base, head, 2, 0)
 
     said = {finding.case.split("/")[1]: finding for finding in found.outcome.findings if not finding.metric}
-    assert (said["gone"].state, said["gone"].fails) == (State.FAILED, True)
+    assert (said["gone"].state, said["gone"].fails) == (FindingState.FAILED, True)
     assert said["gone"].detail == "no module 'gone'"
-    assert (said["new"].state, said["new"].fails) == (State.NEW, False)
+    assert (said["new"].state, said["new"].fails) == (FindingState.NEW, False)
     assert said["new"].detail == "the base failed: base has no such case"
 
 
@@ -183,8 +198,8 @@ def test_no_worker_and_no_folder_outlives_a_referee_that_is_killed(tmp_path: Pat
     sides = [fake(tmp_path, name, sleep=60) for name in ("base", "head")]
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from sides import Quiet\nfrom harness.dueling import hold_duel\n"
-        "hold_duel(sys.argv[2], sys.argv[3], (), Quiet(), restarts=2, pin=False)"
+        "from sides import Quiet\nfrom harness.duel.session import DuelRules, hold_duel\n"
+        "hold_duel(sys.argv[2], sys.argv[3], (), Quiet(), rules=DuelRules(restarts=2, pin=False))"
     )
     folder = Path(__file__).parents[1]
     with subprocess.Popen(  # noqa: S603 (this interpreter)
@@ -204,7 +219,8 @@ def test_no_worker_and_no_folder_outlives_a_referee_that_is_killed(tmp_path: Pat
 
 def test_one_arm_alone_is_given_more_time_by_default(tmp_path: Path) -> None:
     sides = [str(fake(tmp_path, name)) for name in ("base", "head")]
-    by_default = hold_duel(*sides, (), Quiet(), restarts=1, pin=False)
+    rules = DuelRules(restarts=1, pin=False)
+    by_default = hold_duel(*sides, (), Quiet(), rules=rules)
 
     assert by_default.budget == 6.0
-    assert hold_duel(*sides, (), Quiet(), restarts=1, budget=0.1, pin=False).budget == 0.1
+    assert hold_duel(*sides, (), Quiet(), rules=rules, setting=Setting(budget=0.1)).budget == 0.1

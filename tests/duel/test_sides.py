@@ -11,6 +11,8 @@ from sides import repository, run
 from harness.duel.sides import Repository, SideError, find_side, said_of_tree
 from harness.duel.workspace import remove_stale, workspace
 
+pytestmark = pytest.mark.process
+
 PYTHON = Path(sys.executable)
 
 
@@ -87,7 +89,7 @@ def test_what_is_no_side_is_refused(project: Path, given: str, said: str) -> Non
 
 
 def test_outside_a_repository_there_are_no_revisions(tmp_path: Path) -> None:
-    with pytest.raises(SideError, match="is in no git repository of which it could be a revision"):
+    with pytest.raises(SideError, match="is not in a git repository of which it could be a revision"):
         find_side("base", "main", tmp_path)
 
 

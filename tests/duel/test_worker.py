@@ -3,15 +3,19 @@
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from sides import ROOT, Quiet, fake, is_running, repository, script, wait_for
 
 from harness.duel.process import DuelError, Worker, start_worker
-from harness.duel.sides import Side
-from harness.dueling import Judged, hold_duel
-from harness.judge.finding import State
+from harness.duel.session import DuelRules, Judged, hold_duel
+from harness.duel.sides import SideSource
+from harness.judge.finding import FindingState
+from harness.setting import Setting
+
+pytestmark = pytest.mark.process
 
 PYTHON = shlex.quote(sys.executable)
 # Everything that the harness depends on beside torch and what torch brings with it.
@@ -26,6 +30,8 @@ OTHERS = (
     "pytest_benchmark",
 )
 
+EXACT = Setting(budget=0)
+
 
 def refusing(folder: Path, **sources: str) -> str:
     """Return an interpreter in which some modules are these sources."""
@@ -37,7 +43,7 @@ def refusing(folder: Path, **sources: str) -> str:
 def bad(folder: Path, base: str) -> str:
     """Return what is said of a base that cannot be used."""
     with pytest.raises(DuelError) as caught:
-        hold_duel(base, fake(folder, "head"), ("linear",), Quiet(), budget=0)
+        hold_duel(base, fake(folder, "head"), ("linear",), Quiet(), setting=EXACT)
     return str(caught.value)
 
 
@@ -83,7 +89,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
         "        return net(torch.ones(2, 8))\n"
         "    return evaluate\n"
     )
-    side = Side(name="base", given="x", python=Path(refusing(folder, **blocked)), tree=folder)
+    side = SideSource(name="base", given="x", python=Path(refusing(folder, **blocked)), tree=folder)
     found = start_worker(side, folder, method="spawn", threads=1, seed=1)
     yield found  # type: ignore[misc]
     found.close()
@@ -91,8 +97,12 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
 
 def test_a_worker_needs_torch_and_nothing_else(worker: Worker) -> None:
     worker.meet()
-    asked = {"targets": ["mlp-relu", "loud:evaluation", "no:thing"], "questions": ["grad_mode", "freezing"]}
-    plan = worker.ask("plan", asked=asked)
+    asked = {
+        "targets": ["mlp-relu", "loud:evaluation", "no:thing"],
+        "questions": ["grad_mode", "freezing"],
+        "setting": asdict(Setting()),
+    }
+    plan = worker.ask("plan", selection=asked)
     assert [(found["case"]["question"], found["arms"][0]) for found in plan["cases"]] == [
         ("grad_mode", "grad"),
         ("freezing", "all trainable"),
@@ -150,14 +160,18 @@ def test_a_commit_that_drops_no_grad_is_found_by_bytes_and_nodes_with_the_module
     monkeypatch.chdir(project)
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))  # as an editable installation has it
 
-    found = Judged.of(hold_duel("v0", "v1", ("loop:evaluation",), Quiet(), budget=0))
-    worse = {finding.metric: finding for finding in found.outcome.findings if finding.state is State.WORSE}
+    found = Judged.of(hold_duel("v0", "v1", ("loop:evaluation",), Quiet(), setting=EXACT))
+    worse = {
+        finding.metric: finding for finding in found.outcome.findings if finding.state is FindingState.WORSE
+    }
     assert worse["nodes"].base == 0
     assert worse["saved"].base == 0
     assert "0 (Linear)" in worse["peak"].detail or "2 (Linear)" in worse["peak"].detail
     assert "1 (ReLU)" in worse["saved"].detail
 
-    same = Judged.of(hold_duel("v1", ".", ("loop:evaluation",), Quiet(), budget=0, start="fork"))
+    same = Judged.of(
+        hold_duel("v1", ".", ("loop:evaluation",), Quiet(), rules=DuelRules(start="fork"), setting=EXACT)
+    )
     assert same.outcome.findings == ()
     assert sum(same.outcome.equal.values()) > 5
 
@@ -171,7 +185,7 @@ def test_code_of_the_working_tree_does_not_stand_in_for_a_revisions(
     monkeypatch.setenv("PYTHONPATH", str(project / "lib"))  # neither the root nor src/
 
     with pytest.raises(DuelError, match=r"base \(v0\) imported loop from .*, which is the working tree"):
-        hold_duel("v0", ".", ("loop:evaluation",), Quiet(), budget=0)
+        hold_duel("v0", ".", ("loop:evaluation",), Quiet(), setting=EXACT)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import runs
 
-from harness.judge.finding import Outcome, State
+from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate, inspect, replacements, unmet
 from harness.judge.limits import Limits, read_limits
 from harness.record.baseline import Baseline
@@ -63,8 +63,12 @@ def test_of_a_metric_that_should_be_high_more_is_better() -> None:
     more = runs.run(runs.record(runs.case(), runs.arm("grad", reuse=4)))
     fewer = runs.run(runs.record(runs.case(), runs.arm("grad", reuse=2)))
 
-    assert [finding.state for finding in gate(more, baselines_of(base), Limits()).findings] == [State.BETTER]
-    assert [finding.state for finding in gate(fewer, baselines_of(base), Limits()).findings] == [State.WORSE]
+    assert [finding.state for finding in gate(more, baselines_of(base), Limits()).findings] == [
+        FindingState.BETTER
+    ]
+    assert [finding.state for finding in gate(fewer, baselines_of(base), Limits()).findings] == [
+        FindingState.WORSE
+    ]
 
 
 def test_a_witness_and_a_time_are_never_gated() -> None:
@@ -124,7 +128,7 @@ def test_any_baseline_row_that_is_deleted_fails(kept: int) -> None:
     outcome = gate(runs.run(), {KEY: cut}, Limits())
 
     assert outcome.fails
-    assert [(finding.state, finding.metric) for finding in outcome.findings] == [(State.NEW, name)]
+    assert [(finding.state, finding.metric) for finding in outcome.findings] == [(FindingState.NEW, name)]
     assert "the baseline has no row of this value" in told(outcome)[0]
 
 
@@ -171,7 +175,7 @@ def test_every_part_of_the_environments_key_counts(change: dict[str, object]) ->
     head = runs.run(environment=runs.environment(**change))
     outcome = gate(head, baselines_of(runs.run()), Limits())
 
-    assert [finding.state for finding in outcome.findings] == [State.NO_BASELINE]
+    assert [finding.state for finding in outcome.findings] == [FindingState.NO_BASELINE]
 
 
 def test_each_dtype_has_a_baseline_of_its_own() -> None:
@@ -260,7 +264,7 @@ def test_an_allowance_is_a_share_and_bytes(*, rule: str, peak: int, fails: bool)
     outcome = gate(head, baselines_of(runs.run()), limits(allowances={"*": rule}))
 
     assert outcome.fails is fails
-    assert (State.ALLOWED in outcome.counts()) is not fails
+    assert (FindingState.ALLOWED in outcome.counts()) is not fails
 
 
 def test_an_allowance_of_bytes_allows_no_operator() -> None:
@@ -332,7 +336,7 @@ def test_without_a_baseline_failures_and_books_are_judged_still() -> None:
     skipped = ArmResult(arm="inference_mode", status="skipped", reason="not here")
     outcome = inspect(runs.run(runs.record(runs.case(), opened, failed, skipped)), Limits())
 
-    assert outcome.counts() == {State.FAILED: 1, State.UNBALANCED: 1, State.SKIPPED: 1}
+    assert outcome.counts() == {FindingState.FAILED: 1, FindingState.UNBALANCED: 1, FindingState.SKIPPED: 1}
     assert verdict_line([inspect(runs.run(), Limits())]) == (
         "PASS: 1 case, nothing failed, books balance; held against no baseline"
     )

@@ -150,7 +150,7 @@ def test_holm_lies_between_the_raw_p_and_bonferroni(p_values: list[float]) -> No
         assert raw <= adjusted <= min(1.0, len(p_values) * raw)
 
 
-@pytest.mark.parametrize("unit", ["draw", "window"])
+@pytest.mark.parametrize("unit", ["layout", "window"])
 def test_a_draw_is_worth_its_fastest_rounds(unit: str) -> None:
     reference = [[3.0, 1.0, 1.5], [2.0, 2.0, 2.0]]
     arm = [[4.0, 100.0, math.e], [2 * math.e**2, 20.0, 2 * math.e**3]]
@@ -175,7 +175,7 @@ def test_undisturbed_is_the_mean_of_the_fastest_quarter_rounded_up(
 
 def test_a_burst_that_reaches_three_quarters_of_the_samples_changes_nothing() -> None:
     quiet = [1.0, 1.0, 1.0, 1.0]
-    assert log_ratios([quiet], [[7.0, 1.1, 5.0, 3.0]], "draw") == pytest.approx((math.log(1.1),))
+    assert log_ratios([quiet], [[7.0, 1.1, 5.0, 3.0]], "layout") == pytest.approx((math.log(1.1),))
 
 
 def test_every_round_is_a_value_where_the_round_is_the_unit() -> None:
@@ -186,17 +186,17 @@ def test_every_round_is_a_value_where_the_round_is_the_unit() -> None:
 
 def test_a_machine_that_slows_while_it_is_timed_slows_both_sides() -> None:
     # the machine slows fivefold; the arm costs 10 % more throughout
-    assert log_ratios([[1.0, 2.0, 5.0]], [[1.1, 2.2, 5.5]], "draw") == pytest.approx((math.log(1.1),))
+    assert log_ratios([[1.0, 2.0, 5.0]], [[1.1, 2.2, 5.5]], "layout") == pytest.approx((math.log(1.1),))
 
 
 def test_no_draws_are_no_values() -> None:
-    assert log_ratios([], [], "draw") == ()
+    assert log_ratios([], [], "layout") == ()
 
 
 @pytest.mark.parametrize(
     ("reference", "arm", "sentence"),
     [
-        ([[1.0]], [[1.0], [1.0]], "reference has 1 draws, arm has 2; they are paired"),
+        ([[1.0]], [[1.0], [1.0]], "reference has 1 layouts, arm has 2; they are paired"),
         ([[1.0], [1.0, 2.0]], [[1.0], [1.0]], "reference[1] has 2 rounds, arm[1] has 1; they are paired"),
         ([[1.0], []], [[1.0], []], "reference[1] and arm[1] have no rounds"),
         ([[1.0, 0.0]], [[1.0, 1.0]], "reference[0][1] is 0.0; a sample is finite and above 0"),
@@ -205,7 +205,7 @@ def test_no_draws_are_no_values() -> None:
         ([[math.nan]], [[1.0]], "reference[0][0] is nan; a sample is finite and above 0"),
     ],
 )
-@pytest.mark.parametrize("unit", ["draw", "window", "round"])
+@pytest.mark.parametrize("unit", ["layout", "window", "round"])
 def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
     reference: list[list[float]], arm: list[list[float]], unit: str, sentence: str
 ) -> None:
@@ -214,7 +214,7 @@ def test_samples_that_are_no_pairs_are_refused_in_a_sentence(
 
 
 def test_another_unit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'draw', 'window' or 'round'$"):
+    with pytest.raises(ValueError, match=r"^unit is 'rounds'; it is 'layout', 'window' or 'round'$"):
         log_ratios([[1.0]], [[1.0]], "rounds")
 
 
@@ -222,24 +222,24 @@ PAIRS = st.lists(st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=5), 
 
 
 @quick
-@given(PAIRS, st.sampled_from(["draw", "round"]))
+@given(PAIRS, st.sampled_from(["layout", "round"]))
 def test_swapped_sides_give_the_mirrored_values(pairs: list[list[tuple[float, float]]], unit: str) -> None:
-    reference = [[before for before, _ in draw] for draw in pairs]
-    arm = [[after for _, after in draw] for draw in pairs]
+    reference = [[before for before, _ in layout] for layout in pairs]
+    arm = [[after for _, after in layout] for layout in pairs]
 
     assert log_ratios(arm, reference, unit) == tuple(-value for value in log_ratios(reference, arm, unit))
 
 
 @quick
-@given(PAIRS, st.sampled_from(["draw", "round"]), st.floats(1e-3, 1e9))
+@given(PAIRS, st.sampled_from(["layout", "round"]), st.floats(1e-3, 1e9))
 def test_the_unit_of_time_is_of_no_matter(
     pairs: list[list[tuple[float, float]]], unit: str, scale: float
 ) -> None:
-    reference = [[before for before, _ in draw] for draw in pairs]
-    arm = [[after for _, after in draw] for draw in pairs]
+    reference = [[before for before, _ in layout] for layout in pairs]
+    arm = [[after for _, after in layout] for layout in pairs]
     scaled = log_ratios(
-        [[scale * sample for sample in draw] for draw in reference],
-        [[scale * sample for sample in draw] for draw in arm],
+        [[scale * sample for sample in layout] for layout in reference],
+        [[scale * sample for sample in layout] for layout in arm],
         unit,
     )
 
@@ -247,6 +247,6 @@ def test_the_unit_of_time_is_of_no_matter(
 
 
 @quick
-@given(st.lists(st.lists(SECONDS, min_size=1, max_size=5), max_size=12), st.sampled_from(["draw", "round"]))
+@given(st.lists(st.lists(SECONDS, min_size=1, max_size=5), max_size=12), st.sampled_from(["layout", "round"]))
 def test_samples_against_themselves_are_exactly_0(samples: list[list[float]], unit: str) -> None:
     assert set(log_ratios(samples, samples, unit)) <= {0.0}

@@ -32,7 +32,7 @@ def test_the_knee_does_not_depend_on_the_units() -> None:
 
 
 def test_places_that_do_not_rise_are_refused() -> None:
-    with pytest.raises(ValueError, match="the places of a curve rise"):
+    with pytest.raises(ValueError, match="the positions of a curve rise"):
         knee([0, 2, 1], [3, 2, 1])
-    with pytest.raises(ValueError, match="2 places and 3 values"):
+    with pytest.raises(ValueError, match="2 positions and 3 values"):
         knee([0, 1], [3, 2, 1])

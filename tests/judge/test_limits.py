@@ -47,13 +47,13 @@ def test_nothing_configured_allows_nothing() -> None:
     ("tables", "says"),
     [
         ({"budget": {}}, "has no key 'budget'; there are budgets, allowances, unaccounted"),
-        ({"budgets": ["peak <= 1"]}, "is no table of case patterns"),
+        ({"budgets": ["peak <= 1"]}, "is not a table of case patterns"),
         ({"budgets": {"*": "peak < 1"}}, "is not written as in 'peak <= 512 MiB'"),
         ({"budgets": {"*": "peak <= -1"}}, "is not written as in"),
-        ({"budgets": {"*": [7]}}, "holds 7, which is no text"),
+        ({"budgets": {"*": [7]}}, "holds 7, which is not text"),
         ({"allowances": {"*": "5%"}}, "is not written as in '1%+4096'"),
-        ({"unaccounted": {"*": "5056"}}, "holds '5056', which is no number of bytes"),
-        ({"unaccounted": {"*": True}}, "holds True, which is no number of bytes"),
+        ({"unaccounted": {"*": "5056"}}, "holds '5056', which is not a number of bytes"),
+        ({"unaccounted": {"*": True}}, "holds True, which is not a number of bytes"),
     ],
 )
 def test_what_is_written_otherwise_is_refused(tables: dict[str, object], says: str) -> None:

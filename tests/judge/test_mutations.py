@@ -38,7 +38,7 @@ class Judge(NamedTuple):
         first: int | None = self.verdict.judge_family(contrasts, **rules)[0].units_to_decide
         return first
 
-    def refuses(self, reference: list[list[float]], arm: list[list[float]], unit: str = "draw") -> str:
+    def refuses(self, reference: list[list[float]], arm: list[list[float]], unit: str = "layout") -> str:
         try:
             return f"took it for {self.interval.log_ratios(reference, arm, unit)}"
         except ValueError as refusal:
@@ -73,21 +73,21 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
     "Holm steps down": (lambda j: rounded(j.interval.holm([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06]),
     "Holm stops at 1": (lambda j: rounded(j.interval.holm([0.8, 0.9])), [1.0, 1.0]),
     "the ratio is arm over reference": (
-        lambda j: rounded(j.interval.log_ratios([[1.0]], [[2.0]], "draw")),
+        lambda j: rounded(j.interval.log_ratios([[1.0]], [[2.0]], "layout")),
         [0.693147],
     ),
-    "a draw is the mean of the fastest quarter of its rounds": (
+    "a layout is the mean of the fastest quarter of its rounds": (
         lambda j: rounded(
-            j.interval.log_ratios([[9.0, 1.0, 9.0, 9.0, 1.0]], [[3.0, 1.0, 9.0, 9.0, 9.0]], "draw")
+            j.interval.log_ratios([[9.0, 1.0, 9.0, 9.0, 1.0]], [[3.0, 1.0, 9.0, 9.0, 9.0]], "layout")
         ),
         [0.693147],
     ),
     "a quarter of four rounds is one": (
-        lambda j: rounded(j.interval.log_ratios([[1.0, 9.0, 1.0, 1.0]], [[4.0, 2.0, 2.5, 9.0]], "draw")),
+        lambda j: rounded(j.interval.log_ratios([[1.0, 9.0, 1.0, 1.0]], [[4.0, 2.0, 2.5, 9.0]], "layout")),
         [0.693147],
     ),
     "what is undisturbed is in seconds": (lambda j: j.interval.undisturbed([5.0, 2.0, 3.0, 4.0, 1.0]), 1.5),
-    "a window is worth what a draw is": (
+    "a window is worth what a layout is": (
         lambda j: rounded(
             j.interval.log_ratios([[1.0, 1.0], [1.0, 1.0]], [[2.0, 5.0], [9.0, 2.0]], "window")
         ),
@@ -101,15 +101,15 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         lambda j: rounded(j.interval.log_ratios([[1.0, 2.0]], [[4.0, 1.0]], "round")),
         [1.386294, -0.693147],
     ),
-    "draws are paired": (
+    "layouts are paired": (
         lambda j: j.refuses([[1.0]], [[1.0], [1.0]]),
-        "reference has 1 draws, arm has 2; they are paired",
+        "reference has 1 layouts, arm has 2; they are paired",
     ),
     "rounds are paired": (
         lambda j: j.refuses([[1.0]], [[1.0, 1.0]]),
         "reference[0] has 1 rounds, arm[0] has 2; they are paired",
     ),
-    "a draw has rounds": (lambda j: j.refuses([[]], [[]]), "reference[0] and arm[0] have no rounds"),
+    "a layout has rounds": (lambda j: j.refuses([[]], [[]]), "reference[0] and arm[0] have no rounds"),
     "no sample is 0": (
         lambda j: j.refuses([[0.0]], [[1.0]]),
         "reference[0][0] is 0.0; a sample is finite and above 0",
@@ -118,9 +118,9 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
         lambda j: j.refuses([[1.0]], [[math.inf]]),
         "arm[0][0] is inf; a sample is finite and above 0",
     ),
-    "a unit is a draw, a window or a round": (
+    "a unit is a layout, a window or a round": (
         lambda j: j.refuses([[1.0]], [[1.0]], "pair"),
-        "unit is 'pair'; it is 'draw', 'window' or 'round'",
+        "unit is 'pair'; it is 'layout', 'window' or 'round'",
     ),
     "more is worse where lower is better": (lambda j: j.says(SLOWER), ["worse"]),
     "less is better": (lambda j: j.says(FASTER), ["better"]),
@@ -214,13 +214,17 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "slowest of the rounds": (INTERVAL, "sorted(samples)", "sorted(samples, reverse=True)"),
     "first of the rounds": (INTERVAL, "sorted(samples)", "list(samples)"),
     "sum for the mean": (INTERVAL, "math.fsum(fastest) / len(fastest)", "math.fsum(fastest)"),
-    "rounds sorted before they are paired": (INTERVAL, "zip(*draw, strict", "zip(*map(sorted, draw), strict"),
-    "draw and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "round"'),
-    "window and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "draw"'),
-    "any unit taken": (INTERVAL, 'if unit not in {"draw", "window", "round"}', "if not unit"),
-    "draws not counted": (INTERVAL, "if len(reference) != len(arm)", "if not len(arm)"),
+    "rounds sorted before they are paired": (
+        INTERVAL,
+        "zip(*layout, strict",
+        "zip(*map(sorted, layout), strict",
+    ),
+    "layout and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "round"'),
+    "window and round exchanged": (INTERVAL, 'if unit == "round"', 'if unit != "layout"'),
+    "any unit taken": (INTERVAL, 'if unit not in {"draw", "layout", "window", "round"}', "if not unit"),
+    "layouts not counted": (INTERVAL, "if len(reference) != len(arm)", "if not len(arm)"),
     "rounds not counted": (INTERVAL, "if len(before) != len(after)", "if len(before) > len(after)"),
-    "draws without rounds taken": (INTERVAL, "if not before:", "if before is None:"),
+    "layouts without rounds taken": (INTERVAL, "if not before:", "if before is None:"),
     "samples of 0 taken": (INTERVAL, "if not 0 < sample", "if not 0 <= sample"),
     "infinite samples taken": (INTERVAL, "sample < math.inf", "sample <= math.inf"),
     "sign of the verdict flipped": (VERDICT, "if centre > 0 else _OPPOSITE", "if centre < 0 else _OPPOSITE"),

@@ -24,6 +24,8 @@ from harness.judge.verdict import (
     judge_family,
 )
 
+pytestmark = pytest.mark.process
+
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
 
 SLOWER = [0.01, 0.02, 0.03, 0.02, 0.02, 0.02, 0.02, 0.02]
@@ -321,8 +323,8 @@ def test_the_order_of_the_units_is_of_no_matter(values: list[float], chance: ran
     st.floats(1e-9, 1e3),
 )
 def test_the_unit_of_time_leaves_the_ratio_alone(pairs: list[tuple[int, int]], scale: float) -> None:
-    nanoseconds = judge(log_ratios([[a] for a, _ in pairs], [[b] for _, b in pairs], "draw"))
-    scaled = judge(log_ratios([[scale * a] for a, _ in pairs], [[scale * b] for _, b in pairs], "draw"))
+    nanoseconds = judge(log_ratios([[a] for a, _ in pairs], [[b] for _, b in pairs], "layout"))
+    scaled = judge(log_ratios([[scale * a] for a, _ in pairs], [[scale * b] for _, b in pairs], "layout"))
 
     for name in ("ratio", "low", "high"):
         assert getattr(scaled, name) == pytest.approx(getattr(nanoseconds, name), rel=1e-9)
@@ -331,7 +333,7 @@ def test_the_unit_of_time_leaves_the_ratio_alone(pairs: list[tuple[int, int]], s
 @quick
 @given(
     st.lists(st.lists(st.floats(1e-7, 1e3), min_size=1, max_size=4), min_size=1, max_size=30),
-    st.sampled_from(["draw", "round"]),
+    st.sampled_from(["layout", "round"]),
     st.sampled_from([0.0, FLOOR]),
 )
 def test_samples_against_themselves_never_differ(samples: list[list[float]], unit: str, floor: float) -> None:
@@ -360,7 +362,7 @@ def side(chance: random.Random, cost: float, draws: int, rounds: int) -> list[li
 
 
 def pairs_of_contrasts(
-    count: int, *, change: float = 1.0, draws: int, rounds: int = 3, unit: str = "draw"
+    count: int, *, change: float = 1.0, draws: int, rounds: int = 3, unit: str = "layout"
 ) -> list[list[tuple[float, ...]]]:
     chance = random.Random(20240229)
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 import torch
+from graphs import record_graph
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from harness.measure.attribution import attribute_peak, lasting_bytes, saved_shares
-from harness.measure.ledger import record_graph
 from harness.measure.observe import Observation
 from harness.measure.timeline import allocated
 from harness.record.schema import Attribution, Case

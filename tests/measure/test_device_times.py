@@ -7,6 +7,7 @@ from fake_cuda import FakeCuda
 from fakes import FakeClock
 
 from harness.judge.interval import log_ratios
+from harness.judge.times import median_seconds
 from harness.measure.device_times import DevicePass, Reading, device_pass, limit_note
 from harness.measure.pairing import Pair, Side
 
@@ -26,7 +27,10 @@ def passed(
 
 
 def medians(found: DevicePass) -> dict[str, tuple[float, float]]:
-    return {samples.metric: (samples.reference_median, samples.arm_median) for samples in found.samples}
+    return {
+        samples.metric: (median_seconds(samples.reference), median_seconds(samples.arm))
+        for samples in found.samples
+    }
 
 
 def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what_it_issues() -> None:

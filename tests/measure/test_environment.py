@@ -12,6 +12,8 @@ import torch
 import harness
 from harness.measure.environment import device_name, environment, processor
 
+pytestmark = pytest.mark.process
+
 
 def git(*arguments: str) -> None:
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]

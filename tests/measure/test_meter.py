@@ -21,6 +21,8 @@ from harness.workload.models import MODELS
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
+pytestmark = pytest.mark.process
+
 CASE = Case(question="fake", model="fake", batch_size=2)
 
 
@@ -93,8 +95,8 @@ def test_where_one_round_takes_the_budget_a_call_is_warmed_once_and_timed_once(r
     reference = kept.reference
     assert reference is not None
     of_the_arm = [module for module in ran if module is not reference.model.module]
-    # Warm, timed, the forward pass with and without a graph under the profiler, what it saved.
-    assert (len(of_the_arm), len(ran) - len(of_the_arm)) == (5, 1)
+    # The forward pass twice with and twice without a graph under the profiler, one warm call, one timed.
+    assert (len(of_the_arm), len(ran) - len(of_the_arm)) == (6, 1)
 
 
 def test_nothing_looks_on_in_a_sample(ran: list[nn.Module]) -> None:
@@ -129,59 +131,14 @@ def test_the_line_at_the_end_says_how_long_and_which_share() -> None:
     )
 
 
-class _Caching(nn.Module):
-    """Keeps its last output for its next pass, as models with a cache do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: torch.Tensor | None = None
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        self.kept = values * 2
-        return self.kept
-
-
-def test_what_is_warm_runs_once_and_what_keeps_state_twice() -> None:
-    calls = []
-
-    def plain() -> torch.Tensor:
-        calls.append(1)
-        return torch.ones(1000)
-
-    assert trace([plain], warm=True).retained_bytes() == 4000
-    assert len(calls) == 1
-    assert trace([plain]).retained_bytes() == 4000
-    assert len(calls) == 3
-
-    module, values = _Caching(), torch.ones(1000)
-    module(values)
-    # In one pass the output that the module had kept would go unseen, and 4,000 bytes would look new.
-    assert trace([lambda: module(values)], warm=True).retained_bytes() == 0
-
-
 def test_a_step_says_the_same_of_its_forward_pass_as_the_pass_by_itself() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 4))
     step = training_step(Model(module, (torch.ones(8, 32),)))
     step()
     alone = trace([step.forward])
-    for seen in (Observation(step), Observation(step, warm=True)):
-        assert list(seen.forward.levels()) == list(alone.levels())
-        assert len(seen.forward.operators) == len(alone.operators)
-        assert seen.gradient_bytes == sum(parameter.numel() * 4 for parameter in module.parameters())
+    seen = Observation(step)
 
-
-def test_a_module_that_keeps_state_is_looked_at_by_itself() -> None:
-    class Both(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.last = nn.Linear(16, 16), _Caching()
-
-        def forward(self, values: torch.Tensor) -> torch.Tensor:
-            return self.last(self.first(values))
-
-    step = training_step(Model(Both(), (torch.ones(4, 16),)))
-    step()
-    alone = trace([step.forward])
-
-    assert list(Observation(step, warm=True).forward.levels()) == list(alone.levels())
+    assert list(seen.forward.levels()) == list(alone.levels())
+    assert len(seen.forward.operators) == len(alone.operators)
+    assert seen.gradient_bytes == sum(parameter.numel() * 4 for parameter in module.parameters())

@@ -12,11 +12,12 @@ import torch
 from fakes import fake_entry, fake_question, nan_entry
 from torch import nn
 
-from harness.measure import ledger, trace
+from harness.errors import HarnessError
+from harness.measure import graph, trace
+from harness.measure.observe import Observation
 from harness.measure.pairing import Pair
 from harness.measure.runner import Settings, exact_result, measure_arm, run_in_process
 from harness.record.schema import Case, Group
-from harness.workload.model import WorkloadError
 from harness.workload.models import MODELS
 from harness.workload.questions import load_question
 from harness.workload.sources import build
@@ -122,17 +123,17 @@ def test_an_output_that_is_no_number_is_a_warning(monkeypatch: pytest.MonkeyPatc
 def test_an_infinite_output_is_a_warning_and_a_finite_one_is_none() -> None:
     model = build(LINEAR)
     step = load_question("grad_mode").build(LINEAR, "grad", model)
-    before = exact_result("grad", step).warnings
+    before = exact_result("grad", Observation(step)).warnings
     with torch.no_grad():
         next(model.module.parameters()).fill_(float("inf"))
         next(iter(model.inputs)).fill_(1.0)  # type: ignore[arg-type, attr-defined]
 
     assert before == ()
-    assert exact_result("grad", step).warnings == ("the model's output holds infinity",)
+    assert exact_result("grad", Observation(step)).warnings == ("the model's output holds infinity",)
 
 
 def test_a_case_that_cannot_be_built_is_refused() -> None:
-    with pytest.raises(WorkloadError, match=r"^a batch size of 0 holds no example"):
+    with pytest.raises(HarnessError, match=r"^a batch size of 0 holds no example"):
         measure_arm(
             load_question("grad_mode"),
             Case(question="grad_mode", model="linear", batch_size=0),
@@ -205,7 +206,7 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
     monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
     monkeypatch.setattr(
-        ledger, "saved_tensors_hooks", onlookers.counting("saving_hooks", ledger.saved_tensors_hooks)
+        graph, "saved_tensors_hooks", onlookers.counting("saving_hooks", graph.saved_tensors_hooks)
     )
     timed: list[dict[str, Any]] = []
 

@@ -7,13 +7,14 @@ import pytest
 from fake_cuda import FakeCuda
 from fakes import fake_question
 
+from harness.judge.times import median_seconds
 from harness.measure import observe, runner
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
 from harness.measure.runner import Settings, measure_arm
 from harness.record.check import check_run
 from harness.record.schema import ArmResult, Case, Record, Run
-from harness.report.tables import case_tables, in_terminal
+from harness.report.tables import case_tables, case_text
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
@@ -47,7 +48,7 @@ def test_the_devices_and_the_hosts_time_stand_beside_the_time_of_the_whole(measu
         "device time, cold cache",
         "host time",
     ]
-    timed = {samples.metric: samples.arm_median for samples in measured.timings}
+    timed = {samples.metric: median_seconds(samples.arm) for samples in measured.timings}
     assert timed["device time"] == pytest.approx(1e-4)
     assert timed["device time, cold cache"] == pytest.approx(1.5e-4)
 
@@ -63,7 +64,7 @@ def test_the_run_is_one_that_is_read_and_shown(measured: ArmResult) -> None:
     record = Record(case=CASE, asks="?", reference="plain", columns=("peak",), arms=(measured,))
     run = Run(id="x", environment=environment("cpu"), metrics=METRICS, records=(record,))
     check_run(run)
-    shown = in_terminal(case_tables(run)[0])
+    shown = case_text(case_tables(run)[0])
 
     assert ". device time " in shown
     assert ". device time, cold cache" in shown

@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from harness import measure_model
-from harness.amounts import parse_bytes, parse_sizes
 from harness.errors import HarnessError
-from harness.measuring import Measurement
+from harness.measurement import Measurement
 from harness.record.codec import decode_run, encode
-from harness.report.attribution import sentence
+from harness.report.attribution import memory_sentence
+from harness.setting import parse_bytes, parse_sizes
 from harness.workload.model import Model, WorkloadError
+
+pytestmark = pytest.mark.process
 
 
 class _Net(nn.Module):
@@ -73,7 +75,7 @@ def test_the_sentence_holds_the_numbers_that_the_json_holds(measured: Measuremen
     # Each block keeps the result of its Linear for GELU, and that of GELU for the Linear that follows.
     assert record.arms[0].counts["saved"] == 8 * (4 * 16 * 4)
     assert (
-        sentence(record) == "no_grad saves 2 KiB: 50 % of it GELU in blocks 0 to 3,"
+        memory_sentence(record) == "no_grad saves 2 KiB: 50 % of it GELU in blocks 0 to 3,"
         " 38 % Linear in blocks 1 to 3, 12 % Linear in head"
     )
 
@@ -252,7 +254,7 @@ def test_modes_dtypes_and_losses_are_those_asked_for() -> None:
         ({"budget": -1}, "a budget of -1 s cannot be spent"),
         ({"budget": float("nan")}, "a budget of nan s cannot be spent"),
         ({"questions": ("why",)}, "no question 'why'; there are"),
-        ({"batch_sizes": (0,)}, "a batch holds one example or more"),
+        ({"batch_sizes": (0,)}, "a batch size of 0 holds no example"),
         ({"mode": "test"}, "no mode 'test'"),
         ({"memory_limit": "much"}, "'much' is no amount of memory"),
         ({"loss": "mse"}, "no loss 'mse'"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.measure.trace import Allocation, Span, Trace, trace
+from harness.measure.trace import Allocation, Nesting, Span, Trace, trace
 
 # Two stretches: 100 B come and go, 40 B stay; then 30 B more come, and the 40 B go.
 EVENTS = Trace(
@@ -42,17 +42,20 @@ def test_nothing_allocated_is_a_peak_of_zero() -> None:
     assert Trace((0.0, 1.0), (Allocation(0.5, -8, 1),), (), ()).peak_bytes() == 0
 
 
-def test_a_block_that_is_freed_and_made_anew_at_the_same_address_is_the_new_one() -> None:
-    assert EVENTS.live_blocks() == (Allocation(12.0, 30, 7),)
-
-
 def test_who_was_running_is_the_innermost_or_the_outermost() -> None:
-    assert EVENTS.running(EVENTS.operators, 1.0) == "aten::addmm"
-    assert EVENTS.running(EVENTS.operators, 1.0, outermost=True) == "aten::linear"
-    assert EVENTS.running(EVENTS.operators, 3.7) == "aten::linear"
-    assert EVENTS.running(EVENTS.modules, 1.0) == "0"
-    assert EVENTS.running(EVENTS.operators, 8.0) == ""
-    assert EVENTS.running((), 1.0) == ""
+    operators, modules = Nesting(EVENTS.operators), Nesting(EVENTS.modules)
+
+    assert operators.innermost(1.0) == "aten::addmm"
+    assert operators.outermost(1.0) == "aten::linear"
+    assert operators.innermost(3.7) == "aten::linear"
+    assert modules.innermost(1.0) == "0"
+    assert operators.innermost(8.0) == ""
+    assert Nesting(()).innermost(1.0) == ""
+
+
+def test_between_two_marks_those_in_between_are_kept() -> None:
+    assert EVENTS.between(0, 2) == EVENTS
+    assert EVENTS.between(0, 1).marks == (0.0, 10.0)
 
 
 def test_an_allocation_is_counted_to_the_byte() -> None:
@@ -136,7 +139,7 @@ def test_the_bytes_of_an_operator_are_found_inside_its_span() -> None:
     with torch.no_grad():
         seen = trace([lambda: model(inputs)], follow=model)
 
-    assert [(event.bytes, seen.running(seen.modules, event.time)) for event in seen.allocations] == [
+    assert [(event.bytes, Nesting(seen.modules).innermost(event.time)) for event in seen.allocations] == [
         (2048, "0"),
         (2048, "1"),
         (-2048, ""),

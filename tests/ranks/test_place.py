@@ -4,7 +4,6 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.ranks.agreement import check_alike, raise_refusal
-from harness.ranks.door import check_alone
 from harness.ranks.place import (
     Place,
     RanksError,
@@ -14,6 +13,7 @@ from harness.ranks.place import (
     place_of,
     started_by_launcher,
 )
+from harness.ranks.wrapped import check_alone
 from harness.report.watch import TerminalWatch
 
 TORCHRUN = {

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness.ranks.launch import launched
-from harness.ranks.session import Request
+from harness.ranks.session import RankRequest
 from harness.record.schema import ArmResult, Case, Record, Run
 
 DDP = Case(question="ranks", model="mlp-relu", batch_size=0, mode="train", variant="ddp-2-ranks")
@@ -20,7 +20,7 @@ SECOND = 4 * (512 * 512 + 512)
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    return launched(Request(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05), 2, limit=120)
+    return launched(RankRequest(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05), 2, limit=120)
 
 
 def record(run: Run, case: Case) -> Record:

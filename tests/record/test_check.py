@@ -51,7 +51,7 @@ def changed(change: str) -> bytes:
         ("time of 0", "a sample of time is not above 0"),
         ("negative time", "a sample of time is not above 0"),
         ("not paired", "the samples of time are not paired"),
-        ("no samples", "time has a draw without samples"),
+        ("no samples", "time has a layout without samples"),
         ("negative saved", "the books hold -8 saved"),
     ],
 )

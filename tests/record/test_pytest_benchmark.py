@@ -12,6 +12,8 @@ from harness.record.codec import UnreadableError, encode
 from harness.record.pytest_benchmark import BenchmarkFile, decode_benchmarks, load_either
 from harness.record.schema import Run
 
+pytestmark = pytest.mark.process
+
 STATS = {"median": 2e-3, "q1": 1.9e-3, "q3": 2.1e-3, "rounds": 50}
 
 

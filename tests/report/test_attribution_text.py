@@ -1,7 +1,7 @@
 """Where the memory goes, in words."""
 
 from harness.record.schema import ArmResult, Attribution, Case, Record, Share
-from harness.report.attribution import contributors, place, sentence, tree_lines
+from harness.report.attribution import block_of, contributors, memory_sentence, tree_lines
 
 
 def _saved(size: int, module: str, kind: str, operator: str = "") -> Share:
@@ -16,13 +16,13 @@ _SHARES = (
 
 
 def test_a_path_is_cut_at_its_first_number() -> None:
-    assert place("h.11.mlp") == ("h", 11)
-    assert place("encoder.layer.2") == ("encoder.layer", 2)
-    assert place("0.layers.1") == ("0.layers", 1)
-    assert place("3.1") == ("", 3)
-    assert place("head") == ("head", None)
-    assert place("") == ("", None)
-    assert place("conv2d.weight") == ("conv2d.weight", None)
+    assert block_of("h.11.mlp") == ("h", 11)
+    assert block_of("encoder.layer.2") == ("encoder.layer", 2)
+    assert block_of("0.layers.1") == ("0.layers", 1)
+    assert block_of("3.1") == ("", 3)
+    assert block_of("head") == ("head", None)
+    assert block_of("") == ("", None)
+    assert block_of("conv2d.weight") == ("conv2d.weight", None)
 
 
 def test_alike_modules_of_alike_blocks_are_one_contributor() -> None:
@@ -37,11 +37,14 @@ def test_the_sentence_names_who_holds_what_no_grad_saves() -> None:
     case = Case(question="grad_mode", model="m")
     reference = ArmResult(arm="grad", saved=_SHARES)
     record = Record(case=case, asks="", reference="grad", arms=(reference, ArmResult(arm="no_grad")))
-    assert sentence(record) == "no_grad saves 8.008 KiB: 88 % of it GELU in h 0 to 11"
-    assert sentence(Record(case=case, asks="", reference="grad", arms=(reference,))) == ""
+    assert memory_sentence(record) == "no_grad saves 8.008 KiB: 88 % of it GELU in h 0 to 11"
+    assert memory_sentence(Record(case=case, asks="", reference="grad", arms=(reference,))) == ""
     nothing = ArmResult(arm="grad")
     assert (
-        sentence(Record(case=case, asks="", reference="grad", arms=(nothing, ArmResult(arm="no_grad")))) == ""
+        memory_sentence(
+            Record(case=case, asks="", reference="grad", arms=(nothing, ArmResult(arm="no_grad")))
+        )
+        == ""
     )
 
 

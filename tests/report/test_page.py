@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.judge.compare import contrasts
+from harness.judge.contrasts import contrasts
 from harness.record.schema import (
     Allocated,
     ArmResult,
@@ -26,9 +26,12 @@ from harness.record.schema import (
     Samples,
     Share,
 )
-from harness.report.page import command_of, run_page, verdict_sentence
+from harness.report.page import run_page, verdict_sentence
 from harness.report.plots import curve_plot, ratio_plot
-from harness.report.study import Point, curve_section, fit_line, knee_line, scaling_sections
+from harness.report.reproduce import case_command
+from harness.report.study import CurvePoint, curve_section, fit_line, knee_line, scaling_sections
+
+pytestmark = pytest.mark.process
 
 _EVIL = "<script>alert(1)</script>"
 
@@ -179,7 +182,7 @@ def test_the_page_says_what_was_found(run: Run) -> None:
         "knee at 1: freezing the first 1 saves 28 KiB of the peak; all 3 save 32 KiB of 40 KiB",
         "in 1 MiB is 5: run, it needs 1,000,000 B, and 6 needs 1,200,000 B",
         "inference_mode failed",
-        "harness measure nets:make --question grad_mode --batch-size 4 --device cpu --dtype float32 --eval",
+        "harness measure nets:make --question grad_mode --device cpu --dtype float32 --batch-size 4",
         "torch 2.13.0 (cpu)",
         "Against batch size",
     ):
@@ -234,11 +237,13 @@ def test_a_run_of_many_models_is_counted(run: Run) -> None:
 
 def test_a_case_is_repeated_by_the_command_that_made_it(run: Run) -> None:
     case = run.records[0].case
-    pytest_run = msgspec.structs.replace(run, command="pytest bench/ --benchmark-only")
-    assert command_of(case, pytest_run) == "pytest bench/ --benchmark-only"
-    assert command_of(run.records[1].case, run) == (
-        "harness measure nets:make --question freezing --curve"
-        " --batch-size 1 --device cpu --dtype float32 --train"
+    assert case_command(case, command="pytest bench/ --benchmark-only", threads=1, exact=False) == (
+        "pytest bench/ --benchmark-only --harness-models nets:make --harness-device cpu"
+        " --harness-dtype float32 --harness-batch-size 1 --harness-threads 1 -k grad_mode"
+    )
+    assert case_command(run.records[1].case, command=run.command, threads=2, exact=False) == (
+        "harness measure nets:make --question freezing --device cpu --dtype float32 --batch-size 1"
+        " --threads 2 --train --curve"
     )
 
 
@@ -259,13 +264,13 @@ def test_the_table_of_a_curve_and_of_batch_sizes(run: Run) -> None:
 
 
 def test_a_straight_curve_has_no_knee_and_says_what_a_block_saves() -> None:
-    points = [Point(k, 100, 4096 - 1024 * k, 1e-3, None, None, None) for k in range(4)]
+    points = [CurvePoint(k, 100, 4096 - 1024 * k, 1e-3, None, None, None) for k in range(4)]
     assert (
         knee_line(points) == "no knee: the peak falls evenly, about 1 KiB a block; all 3 save 3 KiB of 4 KiB"
     )
-    assert "nothing of the peak" in knee_line([Point(k, 1, 5, 1e-3, None, None, None) for k in range(3)])
+    assert "nothing of the peak" in knee_line([CurvePoint(k, 1, 5, 1e-3, None, None, None) for k in range(3)])
     assert "too few" in knee_line(points[:1])
-    untimed = [Point(k, 100, 4096 - k, float("nan"), None, None, None) for k in range(3)]
+    untimed = [CurvePoint(k, 100, 4096 - k, float("nan"), None, None, None) for k in range(3)]
     assert "ms a step" not in curve_plot(untimed, "c")
 
 

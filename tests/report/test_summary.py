@@ -5,7 +5,7 @@ import re
 import runs
 from markdown_it import MarkdownIt
 
-from harness.judge.align import compare, listing
+from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Outcome
 from harness.report.comparison_page import comparison_page
 from harness.report.summary import COMMENT_LIMIT, summary
@@ -13,7 +13,7 @@ from harness.report.verdict_text import outcome_text
 
 
 def outcome(base: runs.Run, head: runs.Run) -> Outcome:
-    return compare(listing(base, "base.json"), listing(head, "head.json"))
+    return compare_runs(listing(base, "base.json"), listing(head, "head.json"))
 
 
 def many(changed: int) -> Outcome:

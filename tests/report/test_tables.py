@@ -14,7 +14,8 @@ from harness.record.schema import (
     Run,
     Samples,
 )
-from harness.report.tables import case_tables, environment_lines, github, in_markdown, in_terminal
+from harness.report.tables import case_tables, case_text, environment_lines, question_page
+from harness.report.text import markdown_table
 
 ENVIRONMENT = Environment(
     harness="0.1.0",
@@ -86,7 +87,7 @@ def run_of(*arms: ArmResult, columns: tuple[str, ...] = ("peak", "nodes"), **cas
 
 
 def terminal(run: Run, width: int = 100) -> str:
-    return in_terminal(case_tables(run)[0], width)
+    return case_text(case_tables(run)[0], width)
 
 
 def test_the_environment_is_two_lines() -> None:
@@ -108,7 +109,7 @@ arm      time    ratio [99 % interval]    verdict    peak     nodes
 -------  ------  -----------------------  ---------  -------  -------
 grad     100 us  1                        reference  384 KiB  14
 no_grad  90 us   0.900 [0.900, 0.900]     better     256 KiB  0
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -127,7 +128,7 @@ arm      peak     nodes
 -------  -------  -------
 grad     384 KiB  14
 no_grad  256 KiB  0
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -141,7 +142,7 @@ def test_the_tables_of_a_training_step_fit_in_80_columns() -> None:
     )
     table = case_tables(run_of(GRAD, arm))[0]
 
-    assert max(map(len, in_terminal(table).splitlines()[1:10])) <= 80
+    assert max(map(len, case_text(table).splitlines()[1:10])) <= 80
 
 
 def test_a_question_without_exact_columns_has_no_second_table() -> None:
@@ -153,7 +154,7 @@ arm      time    ratio [99 % interval]    verdict
 -------  ------  -----------------------  ---------
 grad     100 us  1                        reference
 no_grad  90 us   0.900 [0.900, 0.900]     better
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 """
     )
@@ -172,7 +173,7 @@ arm             time    ratio [99 % interval]    verdict    peak     nodes
 grad            100 us  1                        reference  384 KiB  14
 no_grad         -       -                        skipped    -        -
 inference_mode  -       -                        failed     -        -
-A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+A/A control (grad against an independent copy): 1.000 [1.000, 1.000] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 books balance: 0 B unaccounted
 no_grad skipped: torch refuses it
 inference_mode failed: RuntimeError: out of memory
@@ -230,7 +231,7 @@ def test_what_is_undecided_says_how_much_would_decide() -> None:
     lines = case_tables(run_of(GRAD, unsure))[0].lines
 
     assert lines[-1].startswith("undecided: up to about ")
-    assert lines[-1].endswith(" draws would decide; raise the budget")
+    assert lines[-1].endswith(" layouts would decide; raise the budget")
 
 
 def test_too_few_draws_have_no_interval_and_say_so() -> None:
@@ -238,7 +239,7 @@ def test_too_few_draws_have_no_interval_and_say_so() -> None:
     table = case_tables(run_of(few))[0]
 
     assert table.lines == (
-        "A/A control (grad against an independent copy): 1.000 [-, -] over 3 draws: too few for an interval",
+        "A/A control (grad against an independent copy): 1.000 over 3 layouts: too few for an interval",
     )
 
 
@@ -247,7 +248,7 @@ def test_a_control_that_sees_what_is_not_there_warns() -> None:
 
     assert case_tables(run_of(biased))[0].lines == (
         (
-            "A/A control (grad against an independent copy): 1.050 [1.050, 1.050] over 12 draws: it sees a"
+            "A/A control (grad against an independent copy): 1.050 [1.050, 1.050] over 12 layouts: it sees a"
             " difference where there is none, so distrust smaller ones here"
         ),
     )
@@ -274,13 +275,13 @@ def test_a_page_of_a_question_in_markdown() -> None:
     other = ArmResult(arm="no_grad", status="failed", reason="ValueError: a | b <script> `c`")
 
     assert (
-        in_markdown(run_of(GRAD, other, variant="adamw"), "grad_mode")
+        question_page(run_of(GRAD, other, variant="adamw"), "grad_mode")
         == """\
 # What does recording the graph cost a forward pass?
 
 torch 2.13.0 (cpu), Python 3.11.2, transformers 5.23.0; 1 thread, AVX512  
 2 cores of A Processor; Linux-6.1; load 0.12 at the start; commit unknown; 2026-11-23T05:15:00+00:00  
-Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the median over draws; differences within 0.5% count as none.
+Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the median over layouts; differences within 0.5% count as equal.
 
 ## mlp-relu, adamw, eval, float32, batch 64
 
@@ -289,7 +290,7 @@ Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the 
 | grad     | 100 us |                       1 | reference | 384 KiB |      14 |
 | no\\_grad |      - |                       - |    failed |       - |       - |
 
-- A/A control (grad against an independent copy): 1.000 \\[1.000, 1.000\\] over 12 draws: no difference seen, and smaller ones than this interval are not resolved
+- A/A control (grad against an independent copy): 1.000 \\[1.000, 1.000\\] over 12 layouts: no difference seen, and smaller ones than this interval are not resolved
 - books balance: 0 B unaccounted
 - no\\_grad failed: ValueError: a \\| b &lt;script&gt; \\`c\\`
 """
@@ -298,16 +299,16 @@ Measured by `pytest bench/`. A ratio is an arm's time over the reference's, the 
 
 def test_a_page_holds_its_own_question_alone() -> None:
     run = run_of(GRAD)
-    page = in_markdown(run, "grad_mode")
+    page = question_page(run, "grad_mode")
 
     assert page.count("\n## ") == 1
     with pytest.raises(IndexError):
-        in_markdown(run, "freezing")
+        question_page(run, "freezing")
 
 
 def test_a_table_in_markdown_shows_text_as_it_is() -> None:
     assert (
-        github(("arm", "time"), [("a|b", "1 us")])
+        markdown_table(("arm", "time"), [("a|b", "1 us")])
         == """\
 | arm   |   time |
 |:------|-------:|

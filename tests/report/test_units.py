@@ -5,7 +5,8 @@ import math
 import pytest
 
 from harness.record.schema import Unit
-from harness.report.units import markdown, quantity, ratio
+from harness.report.text import markdown
+from harness.report.units import quantity, ratio
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from harness.errors import HarnessError
 from harness.record.schema import Case
-from harness.workload.model import UnsupportedError, WorkloadError
+from harness.workload.model import UnsupportedError
 from harness.workload.questions import load_question
 from harness.workload.questions.decay_groups import CAPTURABLE, EVERYWHERE
 from harness.workload.sources import build, resolve
@@ -56,7 +57,7 @@ def test_a_model_without_images_is_refused() -> None:
 
 
 def test_an_unknown_memory_format_is_refused_with_the_one_there_is() -> None:
-    with pytest.raises(WorkloadError, match=r"^no memory format 'nchw'; there is channels_last"):
+    with pytest.raises(HarnessError, match=r"^no memory format 'nchw'; there is channels_last"):
         build(case(memory_format="nchw"))
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from harness.errors import HarnessError
 from harness.record.schema import Case
 from harness.workload.huggingface import PRESETS
 from harness.workload.model import Model, WorkloadError
@@ -125,11 +126,11 @@ def test_autocast_keeps_the_parameters_and_lowers_the_output() -> None:
         (case("mlp"), "no model 'mlp'; there are linear, mlp-relu,"),
         (case("hf:bert-huge"), ".* 'bert-huge'; "),
         (case("linear", dtype="float8"), "no dtype 'float8'; there are float32,"),
-        (case("linear", batch_size=0), "a batch size of 0 holds no example; it has to be 1 or more"),
+        (case("linear", batch_size=0), "a batch size of 0 holds no example; give 1 or more"),
     ],
 )
 def test_what_cannot_be_built_is_refused_with_what_could_be(asked: Case, message: str) -> None:
-    with pytest.raises(WorkloadError, match=f"^({message})"):
+    with pytest.raises(HarnessError, match=f"^({message})"):
         build(asked)
 
 

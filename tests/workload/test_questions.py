@@ -213,7 +213,7 @@ def model_of_8(activation: type[nn.Module], frozen: str) -> Model:
 def test_freezing_saves_what_the_layers_below_no_longer_need(
     activation: type[nn.Module], arm: str, activations: int
 ) -> None:
-    from harness.measure.ledger import record_graph
+    from graphs import record_graph
 
     model = model_of_8(activation, arm)
     freeze(model, arm)

@@ -1,14 +1,18 @@
 """Micro-batches: a batch is run in parts, one after the other, whose gradients add up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness.fitting.levers.checkpointing import normalises
 from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
+from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
+
+# relative, of sums in another order
+_NEAR = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,16 @@ def split(inputs: Any, dimensions: Dimensions, number: int) -> list[Any]:
         LeverError: the examples cannot be divided into so many equal parts.
     """
     tensors = list(tensors_in(inputs))
+    along = {id(tensor): dimension for tensor, dimension in zip(tensors, dimensions, strict=True)}
     if all(dimension is None for dimension in dimensions):
         raise LeverError("no input has a dimension that counts the examples")
     sizes = [t.shape[d] for t, d in zip(tensors, dimensions, strict=True) if d is not None]
     if any(size % number for size in sizes):
         raise LeverError(f"{sizes[0]} examples make no {number} equal parts")
 
-    def part(index: int) -> Callable[[torch.Tensor, int | None], torch.Tensor]:
-        def cut(tensor: torch.Tensor, dimension: int | None) -> torch.Tensor:
+    def part(index: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        def cut(tensor: torch.Tensor) -> torch.Tensor:
+            dimension = along[id(tensor)]
             if dimension is None:
                 return tensor
             length = tensor.shape[dimension] // number
@@ -111,18 +117,49 @@ def split(inputs: Any, dimensions: Dimensions, number: int) -> list[Any]:
 
         return cut
 
-    return [_mapped(inputs, iter(dimensions), part(index)) for index in range(number)]
+    return [_mapped(inputs, part(index)) for index in range(number)]
 
 
-def _mapped(value: Any, dimensions: Any, cut: Callable[[torch.Tensor, int | None], torch.Tensor]) -> Any:
+def _mapped(value: Any, cut: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
-        return cut(value, next(dimensions))
+        return cut(value)
     if isinstance(value, Mapping):
-        return {name: _mapped(item, dimensions, cut) for name, item in value.items()}
+        return {name: _mapped(item, cut) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(item, dimensions, cut) for item in value))
+        return type(value)(*(_mapped(item, cut) for item in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(_mapped(item, dimensions, cut) for item in value)
+        return type(value)(_mapped(item, cut) for item in value)
     if any(True for _ in tensors_in(value)):
         raise LeverError(f"tensors inside a {type(value).__name__} cannot be cut into parts")
     return value
+
+
+def scale_of_parts(model: Model, dimensions: Dimensions, number: int) -> float | None:
+    """Return what the loss of a part is multiplied by so that gradients add up; None for 1 / number.
+
+    Dropout is off while the losses are compared.
+
+    Raises:
+        LeverError: the loss of the whole is neither the mean nor the sum of the parts' losses.
+    """
+    modes = {child: child.training for child in model.module.modules()}
+    try:
+        model.module.eval()
+        with torch.no_grad():
+            whole = float(model.loss_of_forward())
+            parts = [
+                float(replace(model, inputs=part).loss_of_forward())
+                for part in split(model.inputs, dimensions, number)
+            ]
+    finally:
+        for child, mode in modes.items():
+            child.training = mode
+    near = _NEAR.get(next((p.dtype for p in model.module.parameters()), torch.float32), 1e-3)
+    if abs(sum(parts) / number - whole) <= near * max(abs(whole), *map(abs, parts)):
+        return None
+    if abs(sum(parts) - whole) <= near * max(abs(whole), sum(map(abs, parts))):
+        return 1.0
+    raise LeverError(
+        "the loss of a batch is neither the mean nor the sum of its parts' losses, so that their gradients do"
+        " not add up to its own"
+    )

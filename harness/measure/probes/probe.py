@@ -22,4 +22,4 @@ class Probe:
 
 def exact(name: str, unit: str, meaning: str) -> Metric:
     """Return an exact metric of which less is better."""
-    return Metric(name, "B" if unit == "B" else "1", "lower", "exact", meaning)
+    return Metric(name, unit, "lower", "exact", meaning)

@@ -6,12 +6,12 @@ from harness.record.names import SAVED
 
 
 def _read(seen: Observation) -> dict[str, int]:
-    books = seen.books
     counts = {
-        SAVED: books.saved,
-        "scalars": books.scalars,
-        "unaccounted": books.unaccounted,
+        SAVED: seen.graph.saved_bytes,
+        "scalars": seen.graph.scalar_bytes,
     }
+    if seen.books is not None:
+        counts["unaccounted"] = seen.books.unaccounted
     if seen.device is not None:
         counts["saved on the host"] = seen.graph.elsewhere
     return counts

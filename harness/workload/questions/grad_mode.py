@@ -16,6 +16,8 @@ _ASKED_IN_TRAIN_MODE = ("convnet", "transformer")
 
 
 def _cells(entry: Entry, every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the protocol's flag)
+    if entry.mode:
+        return (Cell(entry, entry.mode),)  # as it was handed over
     modes = ("eval", "train") if every or entry.name in _ASKED_IN_TRAIN_MODE else ("eval",)
     return tuple(Cell(entry, mode) for mode in modes)
 

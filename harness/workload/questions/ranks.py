@@ -4,6 +4,7 @@ from torch.optim import AdamW
 
 from harness.record.measured import Case
 from harness.workload.decay import check_groups, decay_groups
+from harness.workload.head import with_head
 from harness.workload.model import Model
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
@@ -42,6 +43,7 @@ def _cells(entry: Entry, _every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the
 
 
 def _build(case: Case, arm: str, model: Model) -> Step:
+    model = with_head(model)
     freeze(model, arm)
     ready = wrapped(model, wrap_of(case))
     # Now only: sharding puts other parameters into the place of the model's own.

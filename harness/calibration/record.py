@@ -1,0 +1,63 @@
+"""What a calibration gave: every trial of every cell."""
+
+import statistics
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.record.codec import UnreadableError
+from harness.record.schema import Environment
+
+SidesKind = Literal["object", "copies"]
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One comparison of two sides whose difference is known."""
+
+    verdict: str
+    ratio: float
+    seconds: float  # the timing pass took
+    values: tuple[float, ...]  # log-ratios, one a unit; what was judged
+    call_s: float = 0.0  # median seconds of a call of the reference; 0 where that was not kept
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Trials of one kind of sides, one length of call and one planted slowdown."""
+
+    kind: SidesKind
+    asked_s: float  # the length of call that was asked for, seconds
+    planted: float  # as a fraction; 0 is A/A
+    trials: tuple[Trial, ...]
+
+    @property
+    def call_s(self) -> float:
+        """Return the median seconds of a call; what was asked for, where no trial kept it."""
+        known = [trial.call_s for trial in self.trials if trial.call_s]
+        return statistics.median(known) if known else self.asked_s
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """All cells, and where they were measured."""
+
+    schema: int = 1
+    environment: Environment
+    budget: float  # seconds a comparison, both sides together
+    load: int  # bursty processes beside it
+    overhead: dict[str, float]  # share of a sample that is not the work, by the call's nominal seconds
+    cells: tuple[Condition, ...]
+    command: str = ""  # what measured it; "" where it was not written down
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read the file of a calibration.
+
+    Raises:
+        UnreadableError: missing, unreadable, or not a calibration.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"{path} is not a calibration: {error}; give another file") from error

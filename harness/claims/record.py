@@ -1,0 +1,151 @@
+"""The stored data of claims: each statement with its verdict, its checks, its numbers and its plots.
+
+History of the format, newest first; a file once written loads for ever:
+
+1  first format (version 0.1.0)
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.record.codec import UnreadableError
+from harness.record.schema import Environment
+
+CLAIMS_SCHEMA = 1
+
+ClaimVerdict = Literal["holds", "holds when", "refuted", "undecided", "not run"]
+Scale = Literal["linear", "log"]
+Mark = Literal["line", "points", "bars"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at, and whether the statement was true there."""
+
+    says: str  # what was looked at and what was seen
+    holds: bool | None  # None where the samples do not decide
+    where: str = ""  # the condition it was looked at under; "" for what the statement needs everywhere
+
+
+class Number(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured quantity behind a verdict."""
+
+    name: str
+    value: float | None = None
+    low: float | None = None  # of the interval, where there is one
+    high: float | None = None
+    unit: str = ""  # "s", "B", "1" (a count), "ratio", "share", or "" for a plain number
+    text: str = ""  # in place of a value
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """One curve, set of points or set of bars, with an interval or a band where it has one."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()  # a word beside each point
+    mark: Mark = "line"
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair of axes."""
+
+    title: str
+    x_label: str  # with its unit
+    y_label: str
+    series: tuple[Series, ...]
+    x_scale: Scale = "linear"
+    y_scale: Scale = "linear"
+    ticks: tuple[str, ...] = ()  # names of the rows 0, 1, 2, ... where y counts categories
+    line: float | None = None  # a value of x worth a rule, such as the ratio 1
+    level: float | None = None  # a value of y worth a rule
+
+
+class Plot(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture of one panel or a few side by side."""
+
+    name: str  # of its file, without the ending
+    caption: str
+    panels: tuple[Panel, ...]
+    shared: bool = True  # panels of one quantity have one range of it
+
+
+class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What putting one statement to the test gave."""
+
+    id: str
+    section: str
+    statement: str
+    verdict: ClaimVerdict
+    condition: str = ""  # where it holds and where not, in words taken from the checks
+    reason: str = ""  # why it was not run
+    method: str = ""  # what was run, in a sentence or two
+    checks: tuple[Check, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    reproduce: str = ""  # the command that measures it again
+    seconds: float = 0.0  # that it took
+
+
+class ClaimsRun(msgspec.Struct, frozen=True, kw_only=True):
+    """All statements that one session put to the test."""
+
+    schema: int = CLAIMS_SCHEMA
+    environment: Environment
+    seed: int
+    seeds: int  # of the experiments with data
+    budget: float  # seconds of timing for a pair
+    results: tuple[ClaimResult, ...] = ()
+    plots: tuple[Plot, ...] = ()  # of several statements together
+    complete: bool = True  # False when statements that were asked for are missing
+    command: str = ""
+
+
+class _Version(msgspec.Struct):
+    schema: int | None = None
+    results: msgspec.Raw = msgspec.Raw()
+
+
+def encode_claims(run: ClaimsRun) -> bytes:
+    """Encode the results of a session as JSON."""
+    return msgspec.json.format(msgspec.json.encode(run), indent=1)
+
+
+def load_claims(path: Path) -> ClaimsRun:
+    """Read the results of a session from a file.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds no claims.
+    """
+    try:
+        return decode_claims(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def decode_claims(data: bytes, name: str = "the file") -> ClaimsRun:
+    """Decode what `encode_claims` wrote.
+
+    Args:
+        data: JSON text.
+        name: what to call the file in a message.
+
+    Raises:
+        UnreadableError: not JSON, no results of claims, or a newer format.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version)
+        if version.schema is None or not bytes(version.results):
+            raise UnreadableError(f"{name} holds no claims; `harness claims --json FILE` writes such a file")
+        if version.schema > CLAIMS_SCHEMA:
+            raise UnreadableError(
+                f"{name} has format {version.schema}, newer than {CLAIMS_SCHEMA}, which is read here: "
+                "upgrade autograd-harness"
+            )
+        return msgspec.json.decode(data, type=ClaimsRun)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"{name} holds no claims: {error}") from error

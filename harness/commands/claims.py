@@ -1,0 +1,52 @@
+"""`harness claims`: statements about gradients, freezing and weight decay, put to the test."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import Html, Json
+
+
+def claims(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="claims, such as D1 or N5; all by default")
+    ] = None,
+    seed: Annotated[str, typer.Option(metavar="N", help="seed of everything random")] = "0",
+    seeds: Annotated[int, typer.Option(help="seeds of every experiment with data")] = 100,
+    budget: Annotated[str, typer.Option(metavar="SECONDS", help="seconds of timing for a pair")] = "0.6",
+    results: Annotated[Path, typer.Option(help="folder of claims.md and claims/")] = Path("results"),
+    json: Json = None,
+    html: Html = None,
+) -> None:
+    """Put statements about gradients, freezing and weight decay to the test."""
+    from harness.commands.options import setting_of
+
+    setting = setting_of({"budget": budget, "seed": seed})
+
+    from harness.claims.claim import Lab
+    from harness.claims.report import claims_text
+    from harness.claims.session import ClaimsSession
+
+    lab = Lab(budget=setting.pair_budget, seeds=seeds, seed=setting.seed)
+    session = ClaimsSession.plan(ids or (), lab, results, json)
+    try:
+        run = session.measure(
+            lambda number, claim: typer.echo(
+                f"[{number + 1}/{len(session.claims)}] {claim.id} {claim.statement}", err=True
+            )
+        )
+    except KeyboardInterrupt:
+        if session.run is not None:
+            typer.echo(claims_text(session.run, shutil.get_terminal_size().columns))
+            typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
+        raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
+    typer.echo(claims_text(run, shutil.get_terminal_size().columns))
+    for path in session.publish(run, html):
+        typer.echo(f"written: {path}", err=True)
+
+
+def register(app: typer.Typer, group: str) -> None:
+    """Put the command on the command line."""
+    app.command(rich_help_panel=group)(claims)

@@ -1,0 +1,44 @@
+"""Files that commands write: `--json FILE` means the same in each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from harness.errors import HarnessError
+from harness.record.store import replace_file
+
+STANDARD_OUTPUT = Path("-")
+
+
+def check_output(path: Path, inputs: Sequence[Path]) -> None:
+    """Check that a command does not write over what it reads.
+
+    Raises:
+        HarnessError: the file is one of the inputs.
+    """
+    if path in inputs:
+        raise HarnessError(f"--json {path} would write over what is read; name another file")
+
+
+def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
+    """Write JSON to a file, or to standard output for "-".
+
+    Args:
+        path: of the file.
+        content: text or bytes that are JSON already, or what msgspec encodes.
+        inputs: files that the command read, which it does not write over.
+
+    Raises:
+        HarnessError: the file is one of the inputs.
+    """
+    check_output(path, inputs)
+    data = content.encode() if isinstance(content, str) else content
+    data = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    if path == STANDARD_OUTPUT:
+        typer.echo(data.decode(), nl=not data.endswith(b"\n"))
+    else:
+        replace_file(path, data)
+        typer.echo(f"written: {path}", err=True)

@@ -1,0 +1,165 @@
+"""`harness measure`: everything about one model, printed as it is finished."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from harness.commands.options import Html, Json, Questions, Words, setting_of, with_setting
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.report.watch import TerminalWatch
+
+
+class PatternsAfterTrain(TyperCommand):
+    """A command whose flag `--train` may be followed by a pattern of parameters, as in `--train "lora_*"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        names = [
+            "--trainable" if name == "--train" and set("*?[") & set(following) else name
+            for name, following in pairs
+        ]
+        return super().parse_args(ctx, names)
+
+
+@with_setting("measure")
+def measure(
+    words: Words,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+        ),
+    ],
+    question: Questions = None,
+    json: Json = None,
+    html: Html = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
+    ] = None,
+    memory_history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CUDA: write one step's memory history, a pickle")
+    ] = None,
+    wrap: Annotated[
+        str | None, typer.Option(metavar="ddp|fsdp2", help="train on all ranks that torchrun started")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(help="seconds that a rank may be stuck, with --wrap")] = 300,
+    traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,
+) -> None:
+    """Say what gradients cost a model of yours, where its memory is, and what freezing would buy."""
+    from harness.ranks.wrapped import WrapRequest, check_alone, measure_over_ranks
+    from harness.report.watch import TerminalWatch
+
+    watch = TerminalWatch(json, shows_traceback=traceback)
+    if wrap is not None:
+        without_meaning = {
+            "--question": question,
+            "--memory-limit": words["memory_limit"],
+            "--memory-history": memory_history,
+            "--trace": trace,
+        }
+        request = WrapRequest(target, wrap, time_limit, html, without_meaning)
+        measure_over_ranks(request, watch, lambda: setting_of(words))
+        return
+    check_alone(watch)
+    began = time.perf_counter() - _age_of_process()
+    _measure_alone(Inquired(target, question, memory_history, began), words, watch)
+    _write_files(watch, html, trace)
+    _print_seconds(watch, began)
+    if watch.problems:
+        raise typer.Exit(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquired:
+    """What the command line says beside the setting; `began` is on the clock of `time.perf_counter`."""
+
+    target: str
+    questions: list[str] | None
+    memory_history: Path | None
+    began: float
+
+
+def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> None:
+    """Measure a target; what was finished is kept, and what goes wrong is told to the watcher."""
+    import shlex
+    import sys
+
+    from harness.report.measurement import closing_text, environment_text
+    from harness.setting import QUESTIONS
+
+    memory_history = inquired.memory_history
+    try:
+        setting = setting_of(words)
+
+        from harness.session import Inquiry, start_study
+
+        if memory_history is not None:
+            from harness.measure.history import check_history
+            from harness.measure.torch_compat import check_device
+
+            check_device(setting.device)
+            check_history(setting.device, memory_history)
+        command = shlex.join(["harness", *sys.argv[1:]])
+        inquiry = Inquiry(inquired.target, None, inquired.questions or QUESTIONS, command, inquired.began)
+        study = start_study(inquiry, setting, watch)
+        watch.print(environment_text(study.run, watch.width))
+        watch.print("")
+        with watch.bar:
+            study.measure()
+        if memory_history is not None:
+            study.write_memory_history(memory_history)
+    except HarnessError as error:
+        watch.problem(str(error), error)
+    if watch.run is not None and (closing := closing_text(watch.run, watch.width)):
+        watch.print(closing)
+
+
+def _print_seconds(watch: "TerminalWatch", began: float) -> None:
+    import msgspec
+
+    from harness.report.measurement import took_line
+    from harness.report.text import wrapped_text
+
+    if watch.run is None:
+        return
+    took = took_line(msgspec.structs.replace(watch.run, wall_s=time.perf_counter() - began))
+    watch.print(wrapped_text(took, watch.width))
+
+
+def _write_files(watch: "TerminalWatch", html: Path | None, trace: Path | None) -> None:
+    from harness.record.store import replace_file
+
+    if watch.run is None:
+        return
+    if html is not None:
+        from harness.report.page import run_page  # matplotlib takes 0.8 s to import, and most need no page
+
+        replace_file(html, run_page(watch.run).encode())
+    if trace is not None:
+        from harness.report.perfetto import trace_file
+
+        replace_file(trace, trace_file(watch.run).encode())
+
+
+def _age_of_process() -> float:
+    """Return the seconds since this process was started, its imports among them; 0 where none can tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:  # not Linux
+        return 0.0
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # seconds since the machine was, as proc(5) has it
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
+def register(app: typer.Typer, group: str) -> None:
+    """Put the command on the command line."""
+    app.command(cls=PatternsAfterTrain, rich_help_panel=group)(measure)

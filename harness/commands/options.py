@@ -1,0 +1,102 @@
+"""Options that several commands have: those of a setting, and files."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from harness.setting import Setting, options_of
+
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write JSON to this file")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a page to this file")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="write markdown to this file")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="exit with status 3 where a time is undecided")]
+Questions = Annotated[
+    list[str] | None,
+    typer.Option("--question", help="question to put, such as grad_mode or freezing; may be given again"),
+]
+RunFiles = Annotated[
+    list[Path], typer.Argument(metavar="RUN.json|FOLDER...", help="run files, or folders of them")
+]
+Config = Annotated[
+    Path, typer.Option(metavar="FILE", help="file in which \\[tool.harness.gate] stands, a pyproject.toml")
+]
+Words = Mapping[str, Any]
+
+
+class BareJson(TyperCommand):
+    """A command that prints JSON where `--json` has no file behind it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read a `--json` at the end, or before another option, as `--json -`."""
+        words: list[str] = []
+        for name, following in zip(args, [*args[1:], "--"], strict=True):
+            words += [name, "-"] if name == "--json" and following.startswith("--") else [name]
+        return super().parse_args(ctx, words)
+
+
+def shown(text: str) -> str:
+    """Return a help text in which brackets are shown as they are, not read as markup."""
+    return text.replace("[", "\\[")
+
+
+def setting_of(words: Words) -> Setting:
+    """Return the setting that a command's options make.
+
+    Raises:
+        SettingError: one cannot be had.
+    """
+    return Setting.of_words(words)
+
+
+def with_setting(door: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of every setting of a door; it gets what they gave as `words`, by field."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:
+            command(words=_words(door, given), **given)
+
+        own = [each for each in inspect.signature(command).parameters.values() if each.name != "words"]
+        run.__doc__, run.__name__, run.__module__ = command.__doc__, command.__name__, command.__module__
+        parameters = [
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in [*own, *_parameters(door)]
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+def _parameters(door: str) -> list[inspect.Parameter]:
+    """Return a parameter of each setting; its value is a word, which the setting reads alike everywhere."""
+    made = []
+    for field, option, meta in options_of(door):
+        default = meta["default"]
+        shows = default not in (None, "", (), True)
+        meaning = meta["meaning"] + (f" (default: {default})" if shows else "")
+        kind: Any = str | None
+        names, more = [f"--{option}"], {"metavar": meta["metavar"]}
+        if field == "mode":
+            kind, names, more = bool | None, ["--train/--eval"], {}
+        elif field == "curve":
+            kind, names, more = bool | None, ["--curve/--no-curve"], {}
+        elif field == "trainable":
+            kind = list[str] | None
+        annotation = Annotated[kind, typer.Option(*names, help=shown(meaning), **more)]
+        made.append(
+            inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        )
+    return made
+
+
+def _words(door: str, given: dict[str, Any]) -> dict[str, Any]:
+    words = {field: given.pop(field) for field, _, _ in options_of(door)}
+    if words.get("mode") is not None:
+        words["mode"] = "train" if words["mode"] else "eval"
+    return words

@@ -1,0 +1,67 @@
+"""`harness report`: what stored files say, for people and for other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import Config, Html, Json, Markdown, RunFiles
+
+
+def report(
+    runs: RunFiles,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="also hold the runs against these baselines")
+    ] = None,
+    config: Config = Path("pyproject.toml"),
+    markdown: Markdown = None,
+    html: Html = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="write JUnit XML")] = None,
+    json: Json = None,
+    bencher: Annotated[Path | None, typer.Option(metavar="FILE", help="write Bencher Metric Format")] = None,
+    smaller_is_better: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="write github-action-benchmark's customSmallerIsBetter"),
+    ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write the tables of one run, a file a question")
+    ] = None,
+) -> None:
+    """Write what runs say for people and for other tools; markdown is printed where no file is named."""
+    from harness.commands.files import check_output
+    from harness.record.store import replace_file
+    from harness.report.outcomes import report_files
+    from harness.report.written import WRITERS
+    from harness.stored import report_stored
+
+    files = {
+        "markdown": markdown,
+        "html": html,
+        "junit": junit,
+        "json": json,
+        "bencher": bencher,
+        "smaller_is_better": smaller_is_better,
+    }
+    if json is not None:
+        check_output(json, runs)
+    if report_stored(runs, files, tables, typer.echo):
+        return
+    loaded, outcomes = report_files(runs, baseline, config)
+    for name, path in files.items():
+        if path is None:
+            continue
+        replace_file(path, WRITERS[name](loaded, outcomes).encode())
+        typer.echo(path)
+    if tables is not None:
+        from harness.report.tables import question_pages
+
+        for question, page in question_pages(loaded[0]).items():
+            replace_file(tables / f"{question}.md", page.encode())
+            typer.echo(tables / f"{question}.md")
+    elif not any(files.values()):
+        typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
+
+
+def register(app: typer.Typer, group: str) -> None:
+    """Put the command on the command line."""
+    app.command(rich_help_panel=group)(report)

@@ -1,0 +1,53 @@
+"""The document of what `harness fit` has found."""
+
+from pathlib import Path
+
+from harness.record.fit import Search, load_search
+from harness.report.document import Document
+from harness.report.fit import answer, closing, cost, fit_json, in_words, mark, more_sentences
+from harness.report.fit_page import fit_page
+from harness.report.text import markdown, markdown_text_table
+from harness.report.units import quantity
+
+_HEADERS = ("", "levers", "bytes", "step", "expected", "")
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `harness fit --json` wrote.
+
+    Raises:
+        UnreadableError: the file cannot be read, or holds no search.
+    """
+    found = load_search(path)
+    forms = {
+        "markdown": lambda: fit_markdown(found),
+        "html": lambda: fit_page(found),
+        "json": lambda: fit_json(found),
+    }
+    return Document("a search for a step that fits", forms, lambda: {f"{path.stem}.md": fit_markdown(found)})
+
+
+def fit_markdown(found: Search) -> str:
+    """Return the answer, what was run, and the lines to paste."""
+    rows = [
+        [
+            mark(trial, found),
+            in_words(trial.candidate, found),
+            "-" if trial.peak is None else quantity(trial.peak, "B"),
+            cost(trial),
+            "-" if trial.error is None else f"{trial.error:+.2%}",
+            trial.reason or trial.timing,
+        ]
+        for trial in found.trials
+    ]
+    parts = [
+        f"# {markdown(found.target)}",
+        markdown(answer(found)),
+        *map(markdown, more_sentences(found)),
+        markdown_text_table(_HEADERS, rows),
+        *map(markdown, found.notes),
+    ]
+    if found.lines:
+        parts.append("\n".join(["```python", *found.lines, "```"]))
+    parts.append(markdown(closing(found)))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,93 @@
+"""A session that measures one model: from what is asked to the study that will measure it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import nn
+
+from harness.judge.verdict import LAYOUT_FLOOR
+from harness.measure.device import prepare
+from harness.measure.environment import environment
+from harness.measure.probes import METRICS
+from harness.measure.study import Plan, Study, Watcher
+from harness.measure.torch_compat import check_device
+from harness.record.begin import begun_run
+from harness.setting import QUESTIONS, Setting
+from harness.workload.factory import Copying, as_model, entry_of, entry_of_model
+from harness.workload.losses import find_loss
+from harness.workload.model import Model, WorkloadError
+from harness.workload.models import Entry
+from harness.workload.questions import load_question
+from harness.workload.sources import SOURCES, resolve
+
+Target = str | Model | nn.Module | Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is asked of which model.
+
+    Attributes:
+        target: a name, a `Model`, a module with inputs, or a function that makes one.
+        inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
+        questions: by name.
+        command: what asks, as it is written in a shell; "" for none.
+        began: when the session did, on the clock of `time.perf_counter`.
+    """
+
+    target: Target
+    inputs: object = None
+    questions: Sequence[str] = QUESTIONS
+    command: str = ""
+    began: float = field(default_factory=time.perf_counter)
+
+
+def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
+    """Find the model, and return the study that will measure it.
+
+    Raises:
+        HarnessError: something that is asked for cannot be had.
+    """
+    check_device(setting.device)
+    prepare(setting.device)
+    if setting.threads:
+        torch.set_num_threads(setting.threads)
+    loss = setting.loss
+    plan = Plan(
+        questions=tuple(load_question(name) for name in dict.fromkeys(inquiry.questions)),
+        setting=setting,
+        loss=find_loss(loss) if isinstance(loss, str) and loss else None if isinstance(loss, str) else loss,
+    )
+    run = begun_run(
+        environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
+    )
+    return Study(entry_of_target(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
+
+
+def entry_of_target(target: Target, inputs: object) -> Entry:
+    """Return what builds a target: a name, a `Model`, a module with its inputs, or a factory.
+
+    Raises:
+        WorkloadError: it is none of these, or cannot be had.
+    """
+    if isinstance(target, str):
+        entry = resolve(target)
+        if target.partition(":")[0] in SOURCES:
+            return replace(entry, build=Copying(entry.build))
+        return entry
+    if isinstance(target, nn.Module):
+        if inputs is None:
+            raise WorkloadError(
+                "a module needs its inputs beside it: a tensor, a tuple, or a dict of keyword arguments"
+            )
+        return entry_of_model(type(target).__name__, as_model((target, inputs), type(target).__name__))
+    if isinstance(target, Model):
+        return entry_of_model(type(target.module).__name__, as_model(target, "the model"))
+    if callable(target):
+        return entry_of(getattr(target, "__name__", "factory"), target)
+    raise WorkloadError(
+        f"an object of class {type(target).__name__} is no target; give a name, a Model, a module with"
+        " inputs, or a function that makes one"
+    )

@@ -1,0 +1,87 @@
+"""Results of claims, written and read."""
+
+import pytest
+
+from harness.claims.record import (
+    Check,
+    ClaimResult,
+    ClaimsRun,
+    Number,
+    Panel,
+    Plot,
+    Series,
+    decode_claims,
+    encode_claims,
+)
+from harness.record.codec import UnreadableError
+from harness.record.schema import Environment
+
+pytestmark = pytest.mark.process
+
+ENVIRONMENT = Environment(
+    harness="0.1.0",
+    torch="2.13.0",
+    build="cpu",
+    python="3.11.9",
+    platform="Linux",
+    processor="a processor",
+    cpu_capability="AVX2",
+    threads=1,
+    interop_threads=1,
+    device="2 cores",
+    commit="abc",
+    started="2026-01-01T00:00:00+00:00",
+    load=0.1,
+)
+RUN = ClaimsRun(
+    environment=ENVIRONMENT,
+    seed=0,
+    seeds=100,
+    budget=0.6,
+    results=(
+        ClaimResult(
+            id="D1",
+            section="Differentiation",
+            statement="s",
+            verdict="holds when",
+            condition="a; not: b",
+            checks=(Check(says="x", holds=None, where="a"),),
+            numbers=(
+                Number(name="n", value=1.5, low=1.0, high=2.0, unit="ratio"),
+                Number(name="t", text="done"),
+            ),
+            plots=(
+                Plot(
+                    name="D1",
+                    caption="c",
+                    panels=(
+                        Panel(
+                            title="t",
+                            x_label="x",
+                            y_label="y",
+                            series=(Series(name="s", x=(1.0,), y=(2.0,)),),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def test_what_was_written_is_read_back() -> None:
+    assert decode_claims(encode_claims(RUN)) == RUN
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"{", "kept.json holds no claims: "),
+        (b'{"schema": 1, "records": []}', "kept.json holds no claims; `harness claims --json FILE` writes"),
+        (b'{"schema": 99, "results": []}', "kept.json has format 99, newer than 1"),
+        (b'{"schema": 1, "results": [{"id": 3}]}', "kept.json holds no claims: "),
+    ],
+)
+def test_a_file_of_something_else_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason.replace("(", r"\(")):
+        decode_claims(data, "kept.json")

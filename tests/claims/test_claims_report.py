@@ -1,0 +1,161 @@
+"""What people see of claims, from data alone."""
+
+import msgspec
+import pytest
+
+from harness.claims.plots import plot_file
+from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
+from harness.claims.report import claims_markdown, claims_page, claims_text, counted, number_text
+from harness.record.schema import Environment
+
+pytestmark = pytest.mark.process
+
+_PLOT = Plot(
+    name="D1",
+    caption="What is seen.",
+    panels=(
+        Panel(
+            title="errors",
+            x_label="step (1)",
+            y_label="error (1)",
+            y_scale="log",
+            series=(
+                Series(name="test", x=(1.0, 2.0), y=(3.0, 4.0), low=(2.0, 3.0), high=(4.0, 5.0)),
+                Series(name="training", x=(1.0, 2.0), y=(2.0, 1.0)),
+            ),
+        ),
+    ),
+)
+_RUN = ClaimsRun(
+    environment=Environment(
+        harness="0.1.0",
+        torch="2.13.0",
+        build="cpu",
+        python="3.11.9",
+        platform="Linux",
+        processor="a processor",
+        cpu_capability="AVX2",
+        threads=1,
+        interop_threads=1,
+        device="2 cores",
+        commit="abc",
+        started="2026-01-01T00:00:00+00:00",
+        load=0.1,
+    ),
+    seed=0,
+    seeds=100,
+    budget=0.6,
+    command="harness claims",
+    results=(
+        ClaimResult(
+            id="D1",
+            section="Differentiation",
+            statement="A derivative is <b>one</b>.",
+            verdict="holds when",
+            condition="y a scalar; not: y a vector",
+            method="It was run.",
+            checks=(
+                Check(says="seen|here", holds=True, where="y a scalar"),
+                Check(says="refused", holds=False, where="y a vector"),
+            ),
+            numbers=(Number(name="error", value=0.5, low=0.25, high=1.0, unit="ratio"),),
+            plots=(_PLOT,),
+            reproduce="harness claims D1",
+            seconds=1.2,
+        ),
+        ClaimResult(
+            id="B1",
+            section="Bayes",
+            statement="A mode is a fit.",
+            verdict="not run",
+            reason="needs scikit-learn",
+        ),
+    ),
+)
+
+
+def test_the_terminal_shows_a_statement_its_verdict_and_where_it_holds() -> None:
+    assert claims_text(_RUN, 60) == (
+        "id    verdict     statement\n"
+        "----  ----------  -----------------------------------\n"
+        "D1    holds when  A derivative is <b>one</b>.\n"
+        "                  -> when y a scalar; not: y a vector\n"
+        "B1    not run     A mode is a fit.\n"
+        "                  -> needs scikit-learn\n"
+        "\n"
+        "2 statements: 1 holds when, 1 not run\n"
+    )
+
+
+def test_no_line_of_the_terminals_table_is_wider_than_the_terminal() -> None:
+    long = msgspec.structs.replace(_RUN.results[0], statement="word " * 60, condition="place " * 60)
+    run = msgspec.structs.replace(_RUN, results=(long,))
+    assert max(map(len, claims_text(run, 80).splitlines())) <= 80
+
+
+def test_the_document_has_the_table_the_plot_and_how_to_measure_again() -> None:
+    text = claims_markdown(_RUN)
+    assert "**2 statements: 1 holds when, 1 not run.**" in text
+    assert "A derivative is &lt;b&gt;one&lt;/b&gt;." in text
+    assert "![What is seen.](claims/D1.svg)" in text
+    assert "Again: `harness claims D1` (1 s)." in text
+    assert "seen\\|here" in text
+    assert "0.500 \\[0.250, 1.000\\]" in text
+    assert "<b>" not in text
+
+
+def test_the_page_fetches_nothing_and_interprets_nothing() -> None:
+    text = claims_page(_RUN)
+    assert "&lt;b&gt;one" in text
+    assert "<b>one" not in text
+    assert text.count("<svg") == 1
+    assert "<script" not in text
+    assert 'src="http' not in text
+
+
+def test_an_interrupted_session_says_so() -> None:
+    run = msgspec.structs.replace(_RUN, complete=False)
+    assert "interrupted" in claims_markdown(run)
+    assert "interrupted" in claims_page(run)
+
+
+def test_counts_name_only_the_verdicts_there_are() -> None:
+    assert counted(_RUN) == "2 statements: 1 holds when, 1 not run"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Number(name="", value=2.5e-6, unit="s"), "2.5 us"),
+        (Number(name="", value=2048, unit="B"), "2 KiB"),
+        (Number(name="", value=0.77, low=0.64, unit="share"), "77 % [64 %, -]"),
+        (Number(name="", value=1.5e7, unit="ratio"), "1.5e+07"),
+        (Number(name="", text="refused"), "refused"),
+        (Number(name=""), "-"),
+    ],
+)
+def test_a_number_is_shown_with_its_unit(number: Number, text: str) -> None:
+    assert number_text(number) == text
+
+
+def test_a_plot_is_the_same_bytes_every_time_and_has_no_date() -> None:
+    assert plot_file(_PLOT) == plot_file(_PLOT)
+    assert "dc:date" not in plot_file(_PLOT)
+
+
+def test_every_kind_of_mark_is_drawn() -> None:
+    bars = Series(name="time", x=(0.5, 1.0), y=(0.0, 1.0), low=(0.4, 0.9), high=(0.6, 1.1), mark="bars")
+    points = Series(
+        name="all",
+        x=(1.0, 1.3),
+        y=(5.0, 5.1),
+        low=(4.0, 5.0),
+        high=(6.0, 5.2),
+        labels=("a", "b"),
+        mark="points",
+    )
+    rows = Panel(title="", x_label="share", y_label="", series=(bars,), ticks=("one", "two"), line=1.0)
+    cloud = Panel(title="", x_label="time", y_label="gain (%)", series=(points,), x_scale="log", level=0.0)
+    text = plot_file(Plot(name="p", caption="", panels=(rows, cloud)))
+    assert text.count("<!-- one -->") == 1
+    assert text.count("<!-- a -->") == 1

@@ -67,7 +67,7 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
     assert grad is not None
     assert no_grad is not None
     spared = grad.counts["retained"] - no_grad.counts["retained"]
-    told = re.search(r"no_grad spares ([\d.]+) (KiB|B) of what a pass holds", done.stdout)
+    told = re.search(r"no_grad saves ([\d.]+) (KiB|B) of what a pass holds", done.stdout)
     assert told is not None
     assert float(told.group(1)) * {"B": 1, "KiB": 1024}[told.group(2)] == spared
     assert "Where the memory of grad is" in done.stdout

@@ -30,9 +30,9 @@ def plans(model: str, batch_size: int, budget: float) -> Iterator[Search]:
     """Yield a search for every share of a model's peak, as soon as each is there."""
     from harness.fitting.door import fit
 
-    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).found.untouched.peak or 0
+    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).search.untouched.peak or 0
     for share in SHARES:
-        yield fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).found
+        yield fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).search
 
 
 def others(model: str, batch_size: int) -> list[Said]:
@@ -49,18 +49,18 @@ def exhausted(name: str, budget: float) -> list[Exhausted]:
     """Run every combination on a small model, and hold the plans for 10 limits against them."""
     from bench.fits.exhaustion import ENTRIES, bench_of, run_all
     from harness.fitting.door import fit
-    from harness.report.fit import in_words
+    from harness.report.fit import levers_in_words
 
     entry = ENTRIES[name]
     peaks = run_all(bench_of(entry), depths=(0,))
     low, high = min(peaks.values()), peaks[Candidate()]
-    found = []
+    rows = []
     for place in range(10):
         limit = low + (high - low) * place // 10
         plan = fit(lambda: entry.build(entry.batch_size), limit=limit, budget=budget, say=_say)
-        chosen = plan.found.plan
+        chosen = plan.search.plan
         if chosen is None:
-            found.append(
+            rows.append(
                 Exhausted(name, limit, "nothing fits", 0, fits=False, time=None, combinations=len(peaks))
             )
             continue
@@ -70,19 +70,19 @@ def exhausted(name: str, budget: float) -> list[Exhausted]:
         again = bench.observe(chosen.candidate)
         fastest = _fastest(entry.name, limit, peaks, budget) if budget else None
         mine = chosen.ratio
-        found.append(
+        rows.append(
             Exhausted(
                 name,
                 limit,
-                in_words(chosen.candidate, plan.found),
+                levers_in_words(chosen.candidate, plan.search),
                 again,
                 fits=again <= limit and again == chosen.peak,
                 time=mine / fastest if mine and fastest else None,
                 combinations=len(peaks),
             )
         )
-        _say(f"{found[-1]}")
-    return found
+        _say(f"{rows[-1]}")
+    return rows
 
 
 def _fastest(name: str, limit: int, peaks: dict[Candidate, int], budget: float) -> float | None:
@@ -121,9 +121,9 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     """Plan real models for shares of their memory, and hold plans of small ones against every combination."""
     if from_json is None:
         measured(model, small, budget, json)
-    found = load_fits(from_json or json)
-    replace_file(markdown, fits_markdown(found).encode())
-    typer.echo(fits_markdown(found))
+    fits = load_fits(from_json or json)
+    replace_file(markdown, fits_markdown(fits).encode())
+    typer.echo(fits_markdown(fits))
 
 
 def measured(model: list[str] | None, small: list[str] | None, budget: float, json: Path) -> None:
@@ -145,21 +145,21 @@ def measured(model: list[str] | None, small: list[str] | None, budget: float, js
                 raise HarnessError(f"no model {one!r} here; there are {', '.join(known)}")
     torch.set_num_threads(1)
     command = shlex.join(["python", "-m", "bench.fits", *sys.argv[1:]])
-    found = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
-    found = replace(found, environment=environment("cpu"), command=command)
+    fits = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
+    fits = replace(fits, environment=environment("cpu"), command=command)
     for name in real:
-        found = replace(
-            found,
-            searches=tuple(one for one in found.searches if one.target != name),
-            said=(*(one for one in found.said if one.model != name), *others(name, MODELS[name])),
+        fits = replace(
+            fits,
+            searches=tuple(one for one in fits.searches if one.target != name),
+            said=(*(one for one in fits.said if one.model != name), *others(name, MODELS[name])),
         )
         for search in plans(name, MODELS[name], budget):
-            found = replace(found, searches=(*found.searches, search))
-            replace_file(json, msgspec.json.encode(found))
+            fits = replace(fits, searches=(*fits.searches, search))
+            replace_file(json, msgspec.json.encode(fits))
     for name in little:
         rows = exhausted(name, budget)
-        found = replace(found, exhausted=(*(one for one in found.exhausted if one.model != name), *rows))
-        replace_file(json, msgspec.json.encode(found))
+        fits = replace(fits, exhausted=(*(one for one in fits.exhausted if one.model != name), *rows))
+        replace_file(json, msgspec.json.encode(fits))
 
 
 if __name__ == "__main__":

@@ -50,14 +50,14 @@ def combinations(blocks: int, parts: tuple[int, ...] = (1, 2, 4)) -> Iterator[Ca
 
 def run_all(bench: Workbench, *, depths: tuple[int, ...] | None = None) -> dict[Candidate, int]:
     """Return the measured peak of every combination that can be run, in bytes."""
-    found = {}
+    peaks = {}
     for number in (2, 4):
         bench.check_split(number)
     for candidate in combinations(len(bench.names.paths)):
         if depths is not None and candidate.frozen not in depths:
             continue
         try:
-            found[candidate] = bench.observe(replace(candidate))
+            peaks[candidate] = bench.observe(replace(candidate))
         except WorkloadError:
             continue  # nothing is left to train
-    return found
+    return peaks

@@ -23,10 +23,10 @@ def ask(tool: str, model: Model, name: str, batch_size: int) -> Said:
         return Said(tool, name, None, f"not installed: pip install {tool}")
     called = f"{tool} {importlib.metadata.version(tool)}"
     try:
-        found, note = TOOLS[tool](model, batch_size)
+        size, note = TOOLS[tool](model, batch_size)
     except Exception as error:  # noqa: BLE001 (another tool's refusal is its answer, whatever its class)
         return Said(called, name, None, f"{type(error).__name__}: {error}".splitlines()[0][:160])
-    return Said(called, name, found, note)
+    return Said(called, name, size, note)
 
 
 def _accelerate(model: Model, _batch_size: int) -> tuple[int, str]:
@@ -52,8 +52,8 @@ def _preflight(model: Model, batch_size: int) -> tuple[int, str]:
     config = vram.RunConfig(
         batch_size=batch_size, optimizer=vram.OptimizerKind.ADAMW, precision=vram.PrecisionMode.FP32
     )
-    found = vram.estimate(profile, config).breakdown
-    counted = found.total - found.cuda_context - found.fragmentation
+    parts = vram.estimate(profile, config).breakdown
+    counted = parts.total - parts.cuda_context - parts.fragmentation
     return counted, "estimate of the live module, saved tensors measured as it does; without CUDA's context"
 
 
@@ -80,9 +80,9 @@ def _ckptplan(model: Model, _batch_size: int) -> tuple[int, str]:
     from harness.workload.blocks import find_blocks
 
     paths = find_blocks(model).paths
-    found: list[tuple[Any, ...]] = []
+    calls: list[tuple[Any, ...]] = []
     first = model.module.get_submodule(paths[0])
-    handle = first.register_forward_pre_hook(lambda _module, inputs: found.append(inputs))
+    handle = first.register_forward_pre_hook(lambda _module, inputs: calls.append(inputs))
     try:
         with torch.no_grad():
             model()
@@ -91,7 +91,7 @@ def _ckptplan(model: Model, _batch_size: int) -> tuple[int, str]:
     blocks = ckptplan.declare_blocks(
         model.module, [(path.replace(".", "_"), model.module.get_submodule(path)) for path in paths]
     )
-    example = tuple(tensor.detach() for tensor in tensors_in(found[0]))
+    example = tuple(tensor.detach() for tensor in tensors_in(calls[0]))
     profiles = ckptplan.profile_blocks(blocks, example, device="cpu", dtype=torch.float32)
     ckptplan.plan_checkpoints(
         profiles,

@@ -18,7 +18,7 @@ class Said:
         tool: with its version.
         model: the target.
         bytes: None where the tool gives none.
-        note: how it was asked, or why it gives none.
+        note: how it came about, or why it gives none.
     """
 
     tool: str

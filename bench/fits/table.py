@@ -7,9 +7,9 @@ from pathlib import Path
 from bench.fits.record import Fits, load_fits
 from harness.record.fit import Search
 from harness.report.document import Document, one_table
-from harness.report.fit import cost, in_words
+from harness.report.fit import cost, levers_in_words
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_text_table
+from harness.report.text import markdown, markdown_table
 from harness.report.units import quantity
 
 _PLANS = ("model", "limit", "of its peak", "plan", "peak", "step", "runs", "steps", "took")
@@ -26,37 +26,37 @@ def document(path: Path) -> Document:
     Raises:
         HarnessError: the file cannot be read, or holds no plans.
     """
-    found = load_fits(path)
+    fits = load_fits(path)
     name = f"fit{path.stem.removeprefix('fits')}"
-    return one_table("plans of real models", name, lambda: fits_markdown(found))
+    return one_table("plans of real models", name, lambda: fits_markdown(fits))
 
 
-def fits_markdown(found: Fits) -> str:
+def fits_markdown(fits: Fits) -> str:
     """Return all tables and where they come from."""
     where = "  \n".join(
-        [*map(markdown, environment_lines(found.environment)), f"Measured by `{found.command}`."]
+        [*map(markdown, environment_lines(fits.environment)), f"Measured by `{fits.command}`."]
     )
     parts = ["# What fits, and what it costs", where]
-    if found.searches:
+    if fits.searches:
         parts += [
             "## Plans for shares of the untouched peak",
-            markdown_text_table(_PLANS, list(_plans(found.searches))),
+            markdown_table(_PLANS, list(_plans(fits.searches))),
         ]
-        if errors := _errors(found.searches):
+        if errors := _errors(fits.searches):
             parts.append(
                 f"Peaks added up from pieces, against {len(errors)} measured ones: median error"
                 f" {statistics.median(errors):.2%}, largest {max(errors):.2%}."
             )
-    if found.said:
+    if fits.said:
         parts += [
             "## What others say of the same step",
-            markdown_text_table(_SAID, list(_said(found))),
+            markdown_table(_SAID, list(_said(fits))),
             _FORMULA,
         ]
-    if found.exhausted:
+    if fits.exhausted:
         parts += [
             "## Plans against every combination",
-            markdown_text_table(
+            markdown_table(
                 _EXHAUSTED,
                 [
                     [
@@ -68,7 +68,7 @@ def fits_markdown(found: Fits) -> str:
                         "-" if one.time is None else f"{one.time:.3f}",
                         str(one.combinations),
                     ]
-                    for one in found.exhausted
+                    for one in fits.exhausted
                 ],
             ),
         ]
@@ -89,7 +89,7 @@ def _plans(searches: tuple[Search, ...]) -> Iterator[list[str]]:
             ]
         else:
             told += [
-                in_words(one.plan.candidate, one),
+                levers_in_words(one.plan.candidate, one),
                 quantity(one.plan.peak or 0, "B"),
                 cost(one.plan),
             ]
@@ -100,9 +100,9 @@ def _errors(searches: tuple[Search, ...]) -> list[float]:
     return [abs(trial.error) for one in searches for trial in one.trials if trial.error is not None]
 
 
-def _said(found: Fits) -> Iterator[list[str]]:
-    peaks = {one.target: one.untouched.peak for one in found.searches}
-    for said in found.said:
+def _said(fits: Fits) -> Iterator[list[str]]:
+    peaks = {one.target: one.untouched.peak for one in fits.searches}
+    for said in fits.said:
         peak = peaks.get(said.model)
         known = said.bytes is not None and peak
         yield [

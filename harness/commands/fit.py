@@ -41,16 +41,16 @@ def fit(
         parse_bytes(limit)  # a mistake is told before torch is imported
 
     from harness.commands.files import STANDARD_OUTPUT, write_json
-    from harness.fitting.door import Wish, planned
+    from harness.fitting.door import Wish, plan_step
     from harness.record.store import replace_file
     from harness.report.fit import fit_text
 
     wish = Wish(limit, allow, optimizer)
-    plan = planned(target, None, wish, setting, lambda line: typer.echo(line, err=True))
+    plan = plan_step(target, None, wish, setting, lambda line: typer.echo(line, err=True))
     if json is not None:
         write_json(json, plan.to_json())
     if json != STANDARD_OUTPUT:
-        typer.echo(fit_text(plan.found, verbose=verbose))
+        typer.echo(fit_text(plan.search, verbose=verbose))
     if html is not None:
         replace_file(html, plan.to_html().encode())
         typer.echo(f"wrote {html}", err=True)

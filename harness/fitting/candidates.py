@@ -45,7 +45,7 @@ def prospects(pieces: Pieces, base: Candidate, depths: Sequence[int]) -> list[Pr
         depths: how many blocks may be frozen.
     """
     updates = _updates(pieces)
-    found = []
+    pool = []
     for depth in depths:
         for blocks in _sets(pieces, depth):
             for number in pieces.passes:
@@ -56,8 +56,8 @@ def prospects(pieces: Pieces, base: Candidate, depths: Sequence[int]) -> list[Pr
                     peak = predicted_peak(pieces, candidate)
                     seconds = predicted_seconds(pieces, candidate)
                     if peak is not None and seconds is not None:
-                        found.append(Prospect(candidate, peak, seconds))
-    return sorted(found, key=lambda one: (one.rank, one.candidate))
+                        pool.append(Prospect(candidate, peak, seconds))
+    return sorted(pool, key=lambda one: (one.rank, one.candidate))
 
 
 def _updates(pieces: Pieces) -> list[str]:
@@ -69,7 +69,7 @@ def _updates(pieces: Pieces) -> list[str]:
 
 def best_of_each_kind(pool: Iterable[Prospect], limit: float, most: int) -> list[Prospect]:
     """Return the first of each kind that is expected within a limit, of those that give up least."""
-    found: dict[tuple[int, bool, bool], Prospect] = {}
+    first: dict[tuple[int, bool, bool], Prospect] = {}
     least = None
     for one in pool:
         if one.peak > limit:
@@ -78,8 +78,8 @@ def best_of_each_kind(pool: Iterable[Prospect], limit: float, most: int) -> list
             least = one.candidate.sacrifice
         if one.candidate.sacrifice != least:
             break
-        found.setdefault(one.kind, one)
-    return list(found.values())[:most]
+        first.setdefault(one.kind, one)
+    return list(first.values())[:most]
 
 
 def _sets(pieces: Pieces, depth: int) -> Iterator[tuple[int, ...]]:
@@ -92,16 +92,16 @@ def _sets(pieces: Pieces, depth: int) -> Iterator[tuple[int, ...]]:
     if len(blocks) <= MOST_SUBSETS:
         yield from chain.from_iterable(combinations(blocks, size) for size in range(len(blocks) + 1))
         return
-    found: dict[tuple[int, ...], None] = {(): None}
+    sets: dict[tuple[int, ...], None] = {(): None}
     for size in range(1, len(blocks) + 1):
-        found[tuple(blocks[:size])] = None
-        found[tuple(blocks[-size:])] = None
-        found[tuple(blocks[::size])] = None
-        found[tuple(blocks[size - 1 :: size])] = None
+        sets[tuple(blocks[:size])] = None
+        sets[tuple(blocks[-size:])] = None
+        sets[tuple(blocks[::size])] = None
+        sets[tuple(blocks[size - 1 :: size])] = None
     worth = sorted(blocks, key=lambda block: -_worth(pieces, block))
     for size in range(1, len(worth) + 1):
-        found[tuple(sorted(worth[:size]))] = None
-    yield from found
+        sets[tuple(sorted(worth[:size]))] = None
+    yield from sets
 
 
 def _worth(pieces: Pieces, block: int) -> float:

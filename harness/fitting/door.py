@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +13,12 @@ from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
 from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
-from harness.fitting.searching import ALLOWANCES, Hunt
+from harness.fitting.searching import ALLOWANCES, Hunt, Say
 from harness.fitting.workbench import Workbench
 from harness.measure.device import prepare
 from harness.measure.inspection import OutOfMemoryError
 from harness.measure.torch_compat import check_device
-from harness.record.fit import Allocator, Candidate, Proof, Search, Trial
+from harness.record.fit import Allocator, Candidate, FitTrial, Proof, Search
 from harness.session import Target, entry_of_target
 from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.factory import Copying
@@ -27,8 +26,7 @@ from harness.workload.losses import find_loss
 from harness.workload.model import WorkloadError
 from harness.workload.state import random_state_kept
 
-Say = Callable[[str], None]
-BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
+FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +89,14 @@ def fit(
         optimizer: "AdamW", "SGD with momentum", or "SGD".
         say: is told, line by line, what is being done.
         settings: as on the command line, by the names of its options: `device` ("cpu", "cuda"), `dtype` and
-            `batch_size` (the model's own unless given), `memory_format`, `loss` (a name, or a function of
-            the model's output), `budget` (seconds of timing for each finalist and the untouched step
+            `batch_size` (the model's own unless given), `loss` (a name, or a function of the model's
+            output), `budget` (seconds of timing for each finalist and the untouched step
             together, 2 unless given; 0 for bytes alone), `threads`, `seed`.
 
     Raises:
         HarnessError: something asked for cannot be had; in one sentence.
     """
-    return planned(target, inputs, Wish(limit, allow, optimizer), _setting(settings), say)
+    return plan_step(target, inputs, Wish(limit, allow, optimizer), _setting(settings), say)
 
 
 def _setting(settings: dict[str, Any]) -> Setting:
@@ -112,7 +110,7 @@ def _setting(settings: dict[str, Any]) -> Setting:
     return Setting(**{"threads": 0, **given})
 
 
-def planned(target: Target, inputs: object, wish: Wish, setting: Setting, say: Say) -> Plan:
+def plan_step(target: Target, inputs: object, wish: Wish, setting: Setting, say: Say) -> Plan:
     """Find what to change so that a training step fits a limit, and prove it by running it.
 
     Args:
@@ -130,13 +128,13 @@ def planned(target: Target, inputs: object, wish: Wish, setting: Setting, say: S
     prepare(setting.device)
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    bench = _bench(target, inputs, wish, setting)
-    budget = BUDGET_S if setting.budget is None else setting.budget
-    with random_state_kept():
-        return _found(bench, wish, budget, say, began)
+    budget = FINALIST_BUDGET_S if setting.budget is None else setting.budget
+    with random_state_kept():  # a factory draws from it too
+        bench = _bench(target, inputs, wish, setting)
+        return _search(bench, wish, budget, say, began)
 
 
-def _found(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) -> Plan:
+def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) -> Plan:
     limit, allowed = wish.bytes, tuple(wish.allow)
     hunt = Hunt(bench, allowed, say)
     _check_floor(bench, limit, allowed)
@@ -144,7 +142,7 @@ def _found(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) 
     if untouched.peak is None and "out of memory" not in untouched.reason:
         raise WorkloadError(untouched.reason)
     enough = limit is not None and untouched.peak is not None and untouched.peak <= limit
-    plan: Trial | None = untouched if enough else None
+    plan: FitTrial | None = untouched if enough else None
     proof = None
     notes: list[str] = []
     if limit is None:
@@ -174,7 +172,7 @@ def _found(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) 
             proof=proof,
             notes=(*notes, *(f"{lever} left out: {reason}" for lever, reason in hunt.dropped.items())),
             lines=_lines(levers),
-            asked=wish.words,
+            limit_text=wish.words,
             passes=round(bench.passes, 1),
             took_s=time.perf_counter() - began,
             batch_size=case.batch_size,
@@ -195,7 +193,7 @@ def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
     return tuple(line for lever in (*setup, *loop) for line in lever.lines)
 
 
-def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[Trial | None, Proof | None]:
+def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
     """Return the quickest of the finalists that is proved to change nothing else, with its proof."""
     finalists = hunt.within(limit)
     if budget:
@@ -225,7 +223,7 @@ def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> 
     hunt.run(Candidate(biases_only=True))
 
 
-def _timed(bench: Workbench, trial: Trial, budget: float, say: Say) -> Trial:
+def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTrial:
     if trial.candidate == Candidate() or trial.peak is None:
         return trial
     say(f"timing {trial.candidate}")

@@ -7,7 +7,7 @@ import torch
 
 from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import split
-from harness.fitting.levers.updating import IMPLEMENTATIONS
+from harness.fitting.levers.updating import UPDATE_IMPLEMENTATIONS
 from harness.fitting.pieces import Passes, Pieces, Row, Update
 from harness.fitting.segments import noting_blocks, segments_of
 from harness.fitting.workbench import Workbench
@@ -19,7 +19,7 @@ from harness.workload.step import Step
 from harness.workload.tensors import bytes_of, tensors_in
 
 # Torch's own choice of an implementation: the loop on a CPU, lists on CUDA.
-UPDATES = ("", *IMPLEMENTATIONS)
+UPDATES = ("", *UPDATE_IMPLEMENTATIONS)
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class Gathering:
         """Return fixed bytes, gradients' and states' bytes by name, and what each implementation costs."""
         bench = self.bench
         fixed, gradients, states = 0, {}, {}
-        found: dict[str, Update] = {}
+        measured: dict[str, Update] = {}
         for name in UPDATES:
             try:
                 with (
@@ -142,12 +142,12 @@ class Gathering:
                         key: sum(map(bytes_of, tensors_in(optimizer.state.get(p, {}))))
                         for key, p in trainable.items()
                     }
-                    found[name] = _update(seen.peak_bytes(), gradients, seen.marks)
+                    measured[name] = _update(seen.peak_bytes(), gradients, seen.marks)
             except WorkloadError as error:
                 if not name:
                     raise
                 self.dropped[f"the optimizer's {name} implementation"] = str(error)
-        return fixed, gradients, states, found
+        return fixed, gradients, states, measured
 
 
 def _update(high: int, gradients: dict[str, int], marks: Sequence[float]) -> Update:

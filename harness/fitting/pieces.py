@@ -135,18 +135,18 @@ def _partly_frozen(passes: Passes, frozen: Row, candidate: Candidate, blocks: in
 
     What runs after the last block may be frozen in part too, where its parameters are used before.
     """
-    found = []
+    row = []
     for index, plain in enumerate(passes.plain):
         if plain.block < candidate.frozen:
             if plain.phase == FORWARD:
-                found.append(_same(frozen, plain) or plain)
+                row.append(_same(frozen, plain) or plain)
         elif plain.block == blocks:
-            found.append(_same(frozen, plain) or plain)
+            row.append(_same(frozen, plain) or plain)
         elif plain.block in candidate.checkpointed and passes.checkpointed is not None:
-            found.append(passes.checkpointed[index])
+            row.append(passes.checkpointed[index])
         else:
-            found.append(plain)
-    return tuple(found)
+            row.append(plain)
+    return tuple(row)
 
 
 def _stepping(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
@@ -154,7 +154,7 @@ def _stepping(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
     row = _mixed(passes, candidate, blocks)
     if row is None or passes.in_backward is None:
         return None
-    found = []
+    segments = []
     for segment in row:
         plain, stepping = (_same(each, segment) for each in (passes.plain, passes.in_backward))
         if segment.phase == BACKWARD and plain is not None and stepping is not None:
@@ -165,8 +165,8 @@ def _stepping(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
                 max(0, segment.high + stepping.high - plain.high),
                 segment.seconds + max(0.0, stepping.seconds - plain.seconds),
             )
-        found.append(segment)
-    return tuple(found)
+        segments.append(segment)
+    return tuple(segments)
 
 
 def _same(row: Row, like: Segment) -> Segment | None:

@@ -50,22 +50,22 @@ class Plan:
     """What `fit` found: whether training fits, what to change for it, and what that costs.
 
     Attributes:
-        found: every number.
+        search: every number.
         levers: what the plan changes, in order; empty where nothing has to be changed, or nothing fits.
     """
 
-    found: Search
+    search: Search
     levers: tuple[Lever, ...]
 
     @property
     def fits(self) -> bool:
         """Whether there is a plan within the limit."""
-        return self.found.plan is not None
+        return self.search.plan is not None
 
     @property
     def peak_bytes(self) -> int | None:
         """The plan's measured peak; None where nothing fits."""
-        return None if self.found.plan is None else self.found.plan.peak
+        return None if self.search.plan is None else self.search.plan.peak
 
     def apply(self, model: nn.Module, optimizer: Optimizer) -> Applied:
         """Change a model and its optimizer as the plan says; both may have trained already.
@@ -93,18 +93,18 @@ class Plan:
 
     def __str__(self) -> str:
         """Return what the command prints."""
-        return fit_text(self.found)
+        return fit_text(self.search)
 
     def __repr__(self) -> str:
         """Return the answer alone."""
-        return f"<Plan: {fit_text(self.found).splitlines()[0]}>"
+        return f"<Plan: {fit_text(self.search).splitlines()[0]}>"
 
     def to_json(self) -> str:
         """Return every number as JSON."""
-        return fit_json(self.found)
+        return fit_json(self.search)
 
     def to_html(self) -> str:
         """Return a page, whole and self-contained."""
         from harness.report.fit_page import fit_page  # matplotlib takes 0.8 s to import
 
-        return fit_page(self.found)
+        return fit_page(self.search)

@@ -8,7 +8,7 @@ import torch
 from harness.fitting.accumulation import accumulating_step
 from harness.fitting.levers.lever import Training, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches, split
-from harness.fitting.levers.updating import make_optimizer
+from harness.fitting.levers.updating import optimizer_of
 from harness.fitting.workbench import Workbench
 from harness.measure.inspection import refusing
 from harness.record.fit import Candidate, Proof
@@ -21,7 +21,7 @@ _NEAR = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.fl
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndState:
     """What two steps left: tensors by name, and the state of the random numbers."""
 
     tensors: dict[str, torch.Tensor]
@@ -79,13 +79,13 @@ def _difference(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor])
 def _start(bench: Workbench, candidate: Candidate) -> tuple[Model, Training, Callable[[], None]]:
     model = bench.make()
     trainable = [parameter for parameter in model.module.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(bench.optimizer, trainable, lr=_RATE, weight_decay=0.01)
+    optimizer = optimizer_of(bench.optimizer, trainable, lr=_RATE, weight_decay=0.01)
     training = Training(model.module, optimizer, model.autocast)
     undo = apply_all(bench.levers(candidate), training)
     return model, training, undo
 
 
-def _trained(bench: Workbench, candidate: Candidate) -> Ended:
+def _trained(bench: Workbench, candidate: Candidate) -> EndState:
     model, training, _ = _start(bench, candidate)
     step = training_step(
         replace(model, inputs=bench.cast(model.inputs, training), autocast=training.autocast),
@@ -95,10 +95,10 @@ def _trained(bench: Workbench, candidate: Candidate) -> Ended:
     for _ in range(_STEPS):
         step()
     named = (*model.module.named_parameters(), *model.module.named_buffers())
-    return Ended({name: tensor.detach() for name, tensor in named}, torch.get_rng_state())
+    return EndState({name: tensor.detach() for name, tensor in named}, torch.get_rng_state())
 
 
-def _gradients(bench: Workbench, candidate: Candidate) -> Ended:
+def _gradients(bench: Workbench, candidate: Candidate) -> EndState:
     model, training, _ = _start(bench, candidate)
     model.module.eval()
     inputs = bench.cast(model.inputs, training)
@@ -114,4 +114,4 @@ def _gradients(bench: Workbench, candidate: Candidate) -> Ended:
         for name, parameter in model.module.named_parameters()
         if parameter.grad is not None
     }
-    return Ended(gradients, torch.get_rng_state())
+    return EndState(gradients, torch.get_rng_state())

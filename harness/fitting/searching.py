@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from harness.fitting.candidates import Prospect, best_of_each_kind, prospects
 from harness.fitting.gathering import Gathering
-from harness.fitting.pieces import Pieces
+from harness.fitting.levers.micro_batches import PARTS
+from harness.fitting.pieces import Pieces, predicted_peak
 from harness.fitting.workbench import Workbench
-from harness.record.fit import Candidate, Trial
+from harness.record.fit import Candidate, FitTrial
 from harness.workload.freezing_curve import places
 from harness.workload.model import WorkloadError
 
 ALLOWANCES = ("freeze", "dtype", "optimizer", "batchnorm")
 MOST_FINALISTS = 3  # that fit, of different kinds
-MOST_RUNS = 10  # of candidates for one limit
+MOST_CANDIDATES = 10  # of candidates for one limit
 SHARES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3)  # of the untouched peak, where no limit is given
-_PARTS = (2, 4, 8, 16)
 
 Say = Callable[[str], None]
 
@@ -36,18 +36,18 @@ class Hunt:
     bench: Workbench
     allowed: tuple[str, ...] = ()
     say: Say = lambda _line: None
-    trials: dict[Candidate, Trial] = field(default_factory=dict)
+    trials: dict[Candidate, FitTrial] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     expected: dict[Candidate, int] = field(default_factory=dict)
 
-    def run(self, candidate: Candidate, predicted: int | None = None) -> Trial:
+    def run(self, candidate: Candidate, predicted: int | None = None) -> FitTrial:
         """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
         if candidate not in self.trials:
             self.say(f"running {len(self.trials) + 1}: {candidate}")
             try:
-                trial = Trial(candidate, predicted, self.bench.observe(candidate))
+                trial = FitTrial(candidate, predicted, self.bench.observe(candidate))
             except WorkloadError as error:
-                trial = Trial(candidate, predicted, reason=str(error))
+                trial = FitTrial(candidate, predicted, reason=str(error))
             self.trials[candidate] = trial
         elif predicted is not None and self.trials[candidate].predicted is None:
             self.trials[candidate] = replace(self.trials[candidate], predicted=predicted)
@@ -56,7 +56,7 @@ class Hunt:
     def pools(self) -> Iterable[list[Prospect]]:
         """Yield candidates, first those that give up least; measures the pieces of each when asked for it."""
         batch = self.bench.case.batch_size
-        numbers = [1, *(number for number in _PARTS if batch % number == 0)]
+        numbers = [1, *(number for number in PARTS if batch % number == 0)]
         freezes = "freeze" in self.allowed and len(self.bench.names.paths) > 1
         for base in self._bases():
             self.say("measuring the pieces")
@@ -77,26 +77,24 @@ class Hunt:
             yield pool
 
     def _bases(self) -> list[Candidate]:
-        found = [Candidate()]
+        bases = [Candidate()]
         if "optimizer" in self.allowed:
-            found += [
+            bases += [
                 Candidate(optimizer=name)
                 for name in ("SGD with momentum", "SGD")
                 if name != self.bench.optimizer
             ]
         if "dtype" in self.allowed and self.bench.case.dtype == "float32":
-            found += [Candidate(dtype=name) for name in ("autocast", "bfloat16")]
+            bases += [Candidate(dtype=name) for name in ("autocast", "bfloat16")]
             if "optimizer" in self.allowed and self.bench.optimizer != "SGD":
-                found.append(Candidate(dtype="bfloat16", optimizer="SGD"))
-        return found
+                bases.append(Candidate(dtype="bfloat16", optimizer="SGD"))
+        return bases
 
     def _remember_predictions(self, pieces: Pieces) -> None:
-        from harness.fitting.pieces import predicted_peak
-
         for candidate, trial in self.trials.items():
             self.trials[candidate] = replace(trial, predicted=predicted_peak(pieces, candidate))
 
-    def within(self, limit: int) -> list[Trial]:
+    def within(self, limit: int) -> list[FitTrial]:
         """Return the trials that fit a limit and give up least, the most promising first.
 
         Where a run shows that the pieces add up to too little, what comes after has to be expected lower.
@@ -113,11 +111,11 @@ class Hunt:
                 return [trial]
         return []
 
-    def _fitting(self, pool: list[Prospect], limit: int) -> list[Trial]:
-        fitting: list[Trial] = []
+    def _fitting(self, pool: list[Prospect], limit: int) -> list[FitTrial]:
+        fitting: list[FitTrial] = []
         off = 1.0  # measured over expected, where it was more
         failing: set[Candidate] = set()
-        for _ in range(MOST_RUNS):
+        for _ in range(MOST_CANDIDATES):
             left = [one for one in pool if one.candidate not in failing]
             chosen = best_of_each_kind(left, limit / off, MOST_FINALISTS)
             waiting = [one for one in chosen if one.candidate not in self.trials]
@@ -136,16 +134,16 @@ class Hunt:
                 off = max(off, min(1.5, trial.peak / one.peak))
         return fitting
 
-    def frontier(self, untouched: int) -> list[Trial]:
+    def frontier(self, untouched: int) -> list[FitTrial]:
         """Return trials at several shares of the untouched peak, and the one that needs least."""
-        found: list[Trial] = []
+        trials: list[FitTrial] = []
         for pool in self.pools():
             chosen = [one for share in SHARES for one in best_of_each_kind(pool, share * untouched, 1)]
             chosen += sorted(pool, key=lambda one: (one.peak, one.rank))[:1]
-            found += [self.run(one.candidate, one.peak) for one in dict.fromkeys(chosen)]
-        return list(dict.fromkeys(found))
+            trials += [self.run(one.candidate, one.peak) for one in dict.fromkeys(chosen)]
+        return list(dict.fromkeys(trials))
 
-    def freezing_alone(self, limit: int) -> Trial | None:
+    def freezing_alone(self, limit: int) -> FitTrial | None:
         """Return the trial that freezes as few blocks as fit with no other lever; None where none do."""
         blocks = len(self.bench.names.paths)
         for depth in places(blocks)[1:] if blocks > 1 else ():

@@ -89,7 +89,7 @@ def segments_of(seen: Trace, blocks: int) -> tuple[Segment, ...]:
             cuts.append((span.start, phase, int(index)))
     cuts.sort(key=lambda cut: cut[0])
     ends = [cut[0] for cut in cuts[1:]] + [seen.marks[min(2, len(seen.marks) - 1)]]
-    found = []
+    segments = []
     events = iter(seen.allocations)
     event = next(events, None)
     for (start, phase, block), end in zip(cuts, ends, strict=True):
@@ -98,8 +98,8 @@ def segments_of(seen: Trace, blocks: int) -> tuple[Segment, ...]:
             level += event.bytes
             high = max(high, level)
             event = next(events, None)
-        found.append(Segment(phase, block, level, high, (end - start) * 1e-6))
-    return evened(found)
+        segments.append(Segment(phase, block, level, high, (end - start) * 1e-6))
+    return evened(segments)
 
 
 def evened(row: Sequence[Segment]) -> tuple[Segment, ...]:

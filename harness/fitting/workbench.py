@@ -13,6 +13,7 @@ from harness.fitting.levers.checkpointing import Checkpointing, normalises
 from harness.fitting.levers.freezing import all_but_biases, first_blocks
 from harness.fitting.levers.lever import Lever, Training, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
+    PARTS,
     Dimensions,
     MicroBatches,
     grown_dimensions,
@@ -21,7 +22,8 @@ from harness.fitting.levers.micro_batches import (
     split,
 )
 from harness.fitting.levers.precision import Precision
-from harness.fitting.levers.updating import Implementation, InBackward, Kind, make_optimizer
+from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
+from harness.fitting.names import Names, names_of
 from harness.measure.attribution import attribute_peak, lasting_bytes
 from harness.measure.clock import clock_for
 from harness.measure.inspection import refusing
@@ -29,25 +31,11 @@ from harness.measure.observe import Observation, device_of_model
 from harness.measure.trace import Trace, trace
 from harness.record.fit import Allocator, Candidate, Weight
 from harness.record.measured import Case
-from harness.workload.blocks import find_blocks
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.sources import build
 from harness.workload.step import Step
 from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY, training_step
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The blocks of a model, and the parameters that are used before each.
-
-    Attributes:
-        paths: of blocks, in the order they run; empty where there are none.
-        before: one set of names more than there are paths.
-    """
-
-    paths: tuple[str, ...] = ()
-    before: tuple[frozenset[str], ...] = (frozenset(),)
 
 
 @dataclass(slots=True)
@@ -100,15 +88,14 @@ class Workbench:
     def names(self) -> Names:
         """The model's blocks; none where it has no row of them."""
         if self._names is None:
-            try:
-                with refusing("a forward pass"):
-                    found = find_blocks(self.model())
-                self._names = Names(found.paths, found.before)
-            except WorkloadError:
-                with refusing("a forward pass"):
-                    self.model()()  # a model that cannot run at all is refused here
-                self._names = Names()
+            self._names = names_of(self._whole_and_parts())
         return self._names
+
+    def _whole_and_parts(self) -> Iterator[Model]:
+        model = self.model()
+        yield model
+        for number in PARTS:
+            yield replace(model, inputs=split(model.inputs, self.dimensions, number)[0])
 
     @property
     def device(self) -> str:
@@ -140,21 +127,21 @@ class Workbench:
     def levers(self, candidate: Candidate) -> tuple[Lever, ...]:
         """Return what a candidate is made of, in the order it is applied."""
         names, module = self.names, self.model().module
-        found: list[Lever] = []
+        levers: list[Lever] = []
         if candidate.frozen:
-            found.append(first_blocks(names.before[candidate.frozen], candidate.frozen, names.paths, module))
+            levers.append(first_blocks(names.before[candidate.frozen], candidate.frozen, names.paths, module))
         if candidate.biases_only:
-            found.append(all_but_biases(module))
+            levers.append(all_but_biases(module))
         if candidate.dtype:
-            found.append(Precision(candidate.dtype))
+            levers.append(Precision(candidate.dtype))
         if candidate.optimizer:
-            found.append(Kind(candidate.optimizer))
+            levers.append(OptimizerKind(candidate.optimizer))
         if candidate.checkpointed:
             paths = tuple(names.paths[index] for index in candidate.checkpointed)
             blocks = [module.get_submodule(path) for path in paths]
-            found.append(Checkpointing(paths, normalises=any(map(normalises, blocks))))
+            levers.append(Checkpointing(paths, normalises=any(map(normalises, blocks))))
         if candidate.micro_batches > 1:
-            found.append(
+            levers.append(
                 MicroBatches(
                     candidate.micro_batches,
                     with_batch_norm=self.with_batch_norm and self.normalises(),
@@ -163,10 +150,10 @@ class Workbench:
                 )
             )
         if candidate.update == "in backward":
-            found.append(InBackward())
+            levers.append(InBackward())
         elif candidate.update:
-            found.append(Implementation(candidate.update))
-        return tuple(found)
+            levers.append(Implementation(candidate.update))
+        return tuple(levers)
 
     def check_split(self, number: int) -> None:
         """Check that the losses of parts make the loss of the whole: their mean does, or their sum.
@@ -193,7 +180,7 @@ class Workbench:
             raise WorkloadError("no parameter is trainable, so there is no training step to fit")
         training = Training(
             model.module,
-            make_optimizer(self.optimizer, trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+            optimizer_of(self.optimizer, trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY),
             model.autocast,
         )
         levers = self.levers(candidate)
@@ -244,9 +231,9 @@ class Workbench:
         """Return what a candidate's memory is made of at its peak, largest first."""
         with refusing("the step"), self.prepared(candidate) as step:
             self.passes += self.cost(candidate) * 2
-            found = attribute_peak(step, device_of_model(step.model))
+            peak = attribute_peak(step, device_of_model(step.model))
         sizes: dict[str, int] = {}
-        for share in found.shares:
+        for share in peak.shares:
             sizes[share.category] = sizes.get(share.category, 0) + share.bytes
         return tuple(Weight(name, size) for name, size in sorted(sizes.items(), key=lambda item: -item[1]))
 
@@ -286,12 +273,12 @@ class Workbench:
                 one()
                 costs.append(clock() - start)
             # A quarter more goes to the comparison's own control.
-            found = compare(
+            timing = compare(
                 reference, step, max(budget, _LEAST_ROUNDS * sum(costs)), seed=self.seed, clock=clock
             )
-            steps = 4 + 2 * found.rounds * max(1, found.calls)
+            steps = 4 + 2 * timing.rounds * max(1, timing.calls)
             self.passes += steps
-            return found
+            return timing
 
 
 _LEAST_ROUNDS = 4  # of long steps, both sides; fewer say nothing

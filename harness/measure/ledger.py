@@ -87,7 +87,7 @@ def ledger(subject: object) -> Ledger:
     quiet = seen.no_grad_pass
     if books and quiet and books.spared <= 0:
         why = why_nothing_is_spared(seen.graph.nodes, books.saved, quiet.graph.nodes)
-        notes = (f"no_grad spares nothing of what is held: {why}", *notes)
+        notes = (f"no_grad saves nothing of what is held: {why}", *notes)
     return Ledger(
         peak_bytes=seen.levels.peak_bytes(),
         retained_bytes=seen.forward_levels.retained_bytes(),

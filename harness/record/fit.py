@@ -8,7 +8,7 @@ import msgspec
 
 from harness.record.codec import NOT_READ, UnreadableError
 
-Verdict = Literal["", "better", "worse", "same", "undecided", "invalid"]
+TimeVerdict = Literal["", "better", "worse", "same", "undecided", "invalid"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class FitTrial:
     """A candidate that was run.
 
     Attributes:
@@ -78,7 +78,7 @@ class Trial:
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
-    verdict: Verdict = ""
+    verdict: TimeVerdict = ""
     timing: str = ""
     step_s: float | None = None
 
@@ -103,7 +103,7 @@ class Proof:
     """What a run with and without a plan's levers gave, from one state of everything random.
 
     Attributes:
-        held: the plan changes nothing, as far as it claims so.
+        held: the plan changes nothing, as far as it says so.
         sentence: what was compared and found.
     """
 
@@ -122,7 +122,7 @@ class Allocator:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Everything that one search found.
+    """Everything that one search gave.
 
     Attributes:
         target: what the model is called.
@@ -141,16 +141,16 @@ class Search:
         took_s: seconds that all this took.
         batch_size: examples a batch.
         allocator: of the plan, on a device.
-        asked: the limit as it was written; "" where it was a number.
+        limit_text: the limit as it was written; "" where it was a number.
     """
 
     target: str
     setting: str
     limit: int | None
     allowed: tuple[str, ...]
-    untouched: Trial
-    plan: Trial | None
-    trials: tuple[Trial, ...]
+    untouched: FitTrial
+    plan: FitTrial | None
+    trials: tuple[FitTrial, ...]
     blocks: tuple[str, ...]
     weights: tuple[Weight, ...]
     proof: Proof | None
@@ -160,10 +160,10 @@ class Search:
     took_s: float
     batch_size: int
     allocator: Allocator | None = None
-    asked: str = ""
+    limit_text: str = ""
 
     @property
-    def least(self) -> Trial | None:
+    def least(self) -> FitTrial | None:
         """The trial with the lowest peak."""
         ran = [trial for trial in self.trials if trial.peak is not None]
         return min(ran, key=lambda trial: trial.peak or 0, default=None)

@@ -106,8 +106,8 @@ def _line(branch: Branch, indent: str, width: int) -> str:
 def memory_sentence(record: Record) -> str:
     """Return what `no_grad` spares in one sentence, or "" where the record does not tell.
 
-    `no_grad spares 412 MiB of what a pass holds, and lowers its peak by 398 MiB: of what is saved, 71 % is
-    GELU in blocks 0 to 11`
+    `no_grad saves 412 MiB of what a pass holds, and lowers its peak by 398 MiB: of what is saved for
+    backward, 71 % is GELU in blocks 0 to 11`
     """
     reference, quiet = record.arm(record.reference), record.arm("no_grad")
     if reference is None or quiet is None or {reference.status, quiet.status} != {"ok"}:
@@ -120,8 +120,8 @@ def memory_sentence(record: Record) -> str:
         why = why_nothing_is_spared(
             reference.counts.get(NODES, 0), reference.counts.get(SAVED, 0), quiet.counts.get(NODES, 0)
         )
-        return f"no_grad spares nothing of what a pass holds, and {lowered}: {why}"
-    text = f"no_grad spares {quantity(held, 'B')} of what a pass holds, and {lowered}"
+        return f"no_grad saves nothing of what a pass holds, and {lowered}: {why}"
+    text = f"no_grad saves {quantity(held, 'B')} of what a pass holds, and {lowered}"
     total = sum(share.bytes for share in reference.saved)
     if not total:
         return text
@@ -130,7 +130,7 @@ def memory_sentence(record: Record) -> str:
     told += [
         f"{percent(part / total)} {text}" for text, part in named[1:_NAMED] if part / total >= _WORTH_NAMING
     ]
-    return f"{text}: of what is saved, {', '.join(told)}"
+    return f"{text}: of what is saved for backward, {', '.join(told)}"
 
 
 def _difference(reference: ArmResult, arm: ArmResult, name: str) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from tabulate import tabulate
 
-from harness.record.fit import Candidate, Search, Trial
+from harness.record.fit import Candidate, FitTrial, Search
 from harness.report.units import quantity
 
 WIDTH = 80
@@ -15,84 +15,84 @@ _MOST_ROWS = 8
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
 
 
-def fit_text(found: Search, *, verbose: bool = False) -> str:
+def fit_text(search: Search, *, verbose: bool = False) -> str:
     """Return the answer, the table of what was run, and the lines to paste, for a terminal.
 
     Args:
-        found: by the search.
+        search: by the search.
         verbose: also every part of the memory, and the levers that were left out.
     """
-    parts = [textwrap.fill(answer(found), WIDTH)]
-    parts += [textwrap.fill(line, WIDTH) for line in more_sentences(found)]
-    parts += ["", table(found, _MOST_ROWS if not verbose else len(found.trials))]
-    if len(found.lines) > _MOST_LINES and not verbose:
-        parts += ["", f"To paste: {len(found.lines)} lines, printed with -v and on the page."]
-    elif found.lines:
-        parts += ["", "To paste:", "", *(f"    {line}" for line in found.lines)]
+    parts = [textwrap.fill(answer(search), WIDTH)]
+    parts += [textwrap.fill(line, WIDTH) for line in more_sentences(search)]
+    parts += ["", table(search, _MOST_ROWS if not verbose else len(search.trials))]
+    if len(search.lines) > _MOST_LINES and not verbose:
+        parts += ["", f"To paste: {len(search.lines)} lines, printed with -v and on the page."]
+    elif search.lines:
+        parts += ["", "To paste:", "", *(f"    {line}" for line in search.lines)]
     if verbose:
-        parts += ["", *(textwrap.fill(note, WIDTH) for note in found.notes)]
-        parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in found.weights)]
-    parts += ["", closing(found)]
+        parts += ["", *(textwrap.fill(note, WIDTH) for note in search.notes)]
+        parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in search.weights)]
+    parts += ["", closing(search)]
     return "\n".join(parts)
 
 
-def answer(found: Search) -> str:
+def answer(search: Search) -> str:
     """Return whether it fits, by what, at what cost, in one sentence."""
-    untouched = found.untouched
-    if found.limit is None:
-        return _frontier_answer(found)
-    limit = found.asked or quantity(found.limit, "B")
-    plan = found.plan
+    untouched = search.untouched
+    if search.limit is None:
+        return _frontier_answer(search)
+    limit = search.limit_text or quantity(search.limit, "B")
+    plan = search.plan
     if plan is None:
-        least = found.least
+        least = search.least
         if least is None or least.peak is None:
             return f"nothing fits {limit}: nothing could be run: {untouched.reason}."
-        largest = ", ".join(f"{one.name} {quantity(one.bytes, 'B')}" for one in found.weights[:2])
+        largest = ", ".join(f"{one.name} {quantity(one.bytes, 'B')}" for one in search.weights[:2])
         return (
             f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} with"
-            f" {in_words(least.candidate, found)}; most of it is {largest}{_allowing(found)}."
+            f" {levers_in_words(least.candidate, search)}; most of it is {largest}{_allowing(search)}."
         )
     if plan.candidate == Candidate():
         return f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
-    lost = _sacrifices(plan.candidate, found)
+    lost = _sacrifices(plan.candidate, search)
     gives = f"given up: {'; '.join(lost)}" if lost else "nothing of the mathematics is given up"
     return (
-        f"fits {limit}: {in_words(plan.candidate, found)}: peak {quantity(plan.peak or 0, 'B')}"
-        f"{_in_brackets(plan, found)}, step {cost(plan)}; {gives}."
+        f"fits {limit}: {levers_in_words(plan.candidate, search)}: peak {quantity(plan.peak or 0, 'B')}"
+        f"{_in_brackets(plan, search)}, step {cost(plan)}; {gives}."
     )
 
 
-def _frontier_answer(found: Search) -> str:
-    least = found.least
-    untouched = found.untouched
+def _frontier_answer(search: Search) -> str:
+    least = search.least
+    untouched = search.untouched
     if least is None or least.peak is None:
         return f"nothing could be run: {untouched.reason}."
     as_is = (
         f"peak {quantity(untouched.peak, 'B')} as it is" if untouched.peak is not None else untouched.reason
     )
     return (
-        f"{found.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
-        f"{_in_brackets(least, found)}, step {cost(least)}, with {in_words(least.candidate, found)}."
+        f"{search.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
+        f"{_in_brackets(least, search)}, step {cost(least)}, with {levers_in_words(least.candidate, search)}."
     )
 
 
-def more_sentences(found: Search) -> list[str]:
+def more_sentences(search: Search) -> list[str]:
     """Return what else the answer needs: the proof, what freezing alone does, what hooks take away."""
     said = []
-    if found.proof is not None:
-        said.append(f"Proof: {found.proof.sentence}.")
-    alone = _freezing_alone(found)
+    if search.proof is not None:
+        said.append(f"Proof: {search.proof.sentence}.")
+    alone = _freezing_alone(search)
     if alone is not None:
         said.append(
-            f"Or freeze alone: {in_words(alone.candidate, found)}:"
+            f"Or freeze alone: {levers_in_words(alone.candidate, search)}:"
             f" peak {quantity(alone.peak or 0, 'B')}, step {cost(alone)}."
         )
-    if found.plan is not None and found.plan.candidate.update == "in backward":
+    if search.plan is not None and search.plan.candidate.update == "in backward":
         said.append("Gradients are gone when backward returns: they cannot be clipped by their norm.")
-    if found.plan is not None and found.plan.candidate.micro_batches > 1:
+    if search.plan is not None and search.plan.candidate.micro_batches > 1:
         said.append("Dropout draws other masks for each part than for the whole batch.")
-    if found.allocator is not None:
-        one = found.allocator
+    if search.allocator is not None:
+        one = search.allocator
         said.append(
             f"The allocator adds {quantity(one.rounding, 'B')} by rounding, and a workspace of"
             f" {quantity(one.workspace, 'B')}; {quantity(one.reserved, 'B')} were reserved in all."
@@ -100,17 +100,17 @@ def more_sentences(found: Search) -> list[str]:
     return said
 
 
-def table(found: Search, most: int) -> str:
+def table(search: Search, most: int) -> str:
     """Return what was run, by peak: bytes, time against the untouched step, what was expected."""
-    ran = sorted((trial for trial in found.trials if trial.peak is not None), key=lambda t: -(t.peak or 0))
-    out = [trial for trial in found.trials if trial.peak is None]
+    ran = sorted((trial for trial in search.trials if trial.peak is not None), key=lambda t: -(t.peak or 0))
+    out = [trial for trial in search.trials if trial.peak is None]
     shown = ran[:most]
     rows = [
         [
-            mark(trial, found),
-            in_words(trial.candidate, found, short=True),
+            mark(trial, search),
+            levers_in_words(trial.candidate, search, short=True),
             quantity(trial.peak or 0, "B"),
-            _share(trial, found),
+            _share(trial, search),
             cost(trial, short=True),
             "-" if trial.error is None else f"{trial.error:+.1%}",
         ]
@@ -125,43 +125,43 @@ def table(found: Search, most: int) -> str:
         maxcolwidths=[None, 34, None, None, None, None],
     )
     more = [f"{len(ran) - len(shown)} more were run"] if len(ran) > len(shown) else []
-    return "\n".join([text, *more, *(_out(trial, found) for trial in out)])
+    return "\n".join([text, *more, *(_out(trial, search) for trial in out)])
 
 
-def mark(trial: Trial, found: Search) -> str:
+def mark(trial: FitTrial, search: Search) -> str:
     """Return what a trial is: "*" the plan, "!" above the limit, "~" gives something up."""
-    if trial == found.plan:
+    if trial == search.plan:
         return "*"
-    if found.limit is not None and (trial.peak is None or trial.peak > found.limit):
+    if search.limit is not None and (trial.peak is None or trial.peak > search.limit):
         return "!"
-    return "~" if _sacrifices(trial.candidate, found) else ""
+    return "~" if _sacrifices(trial.candidate, search) else ""
 
 
-def closing(found: Search) -> str:
+def closing(search: Search) -> str:
     """Return how the numbers came to be."""
-    errors = [abs(trial.error) for trial in found.trials if trial.error is not None]
+    errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
     return textwrap.fill(
-        f"{found.setting}; {len(found.trials)} candidates run{off}; about {found.passes:.0f} steps,"
-        f" {found.took_s:.0f} s. * plan  ! over the limit  ~ gives something up",
+        f"{search.setting}; {len(search.trials)} candidates run{off}; about {search.passes:.0f} steps,"
+        f" {search.took_s:.0f} s. * plan  ! over the limit  ~ gives something up",
         WIDTH,
     )
 
 
-def fit_json(found: Search) -> str:
+def fit_json(search: Search) -> str:
     """Return everything as JSON, with the answer and the rows in words."""
     told = {
-        "answer": answer(found),
-        "fits": found.plan is not None,
-        **msgspec.to_builtins(found),
-        "plan_in_words": "" if found.plan is None else in_words(found.plan.candidate, found),
+        "answer": answer(search),
+        "fits": search.plan is not None,
+        **msgspec.to_builtins(search),
+        "plan_in_words": "" if search.plan is None else levers_in_words(search.plan.candidate, search),
     }
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
 
 
-def in_words(candidate: Candidate, found: Search, *, short: bool = False) -> str:
+def levers_in_words(candidate: Candidate, search: Search, *, short: bool = False) -> str:
     """Return a candidate's levers; blocks are counted from 1, and named unless it is to be short."""
-    blocks = len(found.blocks)
+    blocks = len(search.blocks)
     said = []
     if candidate.dtype:
         said.append("autocast to bfloat16" if candidate.dtype == "autocast" else "all in bfloat16")
@@ -170,25 +170,25 @@ def in_words(candidate: Candidate, found: Search, *, short: bool = False) -> str
     if candidate.biases_only:
         said.append("train biases only")
     if candidate.frozen:
-        names = "" if short else _names(found.blocks[: candidate.frozen])
+        names = "" if short else _names(search.blocks[: candidate.frozen])
         said.append(f"freeze {_numbers(range(candidate.frozen))} of {blocks}{names}")
     if candidate.checkpointed:
-        names = "" if short else _names([found.blocks[index] for index in candidate.checkpointed])
+        names = "" if short else _names([search.blocks[index] for index in candidate.checkpointed])
         said.append(f"checkpoint {_numbers(candidate.checkpointed)} of {blocks}{names}")
     if candidate.micro_batches > 1:
-        each = found.batch_size // candidate.micro_batches
+        each = search.batch_size // candidate.micro_batches
         said.append(f"{candidate.micro_batches} micro-batches of {each}")
     if candidate.update:
-        optimizer = (candidate.optimizer or found.setting.partition(",")[0]).partition(" ")[0]
+        optimizer = (candidate.optimizer or search.setting.partition(",")[0]).partition(" ")[0]
         steps = {"in backward": "step in the backward pass"}
         said.append(steps.get(candidate.update, f"{optimizer} {candidate.update}"))
     return ", ".join(said) or "as it is"
 
 
-def cost(trial: Trial, *, short: bool = False) -> str:
+def cost(trial: FitTrial, *, short: bool = False) -> str:
     """Return a trial's time against the untouched step: percent, with the interval where there is one.
 
-    >>> cost(Trial(Candidate(frozen=1), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
+    >>> cost(FitTrial(Candidate(frozen=1), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
     '21 % slower (18 to 24)'
     """
     if trial.candidate == Candidate():
@@ -209,56 +209,58 @@ def cost(trial: Trial, *, short: bool = False) -> str:
     return f"{abs(percent):.0f} % {word} ({ends[0]:.0f} to {ends[1]:.0f}{undecided})"
 
 
-def _sacrifices(candidate: Candidate, found: Search) -> list[str]:
+def _sacrifices(candidate: Candidate, search: Search) -> list[str]:
     """Return what of the mathematics a candidate gives up."""
     said = []
     if candidate.dtype:
         said.append("precision")
     if candidate.optimizer:
-        said.append(f"{found.setting.partition(',')[0]}")
+        said.append(f"{search.setting.partition(',')[0]}")
     if candidate.biases_only:
         said.append("training all but biases")
     if candidate.frozen:
         said.append(f"training {_numbers(range(candidate.frozen))}")
-    if candidate.micro_batches > 1 and "batchnorm" in found.allowed:
+    if candidate.micro_batches > 1 and "batchnorm" in search.allowed:
         said.append("batch statistics over the whole batch, where BatchNorm takes them")
     return said
 
 
-def _allowing(found: Search) -> str:
-    left = [word for word in ("freeze", "dtype", "optimizer") if word not in found.allowed]
+def _allowing(search: Search) -> str:
+    left = [word for word in ("freeze", "dtype", "optimizer") if word not in search.allowed]
     return f"; --allow {','.join(left)} would try more" if left else ""
 
 
-def _freezing_alone(found: Search) -> Trial | None:
+def _freezing_alone(search: Search) -> FitTrial | None:
     """Return the trial that freezes fewest blocks with no other lever and fits."""
-    if found.limit is None:
+    if search.limit is None:
         return None
     fitting = [
         trial
-        for trial in found.trials
-        if trial != found.plan
+        for trial in search.trials
+        if trial != search.plan
         and trial.candidate.frozen
         and trial.candidate == Candidate(frozen=trial.candidate.frozen)
         and trial.peak is not None
-        and trial.peak <= found.limit
+        and trial.peak <= search.limit
     ]
     return min(fitting, key=lambda trial: trial.candidate.frozen, default=None)
 
 
-def _share(trial: Trial, found: Search) -> str:
-    if not trial.peak or not found.untouched.peak:
+def _share(trial: FitTrial, search: Search) -> str:
+    if not trial.peak or not search.untouched.peak:
         return ""
-    return f"{100 * trial.peak / found.untouched.peak:.0f} %"
+    return f"{100 * trial.peak / search.untouched.peak:.0f} %"
 
 
-def _in_brackets(trial: Trial, found: Search) -> str:
-    share = _share(trial, found)
+def _in_brackets(trial: FitTrial, search: Search) -> str:
+    share = _share(trial, search)
     return f" ({share})" if share else ""
 
 
-def _out(trial: Trial, found: Search) -> str:
-    return textwrap.shorten(f"out: {in_words(trial.candidate, found, short=True)}: {trial.reason}", WIDTH)
+def _out(trial: FitTrial, search: Search) -> str:
+    return textwrap.shorten(
+        f"out: {levers_in_words(trial.candidate, search, short=True)}: {trial.reason}", WIDTH
+    )
 
 
 def _names(paths: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.record.fit import Search, load_search
 from harness.report.document import Document
-from harness.report.fit import answer, closing, cost, fit_json, in_words, mark, more_sentences
+from harness.report.fit import answer, closing, cost, fit_json, levers_in_words, mark, more_sentences
 from harness.report.fit_page import fit_page
 from harness.report.text import markdown, markdown_text_table
 from harness.report.units import quantity
@@ -18,36 +18,36 @@ def document(path: Path) -> Document:
     Raises:
         UnreadableError: the file cannot be read, or holds no search.
     """
-    found = load_search(path)
+    search = load_search(path)
     forms = {
-        "markdown": lambda: fit_markdown(found),
-        "html": lambda: fit_page(found),
-        "json": lambda: fit_json(found),
+        "markdown": lambda: fit_markdown(search),
+        "html": lambda: fit_page(search),
+        "json": lambda: fit_json(search),
     }
-    return Document("a search for a step that fits", forms, lambda: {f"{path.stem}.md": fit_markdown(found)})
+    return Document("a search for a step that fits", forms, lambda: {f"{path.stem}.md": fit_markdown(search)})
 
 
-def fit_markdown(found: Search) -> str:
+def fit_markdown(search: Search) -> str:
     """Return the answer, what was run, and the lines to paste."""
     rows = [
         [
-            mark(trial, found),
-            in_words(trial.candidate, found),
+            mark(trial, search),
+            levers_in_words(trial.candidate, search),
             "-" if trial.peak is None else quantity(trial.peak, "B"),
             cost(trial),
             "-" if trial.error is None else f"{trial.error:+.2%}",
             trial.reason or trial.timing,
         ]
-        for trial in found.trials
+        for trial in search.trials
     ]
     parts = [
-        f"# {markdown(found.target)}",
-        markdown(answer(found)),
-        *map(markdown, more_sentences(found)),
+        f"# {markdown(search.target)}",
+        markdown(answer(search)),
+        *map(markdown, more_sentences(search)),
         markdown_text_table(_HEADERS, rows),
-        *map(markdown, found.notes),
+        *map(markdown, search.notes),
     ]
-    if found.lines:
-        parts.append("\n".join(["```python", *found.lines, "```"]))
-    parts.append(markdown(closing(found)))
+    if search.lines:
+        parts.append("\n".join(["```python", *search.lines, "```"]))
+    parts.append(markdown(closing(search)))
     return "\n\n".join(parts) + "\n"

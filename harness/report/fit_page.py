@@ -3,25 +3,25 @@
 from markupsafe import Markup
 
 from harness.record.fit import Search
-from harness.report.fit import answer, closing, cost, in_words, mark, more_sentences
+from harness.report.fit import answer, closing, cost, levers_in_words, mark, more_sentences
 from harness.report.fit_plot import frontier_plot
 from harness.report.html import render
 from harness.report.units import quantity
 
 
-def fit_page(found: Search) -> str:
+def fit_page(search: Search) -> str:
     """Return the page, which fetches nothing."""
-    ran = sorted(found.trials, key=lambda trial: -(trial.peak or 0))
+    ran = sorted(search.trials, key=lambda trial: -(trial.peak or 0))
     values = {
-        "target": found.target,
-        "answer": answer(found),
-        "fails": found.limit is not None and found.plan is None,
-        "sentences": more_sentences(found),
-        "plot": Markup(frontier_plot(found)),  # noqa: S704 (made here)
+        "target": search.target,
+        "answer": answer(search),
+        "fails": search.limit is not None and search.plan is None,
+        "sentences": more_sentences(search),
+        "plot": Markup(frontier_plot(search)),  # noqa: S704 (made here)
         "rows": [
             {
-                "mark": mark(trial, found),
-                "levers": in_words(trial.candidate, found),
+                "mark": mark(trial, search),
+                "levers": levers_in_words(trial.candidate, search),
                 "total": "-" if trial.peak is None else quantity(trial.peak, "B"),
                 "bytes": "" if trial.peak is None else f"{trial.peak:,} B",
                 "step": cost(trial),
@@ -30,10 +30,10 @@ def fit_page(found: Search) -> str:
             }
             for trial in ran
         ],
-        "weights": [(one.name, quantity(one.bytes, "B")) for one in found.weights],
-        "lines": "\n".join(found.lines),
-        "notes": found.notes,
-        "blocks": found.blocks,
-        "closing": closing(found),
+        "weights": [(one.name, quantity(one.bytes, "B")) for one in search.weights],
+        "lines": "\n".join(search.lines),
+        "notes": search.notes,
+        "blocks": search.blocks,
+        "closing": closing(search),
     }
     return render("fit.html", values)

@@ -13,11 +13,11 @@ _LABELS = {
 }
 
 
-def frontier_plot(found: Search) -> str:
+def frontier_plot(search: Search) -> str:
     """Return peak against time for every trial that was timed, as an SVG element; "" where none was."""
     timed = [
         (trial, 1.0 if trial.candidate == Candidate() else trial.ratio)
-        for trial in found.trials
+        for trial in search.trials
         if trial.peak is not None
     ]
     shown = [(trial, ratio) for trial, ratio in timed if ratio is not None]
@@ -27,7 +27,7 @@ def frontier_plot(found: Search) -> str:
         figure, axes = one_panel(3.0)
         scale, unit = axis(max(trial.peak or 0 for trial, _ in shown), "B")
         for index, (sign, label) in enumerate(_LABELS.items()):
-            mine = [(trial, ratio) for trial, ratio in shown if mark(trial, found) == sign]
+            mine = [(trial, ratio) for trial, ratio in shown if mark(trial, search) == sign]
             if mine:
                 axes.plot(
                     [ratio for _, ratio in mine],
@@ -41,10 +41,10 @@ def frontier_plot(found: Search) -> str:
             if trial.low is not None and trial.high is not None:
                 height = (trial.peak or 0) / scale
                 axes.plot([trial.low, trial.high], [height, height], color=INK, linewidth=0.8)
-        if found.limit is not None:
-            axes.axhline(found.limit / scale, color=INK, linewidth=0.8, linestyle="--")
+        if search.limit is not None:
+            axes.axhline(search.limit / scale, color=INK, linewidth=0.8, linestyle="--")
         axes.set_ylim(bottom=0)
         axes.set_xlabel("time / untouched step's time")
         axes.set_ylabel(f"peak, {unit}")
         legend_below(figure, axes)
-        return svg_element(figure, f"frontier {found.target}")
+        return svg_element(figure, f"frontier {search.target}")

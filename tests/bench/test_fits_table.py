@@ -9,14 +9,14 @@ from runs import environment
 from bench.fits.record import Exhausted, Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
-from harness.record.fit import Candidate, Search, Trial
+from harness.record.fit import Candidate, FitTrial, Search
 
 MIB = 1024**2
-UNTOUCHED = Trial(Candidate(), 100 * MIB, 100 * MIB)
-PLAN = Trial(Candidate(checkpointed=(0,)), 74 * MIB, 75 * MIB)
+UNTOUCHED = FitTrial(Candidate(), 100 * MIB, 100 * MIB)
+PLAN = FitTrial(Candidate(checkpointed=(0,)), 74 * MIB, 75 * MIB)
 
 
-def search(plan: Trial | None) -> Search:
+def search(plan: FitTrial | None) -> Search:
     return Search(
         target="net",
         setting="AdamW, float32, cpu, batch 8, train",

@@ -19,19 +19,19 @@ def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(na
     low, high = min(kept_all.values()), peaks[Candidate()]
     for place in range(LIMITS):
         limit = low + (high - low) * place // LIMITS
-        found = fit(
+        search = fit(
             lambda batch_size=entry.batch_size: entry.build(batch_size),
             batch_size=entry.batch_size,
             limit=limit,
             budget=0,
-        ).found
+        ).search
 
-        assert found.plan is not None, limit
+        assert search.plan is not None, limit
         bench = bench_of(entry)
-        if found.plan.candidate.micro_batches > 1:
-            bench.check_split(found.plan.candidate.micro_batches)
-        assert bench.observe(found.plan.candidate) == found.plan.peak
-        assert (found.plan.peak or limit + 1) <= limit
+        if search.plan.candidate.micro_batches > 1:
+            bench.check_split(search.plan.candidate.micro_batches)
+        assert bench.observe(search.plan.candidate) == search.plan.peak
+        assert (search.plan.peak or limit + 1) <= limit
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -42,13 +42,13 @@ def test_with_freezing_allowed_no_more_blocks_are_frozen_than_a_combination_need
     for place in range(1, LIMITS):
         limit = low + (high - low) * place // LIMITS
         needed = min(candidate.frozen for candidate, peak in peaks.items() if peak <= limit)
-        found = fit(
+        search = fit(
             lambda batch_size=entry.batch_size: entry.build(batch_size),
             batch_size=entry.batch_size,
             limit=limit,
             budget=0,
             allow="freeze",
-        ).found
+        ).search
 
-        assert found.plan is not None, limit
-        assert found.plan.candidate.frozen <= needed
+        assert search.plan is not None, limit
+        assert search.plan.candidate.frozen <= needed

@@ -46,9 +46,9 @@ def peak_of(model: Model, optimizer: torch.optim.Optimizer) -> int:
 
 
 def untouched() -> int:
-    found = fit(net, limit="1GiB", budget=0).found.untouched.peak
-    assert found is not None
-    return found
+    search = fit(net, limit="1GiB", budget=0).search.untouched.peak
+    assert search is not None
+    return search
 
 
 def test_a_plan_fits_and_its_peak_is_that_of_a_run() -> None:
@@ -57,10 +57,10 @@ def test_a_plan_fits_and_its_peak_is_that_of_a_run() -> None:
     plan = fit(net, limit=limit, budget=0)
 
     assert plan.fits
-    assert plan.found.plan is not None
-    assert plan.found.plan.candidate.sacrifice == (0, False, False, 0)
-    assert plan.found.proof is not None
-    assert plan.found.proof.held
+    assert plan.search.plan is not None
+    assert plan.search.plan.candidate.sacrifice == (0, False, False, 0)
+    assert plan.search.proof is not None
+    assert plan.search.proof.held
     assert plan.peak_bytes is not None
     assert plan.peak_bytes <= limit
 
@@ -75,7 +75,7 @@ def test_applying_a_plan_gives_the_peak_that_was_measured() -> None:
     applied.undo()
 
     whole = peak_of(model, torch.optim.AdamW(model.module.parameters(), lr=1e-9))
-    assert whole == plan.found.untouched.peak
+    assert whole == plan.search.untouched.peak
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_limit_that_the_untouched_step_meets_changes_nothing() -> None:
     assert plan.fits
     assert plan.levers == ()
     assert str(plan).startswith("fits 1 GB as it is: peak ")
-    assert len(plan.found.trials) == 1
+    assert len(plan.search.trials) == 1
 
 
 def test_where_nothing_fits_the_least_is_said_and_what_it_is_made_of() -> None:
@@ -171,13 +171,13 @@ def test_freezing_is_used_only_where_it_is_allowed() -> None:
     allowed = fit(net, limit=limit, budget=0, allow="freeze")
 
     assert allowed.fits
-    assert allowed.found.plan is not None
-    assert allowed.found.plan.candidate.frozen > 0
+    assert allowed.search.plan is not None
+    assert allowed.search.plan.candidate.frozen > 0
     assert "given up: training block" in str(allowed).replace("\n", " ")
 
 
 def test_fewest_blocks_are_frozen() -> None:
-    allowed = fit(net, limit=60_000, budget=0, allow=("freeze",)).found
+    allowed = fit(net, limit=60_000, budget=0, allow=("freeze",)).search
     assert allowed.plan is not None
     depth = allowed.plan.candidate.frozen
 
@@ -187,19 +187,19 @@ def test_fewest_blocks_are_frozen() -> None:
 
 
 def test_without_a_limit_the_frontier_is_run() -> None:
-    found = fit(net, budget=0).found
+    search = fit(net, budget=0).search
 
-    peaks = [trial.peak for trial in found.trials]
-    assert found.limit is None
+    peaks = [trial.peak for trial in search.trials]
+    assert search.limit is None
     assert len(peaks) > 2
-    assert found.least is not None
-    assert found.least.peak == min(peak for peak in peaks if peak is not None)
+    assert search.least is not None
+    assert search.least.peak == min(peak for peak in peaks if peak is not None)
 
 
 def test_pieces_add_up_to_what_runs_need() -> None:
-    found = fit(net, budget=0).found
+    search = fit(net, budget=0).search
 
-    errors = [abs(trial.error) for trial in found.trials if trial.error is not None]
+    errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     assert errors
     assert max(errors) < 0.05
 
@@ -226,18 +226,18 @@ def test_a_model_that_cannot_be_checkpointed_loses_that_lever_with_the_reason() 
 
     plan = fit(build, limit=20_000, budget=0)
 
-    assert any("checkpointing left out: " in note and "not twice" in note for note in plan.found.notes)
-    assert all(not trial.candidate.checkpointed for trial in plan.found.trials)
+    assert any("checkpointing left out: " in note and "not twice" in note for note in plan.search.notes)
+    assert all(not trial.candidate.checkpointed for trial in plan.search.trials)
 
 
 def test_a_model_without_blocks_has_the_levers_that_need_none() -> None:
     def build(batch_size: int = 64) -> Model:
         return Model(nn.Linear(64, 4), (torch.randn(batch_size, 64),))
 
-    found = fit(build, budget=0).found
+    search = fit(build, budget=0).search
 
-    assert found.blocks == ()
-    assert {trial.candidate.checkpointed for trial in found.trials} == {()}
+    assert search.blocks == ()
+    assert {trial.candidate.checkpointed for trial in search.trials} == {()}
 
 
 class Hungry(nn.Module):
@@ -260,12 +260,12 @@ def test_where_the_untouched_step_runs_out_of_memory_the_search_goes_on() -> Non
 
     plan = fit(build, limit="1MiB", budget=0)
 
-    assert plan.found.untouched.peak is None
-    assert "out of memory" in plan.found.untouched.reason
-    assert plan.found.plan is not None
-    assert plan.found.plan.candidate.micro_batches > 1
-    assert plan.found.proof is not None
-    assert "not compared" in plan.found.proof.sentence
+    assert plan.search.untouched.peak is None
+    assert "out of memory" in plan.search.untouched.reason
+    assert plan.search.plan is not None
+    assert plan.search.plan.candidate.micro_batches > 1
+    assert plan.search.proof is not None
+    assert "not compared" in plan.search.proof.sentence
 
 
 def test_batch_norm_keeps_micro_batches_out_unless_they_are_asked_for() -> None:
@@ -273,12 +273,12 @@ def test_batch_norm_keeps_micro_batches_out_unless_they_are_asked_for() -> None:
         blocks = [nn.Sequential(nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU()) for _ in range(3)]
         return Model(nn.Sequential(*blocks, nn.Linear(16, 4)), (torch.randn(batch_size, 16),))
 
-    without = fit(build, budget=0).found
-    asked = fit(build, budget=0, allow="batchnorm").found
+    without = fit(build, budget=0).search
+    allowed = fit(build, budget=0, allow="batchnorm").search
 
     assert {trial.candidate.micro_batches for trial in without.trials} == {1}
     assert any("BatchNorm in train mode" in note for note in without.notes)
-    assert {trial.candidate.micro_batches for trial in asked.trials} != {1}
+    assert {trial.candidate.micro_batches for trial in allowed.trials} != {1}
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_another_models_structure_is_refused() -> None:
     plan = fit(net, limit=untouched() * 7 // 10, budget=0)
     other = nn.Linear(2, 2)
 
-    if any(trial.candidate.checkpointed for trial in [plan.found.plan] if trial):
+    if any(trial.candidate.checkpointed for trial in [plan.search.plan] if trial):
         with pytest.raises(HarnessError, match="not like the one that was measured"):
             plan.apply(other, torch.optim.SGD(other.parameters(), lr=0.1))
 

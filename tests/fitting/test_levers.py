@@ -12,7 +12,7 @@ from harness.fitting.levers.freezing import Freezing, all_but_biases, first_bloc
 from harness.fitting.levers.lever import Lever, LeverError, Training, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.precision import Precision
-from harness.fitting.levers.updating import Implementation, InBackward, Kind, make_optimizer
+from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
 
 
 class Net(nn.Module):
@@ -35,7 +35,7 @@ class Net(nn.Module):
 def training(norm: Callable[[], nn.Module] = lambda: nn.LayerNorm(8), optimizer: str = "AdamW") -> Training:
     torch.manual_seed(0)
     module = Net(norm)
-    return Training(module, make_optimizer(optimizer, list(module.parameters()), lr=1e-2, weight_decay=0.1))
+    return Training(module, optimizer_of(optimizer, list(module.parameters()), lr=1e-2, weight_decay=0.1))
 
 
 def trained(made: Training, *levers: Lever, steps: int = 3) -> dict[str, torch.Tensor]:
@@ -108,7 +108,7 @@ EVERY = [
     MicroBatches(2),
     Implementation("foreach"),
     InBackward(),
-    Kind("SGD"),
+    OptimizerKind("SGD"),
     Precision("bfloat16"),
     Precision("autocast"),
 ]
@@ -132,27 +132,27 @@ def test_undo_puts_every_byte_back(lever: Lever) -> None:
 
 
 def _everything(made: Training) -> dict[str, object]:
-    found: dict[str, object] = {}
+    state: dict[str, object] = {}
     for name, parameter in made.module.named_parameters():
-        found[name] = parameter.detach().clone()
-        found[f"{name} trains"] = parameter.requires_grad
-        found[f"{name} at"] = parameter.data_ptr()
+        state[name] = parameter.detach().clone()
+        state[f"{name} trains"] = parameter.requires_grad
+        state[f"{name} at"] = parameter.data_ptr()
         assert parameter.grad is not None
-        found[f"{name} gradient"] = parameter.grad.clone()
+        state[f"{name} gradient"] = parameter.grad.clone()
         hooks = getattr(parameter, "_post_accumulate_grad_hooks", None)
-        found[f"{name} hooks"] = len(hooks or ())
+        state[f"{name} hooks"] = len(hooks or ())
         for key, value in made.optimizer.state[parameter].items():
-            found[f"{name} {key}"] = value.clone()
-    found["groups"] = [
+            state[f"{name} {key}"] = value.clone()
+    state["groups"] = [
         {key: value for key, value in group.items() if key != "params"}
         for group in made.optimizer.param_groups
     ]
-    found["optimizer"] = id(made.optimizer)
-    found["autocast"] = made.autocast
-    found["micro-batches"] = made.micro_batches
-    found["wrapped"] = [path for path, child in made.module.named_modules() if "forward" in vars(child)]
-    found["random"] = torch.get_rng_state()
-    return found
+    state["optimizer"] = id(made.optimizer)
+    state["autocast"] = made.autocast
+    state["micro-batches"] = made.micro_batches
+    state["wrapped"] = [path for path, child in made.module.named_modules() if "forward" in vars(child)]
+    state["random"] = torch.get_rng_state()
+    return state
 
 
 def test_where_a_lever_refuses_those_before_it_are_undone() -> None:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from harness.record.fit import Candidate, Proof, Search, Trial, Weight
-from harness.report.fit import answer, cost, fit_text, in_words, mark
+from harness.record.fit import Candidate, FitTrial, Proof, Search, Weight
+from harness.report.fit import answer, cost, fit_text, levers_in_words, mark
 
 MIB = 1024**2
-UNTOUCHED = Trial(Candidate(), 100 * MIB, 100 * MIB)
-PLAN = Trial(
+UNTOUCHED = FitTrial(Candidate(), 100 * MIB, 100 * MIB)
+PLAN = FitTrial(
     Candidate(checkpointed=(2, 3, 4, 5), update="for-loop"),
     61 * MIB,
     60 * MIB,
@@ -17,7 +17,7 @@ PLAN = Trial(
     verdict="worse",
     step_s=0.5,
 )
-FROZEN = Trial(Candidate(frozen=3), 50 * MIB, 50 * MIB)
+FROZEN = FitTrial(Candidate(frozen=3), 50 * MIB, 50 * MIB)
 FOUND = Search(
     target="net",
     setting="AdamW, float32, cpu, batch 8, train",
@@ -25,7 +25,12 @@ FOUND = Search(
     allowed=("freeze",),
     untouched=UNTOUCHED,
     plan=PLAN,
-    trials=(UNTOUCHED, PLAN, FROZEN, Trial(Candidate(micro_batches=2), reason="the step ran out of memory")),
+    trials=(
+        UNTOUCHED,
+        PLAN,
+        FROZEN,
+        FitTrial(Candidate(micro_batches=2), reason="the step ran out of memory"),
+    ),
     blocks=("a.0", "a.1", "a.2", "a.3", "a.4", "a.5"),
     weights=(Weight("saved", 40 * MIB), Weight("parameters", 10 * MIB)),
     proof=Proof(held=True, sentence="weights equal the untouched step's bit for bit"),
@@ -34,7 +39,7 @@ FOUND = Search(
     passes=31.4,
     took_s=12.0,
     batch_size=8,
-    asked="64 MiB",
+    limit_text="64 MiB",
 )
 
 
@@ -98,8 +103,8 @@ def test_levers_in_words() -> None:
         dtype="bfloat16", optimizer="SGD", checkpointed=(0, 2), micro_batches=4, update="in backward"
     )
 
-    assert in_words(every, FOUND, short=True) == (
+    assert levers_in_words(every, FOUND, short=True) == (
         "all in bfloat16, train with SGD, checkpoint blocks 1, 3 of 6, 4 micro-batches of 2, step in the"
         " backward pass"
     )
-    assert in_words(Candidate(), FOUND) == "as it is"
+    assert levers_in_words(Candidate(), FOUND) == "as it is"

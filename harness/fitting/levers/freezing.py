@@ -81,15 +81,15 @@ def all_but_biases(module: nn.Module) -> Freezing:
 def _prefixes(names: frozenset[str], module: nn.Module) -> str:
     """Return a short expression that is true of these names alone: paths of whole modules, where they do."""
     every = [name for name, _ in module.named_parameters()]
-    found: list[str] = []
+    prefixes: list[str] = []
     left = set(names)
     for path, _ in module.named_modules():
         inside = {name for name in every if path and name.startswith(f"{path}.")}
         if inside and inside <= names and inside & left:
-            found.append(f"{path}.")
+            prefixes.append(f"{path}.")
             left -= inside
-    found += sorted(left)
+    prefixes += sorted(left)
     # A name that stands alone may begin another's.
-    if any(name.startswith(tuple(found)) for name in every if name not in names):
+    if any(name.startswith(tuple(prefixes)) for name in every if name not in names):
         return ""
-    return f"name.startswith(({', '.join(map(repr, found))},))"
+    return f"name.startswith(({', '.join(map(repr, prefixes))},))"

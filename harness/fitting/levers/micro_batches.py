@@ -11,6 +11,7 @@ from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
 from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
+PARTS = (2, 4, 8, 16)  # that are tried
 # relative, of sums in another order
 _NEAR = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 
@@ -82,15 +83,15 @@ def grown_dimensions(small: object, large: object) -> Dimensions:
     Raises:
         LeverError: more than one grows, or the inputs are not alike.
     """
-    found: list[int | None] = []
+    dimensions: list[int | None] = []
     for one, other in zip(tensors_in(small), tensors_in(large), strict=True):
         grown = [d for d, (a, b) in enumerate(zip(one.shape, other.shape, strict=True)) if a != b]
         if len(grown) > 1:
             raise LeverError(
                 "an input grows with the batch in two dimensions, so it cannot be cut into parts"
             )
-        found.append(grown[0] if grown else None)
-    return tuple(found)
+        dimensions.append(grown[0] if grown else None)
+    return tuple(dimensions)
 
 
 def split(inputs: Any, dimensions: Dimensions, number: int) -> list[Any]:

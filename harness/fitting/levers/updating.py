@@ -14,7 +14,7 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "SGD with momentum": (SGD, {"momentum": 0.9}),
     "SGD": (SGD, {}),
 }
-IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
+UPDATE_IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
     "for-loop": {"foreach": False, "fused": False},
     "foreach": {"foreach": True, "fused": False},
     "fused": {"foreach": False, "fused": True},
@@ -35,13 +35,13 @@ class Implementation:
     @property
     def lines(self) -> tuple[str, ...]:
         """A loop over the parameter groups."""
-        options = ", ".join(f"{name}={value}" for name, value in IMPLEMENTATIONS[self.name].items())
+        options = ", ".join(f"{name}={value}" for name, value in UPDATE_IMPLEMENTATIONS[self.name].items())
         return ("for group in optimizer.param_groups:", f"    group.update({options})")
 
     def apply(self, training: Training) -> Undo:
         """Set the options of all parameter groups."""
         optimizer = training.optimizer
-        options = IMPLEMENTATIONS[self.name]
+        options = UPDATE_IMPLEMENTATIONS[self.name]
         if any(name not in optimizer.defaults for name in options):
             raise LeverError(f"{type(optimizer).__name__} has no implementation {self.name!r} in this torch")
         before = [{name: group.get(name) for name in options} for group in optimizer.param_groups]
@@ -100,7 +100,7 @@ class InBackward:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class OptimizerKind:
     """Train with another optimizer, of the same rate and decay."""
 
     name: str
@@ -127,7 +127,7 @@ class Kind:
         before = training.optimizer
         defaults = before.defaults
         parameters = [p for group in before.param_groups for p in group["params"]]
-        training.optimizer = make_optimizer(
+        training.optimizer = optimizer_of(
             self.name, parameters, lr=defaults["lr"], weight_decay=defaults.get("weight_decay", 0.0)
         )
 
@@ -137,7 +137,7 @@ class Kind:
         return undo
 
 
-def make_optimizer(name: str, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> Optimizer:
+def optimizer_of(name: str, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> Optimizer:
     """Return an optimizer by its name.
 
     Raises:

@@ -7,56 +7,25 @@ in none of this: a block counts because the traced pass allocated it.
 
 import gc
 import types
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 
 from harness.errors import HarnessError
 from harness.measure.device import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
-from harness.measure.trace import Allocation, Nesting, Recording, Span, Trace, followed, note, recording
+from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
+from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.model import Model
 from harness.workload.state import State, random_fingerprint, reached_by, seed_everything
 from harness.workload.tensors import objects_in, raw_storages_in, storages_in, storages_of, tensors_in
 
-Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]
-
 _SCALAR_BYTES = 8
 _LAZY = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, map, filter, zip)
 _HOST_READS = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero"})
-_SAVED, _OUTPUT, _BARE, _REACHED = "saved", "output", "bare", "reached"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A block that a pass allocated and that is there when it has returned.
-
-    Attributes:
-        bytes: its size.
-        holder: the output; the graph, which saved it ("saved") or has it besides ("graph"), or as a Python
-            number ("scalar"); the model or its inputs; or a cycle that the garbage collector frees.
-        module: path of the module that saved it, or else allocated it; "" for the model itself.
-        operator: the operator that did so; "" outside every operator.
-        node: of what is saved, the autograd node that holds it; "" where none can be named.
-        stays: it is still there when output and graph are dropped and garbage is collected.
-        in_cycle: it goes only when garbage is collected.
-    """
-
-    bytes: int
-    holder: Holder
-    module: str
-    operator: str
-    node: str = ""
-    stays: bool = False
-    in_cycle: bool = False
-
-    @property
-    def is_accounted(self) -> bool:
-        """Whether the books know of it: as output, as saved, or as a Python number."""
-        return self.holder in {"output", "saved", "scalar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +70,6 @@ class ForwardPass:
         return sum(block.bytes for block in self.held if block.holder in which)
 
 
-@dataclass(slots=True)
-class _Looked:
-    """What is known of one run besides its trace."""
-
-    marks: list[int] = field(default_factory=list)  # begin, return, graph gone, output gone, collected, end
-    held: frozenset[int] = frozenset()  # numbers of saved tensors
-    sizes: dict[int, tuple[int, bool]] = field(default_factory=dict)  # by number: bytes, in the books' memory
-    nodes: int = 0
-    leaves: tuple[torch.Tensor, ...] = ()
-    is_foreign: bool = False  # the graph holds what hooks other than ours packed
-    hooked: bool = False
-    names: dict[int, str] = field(default_factory=dict)  # node by address
-    defect: str = ""
-    lazy: str = ""
-    changes: tuple[str, ...] = ()
-    used_random: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What is run, on what, and from which state."""
@@ -153,11 +104,11 @@ def run_forward(
 
 def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
     device = plan.device
-    warm, measured = _Looked(), _Looked(hooked=hooked)
+    warm, measured = Look(), Look(hooked=hooked)
     with recording(device) as session:
         # With an odd seed once more: what a call does may depend on how many went before.
         for own_seed in (*([seed + 2000] if seed % 2 else []), seed + 1000):
-            warm = _Looked(hooked=hooked)
+            warm = Look(hooked=hooked)
             _look(plan, own_seed, session, warm)
         _look(plan, seed, session, measured)
     everything = session.trace() if device is None else session.trace_of_all()
@@ -165,7 +116,7 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
     begin, returned, *_, end = measured.marks
     passed = seen.between(begin, returned)
     before = seen.between(warm.marks[0], warm.marks[1])
-    blocks, elsewhere = _blocks(everything.between(begin, end), measured, device)
+    blocks, elsewhere = held_blocks(everything.between(begin, end), measured, device)
     last = seen.between(begin, measured.marks[4])
     ran = {span.name for span in passed.operators}
     return ForwardPass(
@@ -179,7 +130,7 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
             ),
             scalar_bytes=sum(block.bytes for block in blocks if block.holder == "scalar"),
             nodes=measured.nodes,
-            leaves=measured.leaves,
+            leaves=tuple(leaf for each in measured.leaves if (leaf := each()) is not None),
             elsewhere=elsewhere,
         ),
         stays=last.retained_bytes(),
@@ -194,69 +145,68 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
     )
 
 
-def _look(plan: _Plan, seed: int, session: Recording, looked: _Looked) -> None:
+def _look(plan: _Plan, seed: int, session: Recording, look: Look) -> None:
     """Run the pass once, and take it apart step by step, with a mark after each."""
     state, device = plan.state, plan.device
 
     def tell(number: int, tensor: torch.Tensor) -> None:
         storages = tuple(storages_in(tensor))
-        looked.sizes[number] = (
+        look.sizes[number] = (
             sum(size for _, size in storages),
             device is None or device.holds(tensor),
         )
         for address, _ in storages:
-            note(f"{_SAVED} {address} {number}")
+            note_block(SAVED, address, number)
 
     saved = SavedTensors(tell)
-    hooks: AbstractContextManager[object] = saved.hooks() if looked.hooked else nullcontext()
+    hooks: AbstractContextManager[object] = saved.hooks() if look.hooked else nullcontext()
     state.restore()
     seed_everything(seed)
     before, versions = random_fingerprint(), state.versions()
     gc.collect()
-    looked.marks.append(session.mark())
+    look.marks.append(session.mark())
     with followed(plan.model.module), hooks:
         result = plan.forward()
-    looked.marks.append(session.mark())
-    looked.used_random = random_fingerprint() != before
-    looked.held = saved.held()
-    _look_at(result, looked)
+    look.marks.append(session.mark())
+    look.used_random = random_fingerprint() != before
+    look.held = saved.held()
+    _look_at(result, look)
     outputs = list(raw_storages_in(result))
-    looked.defect = defect_of(result)
+    look.defect = defect_of(result)
     lazy = [value for _, value in objects_in({"": result}) if isinstance(value, _LAZY)]
-    looked.lazy = type(lazy[0]).__name__ if lazy else ""
+    look.lazy = type(lazy[0]).__name__ if lazy else ""
     lazy.clear()
     del result
-    looked.marks.append(session.mark())
+    look.marks.append(session.mark())
     outputs.clear()
-    looked.marks.append(session.mark())
+    look.marks.append(session.mark())
     gc.collect()
-    looked.marks.append(session.mark())
-    looked.changes = state.changes(versions)
+    look.marks.append(session.mark())
+    look.changes = state.changes(versions)
     for _, value in reached_by(plan.model):
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
-            note(f"{_REACHED} {address} 0")
-    session.mark()
-    looked.marks.append(session.marks - 1)
+            note_block(REACHED, address)
+    look.marks.append(session.mark())
     state.restore()
 
 
-def _look_at(result: object, looked: _Looked) -> None:
+def _look_at(result: object, look: Look) -> None:
     """Look at the graph behind a result; nothing of it is held when this returns."""
     for address, _ in storages_in(result):
-        note(f"{_OUTPUT} {address} 0")
+        note_block(OUTPUT, address)
     walked = walk(result)
-    looked.nodes = walked.nodes
-    looked.leaves = walked.leaves
-    looked.is_foreign = looked.hooked and walked.hooked > len(looked.held)
+    look.nodes = walked.nodes
+    look.leaves = tuple(weakref.ref(leaf) for leaf in walked.leaves)
+    look.is_foreign = look.hooked and walked.hooked > len(look.held)
     for tensor, node in walked.bare:
-        is_number = looked.hooked or (tensor.dim() == 0 and tensor.element_size() == _SCALAR_BYTES)
+        is_number = look.hooked or (tensor.dim() == 0 and tensor.element_size() == _SCALAR_BYTES)
         for address, _ in storages_in(tensor):
-            note(f"{_BARE} {address} {'' if is_number else node}")
+            note_block(BARE, address, "" if is_number else node)
     for leaf in walked.leaves:  # made in the call: a graph holds the tensor that it would give a gradient
         for address, _ in storages_in(leaf):
-            note(f"{_BARE} {address} AccumulateGrad")
-    if looked.hooked and not looked.is_foreign:
-        looked.names = holders(result)
+            note_block(BARE, address, "AccumulateGrad")
+    if look.hooked and not look.is_foreign:
+        look.names = holders(result)
 
 
 def defect_of(output: object) -> str:
@@ -271,102 +221,6 @@ def defect_of(output: object) -> str:
             except (RuntimeError, NotImplementedError):
                 continue  # a layout that torch does not look into
     return ""
-
-
-@dataclass(slots=True)
-class _Block:
-    bytes: int
-    time: float  # microseconds on the trace's clock, as the other times
-    address: int
-    saved: list[tuple[int, float]] = field(default_factory=list)  # numbers of saved tensors, and when
-    is_output: bool = False
-    bare: str | None = None  # a node's name, or "" for a Python number
-    is_reached: bool = False
-    freed: float | None = None
-
-
-def _blocks(seen: Trace, looked: _Looked, device: Device | None) -> tuple[tuple[Held, ...], int]:
-    """Return the blocks that a run left behind, and the bytes that its graph holds in other memory."""
-    begin, returned, graph_gone, output_gone, *_ = seen.marks
-    operators, modules = Nesting(seen.operators), Nesting(seen.modules)
-    held: list[Held] = []
-    elsewhere = 0
-    for block in _replayed(seen):
-        if not begin <= block.time <= returned or (block.freed is not None and block.freed <= returned):
-            continue
-        numbers = [(number, time) for number, time in block.saved if number in looked.held]
-        time = numbers[0][1] if numbers else block.time
-        outermost = operators.outermost(block.time)
-        holder = _holder(block, looked, graph_gone, output_gone, outermost)
-        size = block.bytes
-        if numbers and device is not None:
-            size, is_here = looked.sizes[numbers[0][0]]
-            if not is_here:
-                elsewhere += size if holder == "saved" else 0
-                continue
-        held.append(
-            Held(
-                bytes=size,
-                holder=holder,
-                module=modules.innermost(time),
-                operator=(operators.innermost(time) if numbers else outermost) or _maker(block.bytes),
-                node=looked.names.get(block.address, block.bare or "") if holder == "saved" else "",
-                stays=block.freed is None,
-                in_cycle=block.freed is not None and block.freed > output_gone,
-            )
-        )
-    return tuple(sorted(held, key=lambda each: -each.bytes)), elsewhere
-
-
-def _holder(block: _Block, looked: _Looked, graph_gone: float, output_gone: float, operator: str) -> Holder:
-    """Return what holds a block, from what was noted of it and when it went."""
-    rules: tuple[tuple[bool, Holder], ...] = (
-        (block.is_output, "output"),
-        (block.is_reached, "model"),  # it would be there without a graph
-        (any(number in looked.held for number, _ in block.saved) or bool(block.bare), "saved"),
-        (block.bare is not None, "scalar"),
-        (block.freed is None, "model"),
-        (block.freed is not None and block.freed > output_gone, "cycle"),
-        (block.freed is not None and block.freed > graph_gone, "output"),
-        # What a hook of the model's own packed is saved, too: such as copies in another dtype.
-        (looked.is_foreign and bool(operator), "saved"),
-    )
-    return next((holder for applies, holder in rules if applies), "graph")
-
-
-def _maker(size: int) -> str:
-    """Return what made a block outside every operator, where its size tells."""
-    # A checkpointed region keeps the generator's state, which no hook is told of, to draw the same again.
-    return "torch.get_rng_state" if size == torch.get_rng_state().numel() else ""
-
-
-def _replayed(seen: Trace) -> list[_Block]:
-    """Return every block that was allocated, with what was noted of it and when it was freed."""
-    blocks: list[_Block] = []
-    live: dict[int, _Block] = {}
-    # Sorting is stable: of two events of one moment, the allocation comes before the note.
-    events: list[Allocation | Span] = [*seen.allocations, *seen.notes]
-    for event in sorted(events, key=lambda each: each.start if isinstance(each, Span) else each.time):
-        if isinstance(event, Allocation):
-            if event.bytes > 0:
-                live[event.address] = _Block(event.bytes, event.time, event.address)
-                blocks.append(live[event.address])
-            elif event.address in live:
-                live.pop(event.address).freed = event.time
-            continue
-        kind, address, *rest = event.name.split(" ", 2)
-        block = live.get(int(address))
-        if block is None:  # it was there before the pass
-            continue
-        if kind == _SAVED:
-            block.saved.append((int(rest[0]), event.start))
-        elif kind == _OUTPUT:
-            block.is_output = True
-        elif kind == _BARE:
-            block.bare = rest[0] if rest else ""
-        elif kind == _REACHED:
-            block.is_reached = True
-    return blocks
 
 
 def _signature(seen: Trace) -> tuple[object, ...]:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from harness.measure.forward import ForwardPass, Held
+from harness.measure.forward import ForwardPass
+from harness.measure.held import Held
 from harness.measure.observe import Observation
 from harness.workload.state import is_bookkeeping, reached_by, readable
 

@@ -261,6 +261,7 @@ def test_where_the_untouched_step_runs_out_of_memory_the_search_goes_on() -> Non
     plan = fit(build, limit="1MiB", budget=0)
 
     assert plan.search.untouched.peak is None
+    assert len(plan.search.blocks) == 4  # of the net, seen in a part of the batch
     assert "out of memory" in plan.search.untouched.reason
     assert plan.search.plan is not None
     assert plan.search.plan.candidate.micro_batches > 1

@@ -40,6 +40,15 @@ def test_a_batch_is_cut_along_its_dimensions_into_views() -> None:
     assert parts[0]["mask"] is mask
 
 
+def test_a_tensor_that_is_given_twice_is_cut_twice() -> None:
+    rows = torch.arange(4)
+
+    assert [[part.tolist() for part in pair] for pair in split((rows, rows), (0,), 2)] == [
+        [[0, 1], [0, 1]],
+        [[2, 3], [2, 3]],
+    ]
+
+
 def test_unequal_parts_are_refused() -> None:
     with pytest.raises(LeverError, match="5 examples make no 2 equal parts"):
         split((torch.zeros(5),), (0,), 2)

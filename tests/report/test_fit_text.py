@@ -2,45 +2,10 @@
 
 from dataclasses import replace
 
-from harness.record.fit import Candidate, FitTrial, Proof, Search, Weight
-from harness.report.fit import answer, cost, fit_text, levers_in_words, mark
+from searches import FOUND, FROZEN, PLAN, UNTOUCHED
 
-MIB = 1024**2
-UNTOUCHED = FitTrial(Candidate(), 100 * MIB, 100 * MIB)
-PLAN = FitTrial(
-    Candidate(checkpointed=(2, 3, 4, 5), update="for-loop"),
-    61 * MIB,
-    60 * MIB,
-    ratio=1.21,
-    low=1.18,
-    high=1.24,
-    verdict="worse",
-    step_s=0.5,
-)
-FROZEN = FitTrial(Candidate(frozen=3), 50 * MIB, 50 * MIB)
-FOUND = Search(
-    target="net",
-    setting="AdamW, float32, cpu, batch 8, train",
-    limit=64 * MIB,
-    allowed=("freeze",),
-    untouched=UNTOUCHED,
-    plan=PLAN,
-    trials=(
-        UNTOUCHED,
-        PLAN,
-        FROZEN,
-        FitTrial(Candidate(micro_batches=2), reason="the step ran out of memory"),
-    ),
-    blocks=("a.0", "a.1", "a.2", "a.3", "a.4", "a.5"),
-    weights=(Weight("saved", 40 * MIB), Weight("parameters", 10 * MIB)),
-    proof=Proof(held=True, sentence="weights equal the untouched step's bit for bit"),
-    notes=("micro-batches left out: BatchNorm",),
-    lines=("for path in ('a.2',):", "    pass"),
-    passes=31.4,
-    took_s=12.0,
-    batch_size=8,
-    limit_text="64 MiB",
-)
+from harness.record.fit import Candidate
+from harness.report.fit import answer, cost, fit_text, levers_in_words, mark
 
 
 def test_the_answer_is_one_sentence_with_what_it_costs() -> None:

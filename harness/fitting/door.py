@@ -228,17 +228,17 @@ def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTri
         return trial
     say(f"timing {trial.candidate}")
     try:
-        seen = bench.time(trial.candidate, budget)
+        timing = bench.time(trial.candidate, budget)
     except WorkloadError as error:
         return replace(trial, timing=str(error))
     return replace(
         trial,
-        ratio=seen.ratio,
-        low=seen.low,
-        high=seen.high,
-        verdict=seen.verdict.value,
-        timing=seen.reason,
-        step_s=None if math.isnan(seen.arm_s) else seen.arm_s,
+        ratio=timing.ratio,
+        low=timing.low,
+        high=timing.high,
+        verdict=timing.verdict.value,
+        timing=timing.reason,
+        step_s=None if math.isnan(timing.arm_s) else timing.arm_s,
     )
 
 

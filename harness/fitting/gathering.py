@@ -115,9 +115,9 @@ class Gathering:
             calls = _calls(bench, step, number)
             # Both are run twice: with several parts, the second finds the gradients of the one before.
             with noting_blocks(step.model.module, paths):
-                seen = bench.record([*calls, _clearing(step, number)], step)
+                recorded = bench.record([*calls, _clearing(step, number)], step)
         bench.passes += 2 * bench.cost(candidate) / number
-        return segments_of(replace(seen, marks=seen.marks[:3]), len(paths))
+        return segments_of(replace(recorded, marks=recorded.marks[:3]), len(paths))
 
     def _updates(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, Update]]:
         """Return fixed bytes, gradients' and states' bytes by name, and what each implementation costs."""
@@ -136,13 +136,13 @@ class Gathering:
                     trainable = {key: p for key, p in step.model.module.named_parameters() if p.requires_grad}
                     fixed = lasting_bytes(step)
                     _give_gradients(trainable.values())
-                    seen = bench.record([optimizer.step], step)
+                    recorded = bench.record([optimizer.step], step)
                     gradients = {key: bytes_of(p) for key, p in trainable.items()}
                     states = {
                         key: sum(map(bytes_of, tensors_in(optimizer.state.get(p, {}))))
                         for key, p in trainable.items()
                     }
-                    measured[name] = _update(seen.peak_bytes(), gradients, seen.marks)
+                    measured[name] = _update(recorded.peak_bytes(), gradients, recorded.marks)
             except WorkloadError as error:
                 if not name:
                     raise

@@ -116,8 +116,8 @@ class Hunt:
         off = 1.0  # measured over expected, where it was more
         failing: set[Candidate] = set()
         for _ in range(MOST_CANDIDATES):
-            left = [one for one in pool if one.candidate not in failing]
-            chosen = best_of_each_kind(left, limit / off, MOST_FINALISTS)
+            rest = [one for one in pool if one.candidate not in failing]
+            chosen = best_of_each_kind(rest, limit / off, MOST_FINALISTS)
             waiting = [one for one in chosen if one.candidate not in self.trials]
             fitting = [
                 self.trials[one.candidate]

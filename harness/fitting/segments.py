@@ -72,25 +72,25 @@ def noting_blocks(module: nn.Module, paths: Sequence[str]) -> Iterator[None]:
             handle.remove()
 
 
-def segments_of(seen: Trace, blocks: int) -> tuple[Segment, ...]:
+def segments_of(trace: Trace, blocks: int) -> tuple[Segment, ...]:
     """Cut a trace of a forward and a backward part at what the blocks noted.
 
     Args:
-        seen: with one mark before, one after the forward part, and one after the backward part, if any.
+        trace: with one mark before, one after the forward part, and one after the backward part, if any.
         blocks: how many there are.
     """
-    cuts = [(seen.marks[0], FORWARD, -1)]
-    if len(seen.marks) > 2:  # noqa: PLR2004 (a second part)
-        cuts.append((seen.marks[1], BACKWARD, blocks))
-    for span in seen.notes:
+    cuts = [(trace.marks[0], FORWARD, -1)]
+    if len(trace.marks) > 2:  # noqa: PLR2004 (a second part)
+        cuts.append((trace.marks[1], BACKWARD, blocks))
+    for span in trace.notes:
         word, _, rest = span.name.partition(" ")
         if word == _NOTE:
             phase, _, index = rest.partition(" ")
             cuts.append((span.start, phase, int(index)))
     cuts.sort(key=lambda cut: cut[0])
-    ends = [cut[0] for cut in cuts[1:]] + [seen.marks[min(2, len(seen.marks) - 1)]]
+    ends = [cut[0] for cut in cuts[1:]] + [trace.marks[min(2, len(trace.marks) - 1)]]
     segments = []
-    events = iter(seen.allocations)
+    events = iter(trace.allocations)
     event = next(events, None)
     for (start, phase, block), end in zip(cuts, ends, strict=True):
         level = high = 0

@@ -107,7 +107,7 @@ class Workbench:
         """Which dimension of each input counts the examples.
 
         Raises:
-            LeverError: it cannot be told.
+            LeverError: the inputs do not show it.
         """
         if self._dimensions is None:
             inputs = self.model().inputs
@@ -240,14 +240,14 @@ class Workbench:
     def allocator(self, candidate: Candidate) -> Allocator | None:
         """Return what a device's allocator adds to a candidate's bytes; None on the CPU."""
         with refusing("the step"), self.prepared(candidate) as step:
-            seen = Observation(step)
-            if seen.device is None or seen.statistics is None:
+            observation = Observation(step)
+            if observation.device is None or observation.statistics is None:
                 return None
-            told = seen.statistics
+            statistics = observation.statistics
             return Allocator(
-                rounding=told.allocated_peak_bytes() - told.peak_bytes(),
-                workspace=seen.device.workspace_bytes,
-                reserved=told.reserved_peak_bytes(),
+                rounding=statistics.allocated_peak_bytes() - statistics.peak_bytes(),
+                workspace=observation.device.workspace_bytes,
+                reserved=statistics.reserved_peak_bytes(),
             )
 
     def record(self, stretches: Sequence[Callable[[], object]], step: Step) -> Trace:

@@ -150,13 +150,13 @@ def closing(search: Search) -> str:
 
 def fit_json(search: Search) -> str:
     """Return everything as JSON, with the answer and the rows in words."""
-    told = {
+    content = {
         "answer": answer(search),
         "fits": search.plan is not None,
         **msgspec.to_builtins(search),
         "plan_in_words": "" if search.plan is None else levers_in_words(search.plan.candidate, search),
     }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
 def levers_in_words(candidate: Candidate, search: Search, *, short: bool = False) -> str:
@@ -226,8 +226,8 @@ def _sacrifices(candidate: Candidate, search: Search) -> list[str]:
 
 
 def _allowing(search: Search) -> str:
-    left = [word for word in ("freeze", "dtype", "optimizer") if word not in search.allowed]
-    return f"; --allow {','.join(left)} would try more" if left else ""
+    others = [word for word in ("freeze", "dtype", "optimizer") if word not in search.allowed]
+    return f"; --allow {','.join(others)} would try more" if others else ""
 
 
 def _freezing_alone(search: Search) -> FitTrial | None:

@@ -82,13 +82,13 @@ def _prefixes(names: frozenset[str], module: nn.Module) -> str:
     """Return a short expression that is true of these names alone: paths of whole modules, where they do."""
     every = [name for name, _ in module.named_parameters()]
     prefixes: list[str] = []
-    left = set(names)
+    rest = set(names)
     for path, _ in module.named_modules():
         inside = {name for name in every if path and name.startswith(f"{path}.")}
-        if inside and inside <= names and inside & left:
+        if inside and inside <= names and inside & rest:
             prefixes.append(f"{path}.")
-            left -= inside
-    prefixes += sorted(left)
+            rest -= inside
+    prefixes += sorted(rest)
     # A name that stands alone may begin another's.
     if any(name.startswith(tuple(prefixes)) for name in every if name not in names):
         return ""

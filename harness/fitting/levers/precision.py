@@ -31,19 +31,19 @@ class Precision:
     def apply(self, training: Training) -> Undo:
         """Cast floating-point parameters and buffers in place, or ask for an autocast region."""
         autocast, casts = training.autocast, training.casts_inputs
-        kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+        originals: list[tuple[torch.Tensor, torch.Tensor]] = []
         if self.dtype == "autocast":
             training.autocast = torch.bfloat16
         else:
             for tensor in (*training.module.parameters(), *training.module.buffers()):
                 if tensor.is_floating_point():
-                    kept.append((tensor, tensor.data))
+                    originals.append((tensor, tensor.data))
                     tensor.data = tensor.data.to(torch.bfloat16)
             training.casts_inputs = torch.bfloat16
 
         def undo() -> None:
             training.autocast, training.casts_inputs = autocast, casts
-            for tensor, data in kept:
+            for tensor, data in originals:
                 tensor.data = data
 
         return undo

@@ -114,11 +114,11 @@ class OptimizerKind:
     def lines(self) -> tuple[str, ...]:
         """A new optimizer."""
         of, options = OPTIMIZERS[self.name]
-        told = "".join(f", {name}={value}" for name, value in options.items())
+        more = "".join(f", {name}={value}" for name, value in options.items())
         return (
             "parameters = [p for p in model.parameters() if p.requires_grad]",
             *in_lines(
-                f"optimizer = torch.optim.{of.__name__}(parameters, lr=lr, weight_decay=weight_decay{told})"
+                f"optimizer = torch.optim.{of.__name__}(parameters, lr=lr, weight_decay=weight_decay{more})"
             ),
         )
 

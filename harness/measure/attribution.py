@@ -18,7 +18,7 @@ from harness.measure.device import Device
 from harness.measure.graph import Graph, SavedTensors
 from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share
-from harness.workload.state import State, random_state_kept, seed_everything
+from harness.workload.state import ModelState, random_state_kept, seed_everything
 from harness.workload.step import Part, Step
 from harness.workload.tensors import storages_in, storages_of, tensors_in
 
@@ -52,7 +52,7 @@ def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
         step: what is run, each time from the state in which it is now.
         device: whose allocator counts; None for the CPU's.
     """
-    state = State.of(step.model)
+    state = ModelState.of(step.model)
     with random_state_kept(), torch.enable_grad():
         try:
             return _attributed(step, state, device, hooked=True)
@@ -64,7 +64,7 @@ def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
             state.restore()
 
 
-def _attributed(step: Step, state: State, device: Device | None, *, hooked: bool) -> Attribution:
+def _attributed(step: Step, state: ModelState, device: Device | None, *, hooked: bool) -> Attribution:
     module = step.model.module
     calls = [_noting(part, module, hooked=hooked) for part in step.parts]
     with recording(device) as session:

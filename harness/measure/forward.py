@@ -20,7 +20,7 @@ from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.model import Model
-from harness.workload.state import State, random_fingerprint, reached_by, seed_everything
+from harness.workload.state import ModelState, random_fingerprint, reached_by, seed_everything
 from harness.workload.tensors import objects_in, raw_storages_in, storages_in, storages_of, tensors_in
 
 _SCALAR_BYTES = 8
@@ -76,14 +76,14 @@ class _Plan:
 
     forward: Callable[[], object]
     model: Model
-    state: State
+    state: ModelState
     device: Device | None
 
 
 def run_forward(
     forward: Callable[[], object],
     model: Model,
-    state: State,
+    state: ModelState,
     seed: int,
     device: Device | None = None,
 ) -> ForwardPass:

@@ -15,7 +15,7 @@ from harness.measure.forward import defect_of
 from harness.measure.graph import running_paths
 from harness.workload.factory import first_line
 from harness.workload.model import Model, WorkloadError
-from harness.workload.state import State, random_state_kept
+from harness.workload.state import ModelState, random_state_kept
 
 
 class OutOfMemoryError(WorkloadError):
@@ -96,7 +96,7 @@ def inspection_of(model: Model, clock: Clock, *, trains: bool = True) -> Inspect
         clock: in seconds.
         trains: look also whether a training step can be made.
     """
-    state = State.of(model)
+    state = ModelState.of(model)
     with random_state_kept(), torch.enable_grad():
         output, took, records = _twice(model, state, clock)
         warnings = _numbers(output)
@@ -109,7 +109,7 @@ def inspection_of(model: Model, clock: Clock, *, trains: bool = True) -> Inspect
     return Inspection(warnings, took, reason)
 
 
-def _twice(model: Model, state: State, clock: Clock) -> tuple[object, float, bool]:
+def _twice(model: Model, state: ModelState, clock: Clock) -> tuple[object, float, bool]:
     """Run a model twice; under `no_grad` where it does not run with a graph.
 
     Returns:
@@ -128,7 +128,7 @@ def _twice(model: Model, state: State, clock: Clock) -> tuple[object, float, boo
             raise error from None
 
 
-def _checked(model: Model, state: State, clock: Clock) -> tuple[object, float]:
+def _checked(model: Model, state: ModelState, clock: Clock) -> tuple[object, float]:
     _forward(model)
     before = _structure(model.module)
     state.restore()

@@ -17,7 +17,7 @@ from harness.measure.trace import Trace, recording
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
 from harness.workload.model import Model, materialize
-from harness.workload.state import State, random_state_kept, seed_everything
+from harness.workload.state import ModelState, random_state_kept, seed_everything
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of
 
@@ -67,10 +67,10 @@ class Observation:
         return other
 
     @cached_property
-    def state(self) -> State:
+    def state(self) -> ModelState:
         """The state of the model and its inputs before the first pass."""
         materialize(self.step.model)
-        return State.of(self.step.model)
+        return ModelState.of(self.step.model)
 
     @cached_property
     def device(self) -> Device | None:

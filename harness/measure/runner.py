@@ -25,7 +25,7 @@ from harness.workload.model import UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
-from harness.workload.state import State, is_bookkeeping
+from harness.workload.state import ModelState, is_bookkeeping
 from harness.workload.step import Step
 
 Drive = Callable[[Pair], None]
@@ -176,7 +176,7 @@ def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool
 def side(step: Step) -> Side:
     """Return a step as one side of a pair; each draw begins in the state in which the step was built."""
     move = step.model.redraw if step.optimizer is None else step.redraw
-    state = State.of(step.model)
+    state = ModelState.of(step.model)
 
     def redraw(rng: Random) -> object:
         state.restore()

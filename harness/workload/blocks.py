@@ -8,7 +8,7 @@ from torch import nn
 
 from harness.workload.hooks import hookable
 from harness.workload.model import Model, WorkloadError
-from harness.workload.state import State, random_state_kept
+from harness.workload.state import ModelState, random_state_kept
 
 _FEW = 6  # where the outermost row has fewer blocks, such as four stages, the row inside it is looked for
 
@@ -125,7 +125,7 @@ def _run_order(model: Model) -> tuple[dict[nn.Module, int], dict[nn.Module, int]
         ends.setdefault(module, count)
         count += 1
 
-    state = State.of(model)  # before the hooks, which it would take for the model's own
+    state = ModelState.of(model)  # before the hooks, which it would take for the model's own
     handles = []
     for _, child in hookable(model.module):
         handles += [child.register_forward_pre_hook(enter), child.register_forward_hook(leave)]

@@ -10,7 +10,7 @@ from torch import nn
 from harness.workload.hooks import hookable
 from harness.workload.model import Model
 from harness.workload.nodes import leaves_behind
-from harness.workload.state import State, random_state_kept
+from harness.workload.state import ModelState, random_state_kept
 
 
 def with_head(model: Model) -> Model:
@@ -24,7 +24,7 @@ def with_head(model: Model) -> Model:
     """
     if model.head:
         return model
-    state = State.of(model)
+    state = ModelState.of(model)
     with random_state_kept(), torch.enable_grad():
         used = {id(leaf) for leaf in leaves_behind(model())}
         state.restore()
@@ -62,7 +62,7 @@ def trunk_modules(model: Model) -> tuple[nn.Module, ...]:
 
 def _called(model: Model) -> set[nn.Module]:
     called: set[nn.Module] = set()
-    state = State.of(model)
+    state = ModelState.of(model)
     with ExitStack() as stack:
         stack.enter_context(random_state_kept())
         stack.enter_context(torch.enable_grad())  # a model may differentiate inside

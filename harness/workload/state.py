@@ -76,7 +76,7 @@ class _Values:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ModelState:
     """Everything that a model's call can read and change, as it was at one time.
 
     Parameters that are trained are not copied, because a forward pass leaves them alone: where one does
@@ -87,7 +87,7 @@ class State:
     tensors: tuple[_Values, ...]
 
     @staticmethod
-    def of(model: Model) -> "State":
+    def of(model: Model) -> "ModelState":
         """Take the state of a model: its modules, inputs, loss, and what these reach."""
         contents: list[_Content] = []
         tensors: list[_Values] = []
@@ -96,7 +96,7 @@ class State:
                 tensors.append(_values_of(path, value))
             else:
                 contents += _contents_of(path, value)
-        return State(tuple(contents), tuple(tensors))
+        return ModelState(tuple(contents), tuple(tensors))
 
     def versions(self) -> tuple[int | None, ...]:
         """Return how often each tensor was changed in place until now."""

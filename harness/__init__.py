@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from harness.fitting.door import fit
     from harness.fitting.plan import Plan
     from harness.judge.verdict import Verdict
+    from harness.limiting.asserting import assert_frozen, assert_no_graph, limits
     from harness.measure.ledger import Ledger, ledger
     from harness.measurement import Measurement
     from harness.workload.model import Model
@@ -27,9 +28,12 @@ __all__ = [
     "Plan",
     "Step",
     "Verdict",
+    "assert_frozen",
+    "assert_no_graph",
     "compare",
     "fit",
     "ledger",
+    "limits",
     "measure_model",
 ]
 
@@ -43,9 +47,12 @@ _LAZY = {
     "Plan": "harness.fitting.plan",
     "Step": "harness.workload.step",
     "Verdict": "harness.judge.verdict",
+    "assert_frozen": "harness.limiting.asserting",
+    "assert_no_graph": "harness.limiting.asserting",
     "compare": "harness.api",
     "fit": "harness.fitting.door",
     "ledger": "harness.measure.ledger",
+    "limits": "harness.limiting.asserting",
     "measure_model": "harness.api",
 }
 

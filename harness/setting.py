@@ -158,7 +158,7 @@ def _option(
     name: str = "",
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Return a field with what its options say, and the doors that have it: measure, fit, duel, pytest."""
+    """Return a field with what its options say, and the doors that have it, measure fit duel bisect pytest."""
     shown = {
         "meaning": meaning,
         "doors": doors.split(),
@@ -193,20 +193,22 @@ class Setting:
         SettingError: a value cannot be had; the sentence names what would have worked.
     """
 
-    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel pytest")
+    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel bisect pytest")
     dtype: str = _option(
-        "", "float32, bfloat16, ..., or autocast; by default the model's own", "measure fit duel pytest"
+        "",
+        "float32, bfloat16, ..., or autocast; by default the model's own",
+        "measure fit duel bisect pytest",
     )
     memory_format: str = _option(
         "",
         "channels_last lays out images with their channels last; by default contiguous",
-        "measure fit duel pytest",
+        "measure fit duel bisect pytest",
         metavar="FORMAT",
     )
     batch_sizes: tuple[int, ...] = _option(
         (),
         "examples a batch, by default the model's own; in measure, several show how bytes and time grow",
-        "measure fit duel pytest",
+        "measure fit duel bisect pytest",
         name="batch-size",
         metavar="N[,N...]",
         read=parse_sizes,
@@ -218,7 +220,7 @@ class Setting:
         metavar="SIZE",
         read=parse_bytes,
     )
-    mode: str = _option("", "mode of the model; by default the question's own", "measure duel")
+    mode: str = _option("", "mode of the model; by default the question's own", "measure duel bisect")
     trainable: tuple[str, ...] = _option(
         (),
         "parameters that an arm of their own trains, such as 'lora_*'; --train PATTERN is the same",
@@ -235,18 +237,20 @@ class Setting:
         read=parse_number,
     )
     loss: str | Callable[[Any], Any] = _option(  # noqa: RUF009 (a field like the others)
-        "", "loss: mean_square, sum, cross_entropy, own, or package.module:function", "measure fit duel"
+        "",
+        "loss: mean_square, sum, cross_entropy, own, or package.module:function",
+        "measure fit duel bisect",
     )
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)
     threads: int = _option(
         1,
         "intra-op threads of torch; 0 leaves torch's own choice",
-        "measure fit duel pytest",
+        "measure fit duel bisect pytest",
         metavar="N",
         read=parse_whole,
     )
     seed: int = _option(
-        0, "seed of weights, inputs and order", "measure fit duel", metavar="N", read=parse_whole
+        0, "seed of weights, inputs and order", "measure fit duel bisect", metavar="N", read=parse_whole
     )
 
     def __post_init__(self) -> None:

@@ -37,6 +37,10 @@ MAY_IMPORT = {
         "",
     },
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
+    "watch": {"errors", "record", "report", "workload"},
+    "limiting": {"errors", "report", "setting"},
+    "snapshot": {"errors", "record", "measure", "limiting"},
+    "bisect": {"errors", "record", "workload", "duel", "limiting", "setting"},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
 DOORS_WITHOUT_TORCH = (
@@ -45,6 +49,9 @@ DOORS_WITHOUT_TORCH = (
     "harness.setting",
     "harness.pytest_plugin",
     "harness.errors",
+    "harness.watch.plugin",
+    "harness.limiting.plugin",
+    "harness.snapshot.plugin",
 )
 
 
@@ -349,6 +356,8 @@ SHARED_NAMES = {
     "compare": "a command and what it does",
     "fit": "a command and what it does",
     "gate": "a command and what it does",
+    "pytest_addoption": "what pytest calls in a plugin",
+    "pytest_configure": "what pytest calls in a plugin",
     "register": "what a file of a command has",
     "trend": "a command and what it does",
     "Cluster": "a command's choices and their meaning",

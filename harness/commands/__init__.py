@@ -19,6 +19,10 @@ COMMANDS = {
     "duel": ("Compare versions", "two commits or two interpreters, timed against each other"),
     "trend": ("Compare versions", "where a number changed, over many stored runs"),
     "versions": ("Compare versions", "the same questions under several torch versions, in tables"),
+    "bisect": (
+        "Compare versions",
+        "the first commit or torch version after which a target takes other bytes",
+    ),
     "calibrate": ("Check the instrument", "what this machine can resolve, and how often it is wrong"),
     "claims": ("Check the instrument", "statements about gradients and weight decay, put to the test"),
 }

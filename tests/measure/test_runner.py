@@ -4,8 +4,8 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -154,11 +154,14 @@ def test_an_error_of_the_model_is_not_turned_into_a_number(monkeypatch: pytest.M
 
 @dataclass
 class Onlookers:
-    """What can be active while a model runs, counted as it begins and ends."""
+    """What can be active while a model runs, counted as it begins and ends.
 
-    profilers: int = 0
-    saving_hooks: int = 0
-    seen: list[dict[str, Any]] = field(default_factory=list)
+    On the class: what the model reaches by its objects is put back before each exact pass.
+    """
+
+    profilers: ClassVar[int] = 0
+    saving_hooks: ClassVar[int] = 0
+    seen: ClassVar[list[dict[str, Any]]] = []
 
     def look(self, module: nn.Module) -> None:
         hooks = sum(
@@ -182,11 +185,11 @@ class Onlookers:
         @contextmanager
         def counted(*args: Any, **options: Any) -> Iterator[Any]:
             with region(*args, **options) as inner:
-                setattr(self, name, getattr(self, name) + 1)
+                setattr(Onlookers, name, getattr(Onlookers, name) + 1)
                 try:
                     yield inner
                 finally:
-                    setattr(self, name, getattr(self, name) - 1)
+                    setattr(Onlookers, name, getattr(Onlookers, name) - 1)
 
         return counted
 
@@ -203,6 +206,7 @@ NOTHING = {
 
 def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.MonkeyPatch) -> None:
     onlookers = Onlookers()
+    onlookers.seen.clear()
     monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
     monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
     monkeypatch.setattr(
@@ -210,11 +214,13 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     )
     timed: list[dict[str, Any]] = []
 
+    exact: list[dict[str, Any]] = []
+
     def drive(pair: Pair) -> None:
+        exact.extend(onlookers.seen)
         onlookers.seen.clear()
         run_in_process(pair)
         timed.extend(onlookers.seen)
-        onlookers.seen.clear()
 
     def tracer(*_: object) -> None:
         return None
@@ -225,11 +231,10 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
         measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.05), drive)
     finally:
         sys.settrace(kept)
-    exact = onlookers.seen
 
     assert len(timed) > 100
     assert all(seen == NOTHING for seen in timed)
-    # The same eyes do see them in the exact passes, which come after.
+    # The same eyes do see them in the exact passes, which come before.
     assert any(seen["profilers"] for seen in exact)
     assert any(seen["saving hooks"] and seen["module hooks"] for seen in exact)
     assert all(seen["tracer"] is tracer for seen in exact)

@@ -35,9 +35,15 @@ def test_alike_modules_of_alike_blocks_are_one_contributor() -> None:
 
 def test_the_sentence_names_who_holds_what_no_grad_saves() -> None:
     case = Case(question="grad_mode", model="m")
-    reference = ArmResult(arm="grad", saved=_SHARES)
-    record = Record(case=case, asks="", reference="grad", arms=(reference, ArmResult(arm="no_grad")))
-    assert memory_sentence(record) == "no_grad saves 8.008 KiB: 88 % of it GELU in h 0 to 11"
+    reference = ArmResult(
+        arm="grad", saved=_SHARES, counts={"peak": 9000, "retained": 8300, "saved": 8200, "nodes": 40}
+    )
+    quiet = ArmResult(arm="no_grad", counts={"peak": 4904, "retained": 100, "saved": 0, "nodes": 0})
+    record = Record(case=case, asks="", reference="grad", arms=(reference, quiet))
+    assert memory_sentence(record) == (
+        "no_grad saves 8.008 KiB of what a pass holds, and lowers its peak by 4 KiB: of what is saved for"
+        " backward, 88 % is GELU in h 0 to 11"
+    )
     assert memory_sentence(Record(case=case, asks="", reference="grad", arms=(reference,))) == ""
     nothing = ArmResult(arm="grad")
     assert (
@@ -45,6 +51,16 @@ def test_the_sentence_names_who_holds_what_no_grad_saves() -> None:
             Record(case=case, asks="", reference="grad", arms=(nothing, ArmResult(arm="no_grad")))
         )
         == ""
+    )
+
+
+def test_the_sentence_says_where_nothing_is_saved_and_why() -> None:
+    counts = {"peak": 9000, "retained": 8300, "saved": 8200, "nodes": 40}
+    arms = (ArmResult(arm="grad", counts=counts), ArmResult(arm="no_grad", counts=counts))
+    record = Record(case=Case(question="grad_mode", model="m"), asks="", reference="grad", arms=arms)
+    assert memory_sentence(record) == (
+        "no_grad saves nothing of what a pass holds, and does not lower its peak: the pass records under"
+        " no_grad too, such as in a region of torch.enable_grad()"
     )
 
 

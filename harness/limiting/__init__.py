@@ -1,0 +1,1 @@
+"""BlockLimits in one line: exact bytes and counts of a block, a function or a test."""

@@ -1,0 +1,1 @@
+"""A baseline of a suite: exact values of its tests, kept in a file and held against the next run."""

@@ -158,7 +158,7 @@ def _option(
     name: str = "",
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Return a field with what its options say, and the doors that have it, measure fit duel bisect pytest."""
+    """Return a field with what its options say, and its doors: measure, fit, duel, bisect, pytest."""
     shown = {
         "meaning": meaning,
         "doors": doors.split(),

@@ -1,11 +1,11 @@
 """A search for a step that fits, as it is stored."""
 
-from harness.record.fit import Candidate, FitTrial, Proof, Search, Weight
+from harness.record.fit import FitCandidate, FitSearch, FitTrial, Proof, Weight
 
 MIB = 1024**2
-UNTOUCHED = FitTrial(Candidate(), 100 * MIB, 100 * MIB)
+UNTOUCHED = FitTrial(FitCandidate(), 100 * MIB, 100 * MIB)
 PLAN = FitTrial(
-    Candidate(checkpointed=(2, 3, 4, 5), update="for-loop"),
+    FitCandidate(checkpointed=(2, 3, 4, 5), update="for-loop"),
     61 * MIB,
     60 * MIB,
     ratio=1.21,
@@ -14,8 +14,8 @@ PLAN = FitTrial(
     verdict="worse",
     step_s=0.5,
 )
-FROZEN = FitTrial(Candidate(frozen=3), 50 * MIB, 50 * MIB)
-FOUND = Search(
+FROZEN = FitTrial(FitCandidate(frozen=3), 50 * MIB, 50 * MIB)
+FOUND = FitSearch(
     target="net",
     setting="AdamW, float32, cpu, batch 8, train",
     limit=64 * MIB,
@@ -26,7 +26,7 @@ FOUND = Search(
         UNTOUCHED,
         PLAN,
         FROZEN,
-        FitTrial(Candidate(micro_batches=2), reason="the step ran out of memory"),
+        FitTrial(FitCandidate(micro_batches=2), reason="the step ran out of memory"),
     ),
     blocks=("a.0", "a.1", "a.2", "a.3", "a.4", "a.5"),
     weights=(Weight("saved", 40 * MIB), Weight("parameters", 10 * MIB)),

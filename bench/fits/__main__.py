@@ -14,7 +14,7 @@ from bench.command import run_command
 from bench.fits.record import Exhausted, Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
-from harness.record.fit import Candidate, Search
+from harness.record.fit import FitCandidate, FitSearch
 from harness.record.store import replace_file
 
 MODELS = {"hf:gpt2": 2, "hf:bert-base": 8, "hf:vit-b16": 8, "hf:resnet-50": 8}  # examples a batch
@@ -26,7 +26,7 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def plans(model: str, batch_size: int, budget: float) -> Iterator[Search]:
+def plans(model: str, batch_size: int, budget: float) -> Iterator[FitSearch]:
     """Yield a search for every share of a model's peak, as soon as each is there."""
     from harness.fitting.door import fit
 
@@ -53,7 +53,7 @@ def exhausted(name: str, budget: float) -> list[Exhausted]:
 
     entry = ENTRIES[name]
     peaks = run_all(bench_of(entry), depths=(0,))
-    low, high = min(peaks.values()), peaks[Candidate()]
+    low, high = min(peaks.values()), peaks[FitCandidate()]
     rows = []
     for place in range(10):
         limit = low + (high - low) * place // 10
@@ -85,7 +85,7 @@ def exhausted(name: str, budget: float) -> list[Exhausted]:
     return rows
 
 
-def _fastest(name: str, limit: int, peaks: dict[Candidate, int], budget: float) -> float | None:
+def _fastest(name: str, limit: int, peaks: dict[FitCandidate, int], budget: float) -> float | None:
     """Return the least ratio to the untouched step's time, of the combinations that fit and do least work."""
     from bench.fits.exhaustion import ENTRIES, bench_of
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from harness.fitting.workbench import Workbench
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 from harness.record.measured import Case
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
@@ -35,7 +35,7 @@ def bench_of(entry: Entry) -> Workbench:
     return Workbench(entry, case, "AdamW")
 
 
-def combinations(blocks: int, parts: tuple[int, ...] = (1, 2, 4)) -> Iterator[Candidate]:
+def combinations(blocks: int, parts: tuple[int, ...] = (1, 2, 4)) -> Iterator[FitCandidate]:
     """Yield depth x first m or every n-th block x micro-batches x implementation."""
     for depth in range(blocks + 1):
         left = range(depth, blocks)
@@ -45,10 +45,10 @@ def combinations(blocks: int, parts: tuple[int, ...] = (1, 2, 4)) -> Iterator[Ca
             dict.fromkeys(counted + every), parts, ("", "foreach", "fused", "in backward")
         ):
             if number == 1 or update != "in backward":
-                yield Candidate(frozen=depth, checkpointed=chosen, micro_batches=number, update=update)
+                yield FitCandidate(frozen=depth, checkpointed=chosen, micro_batches=number, update=update)
 
 
-def run_all(bench: Workbench, *, depths: tuple[int, ...] | None = None) -> dict[Candidate, int]:
+def run_all(bench: Workbench, *, depths: tuple[int, ...] | None = None) -> dict[FitCandidate, int]:
     """Return the measured peak of every combination that can be run, in bytes."""
     peaks = {}
     for number in (2, 4):

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
-from harness.record.fit import Search
+from harness.record.fit import FitSearch
 from harness.record.schema import Environment
 
 
@@ -65,7 +65,7 @@ class Fits:
 
     environment: Environment
     command: str
-    searches: tuple[Search, ...] = ()
+    searches: tuple[FitSearch, ...] = ()
     said: tuple[Said, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
 

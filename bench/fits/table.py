@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.fits.record import Fits, load_fits
-from harness.record.fit import Search
+from harness.record.fit import FitSearch
 from harness.report.document import Document, one_table
 from harness.report.fit import cost, levers_in_words
 from harness.report.tables import environment_lines
@@ -75,7 +75,7 @@ def fits_markdown(fits: Fits) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _plans(searches: tuple[Search, ...]) -> Iterator[list[str]]:
+def _plans(searches: tuple[FitSearch, ...]) -> Iterator[list[str]]:
     for one in searches:
         peak = one.untouched.peak or 0
         limit = one.limit or 0
@@ -96,7 +96,7 @@ def _plans(searches: tuple[Search, ...]) -> Iterator[list[str]]:
         yield [*told, str(len(one.trials)), f"{one.passes:.0f}", f"{one.took_s:.0f} s"]
 
 
-def _errors(searches: tuple[Search, ...]) -> list[float]:
+def _errors(searches: tuple[FitSearch, ...]) -> list[float]:
     return [abs(trial.error) for one in searches for trial in one.trials if trial.error is not None]
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 
-from harness.fitting.levers.lever import Training
+from harness.fitting.levers.lever import TrainingSetup
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
 
-def accumulating_step(model: Model, training: Training, inputs: Sequence[Any], scale: float | None) -> Step:
+def accumulating_step(
+    model: Model, training: TrainingSetup, inputs: Sequence[Any], scale: float | None
+) -> Step:
     """Build a step that runs the parts of a batch one by one and adds up their gradients."""
     optimizer = training.optimizer
     factor = 1 / len(inputs) if scale is None else scale

@@ -6,7 +6,7 @@ from itertools import chain, combinations, pairwise
 
 from harness.fitting.pieces import Pieces, Row, predicted_peak, predicted_seconds
 from harness.fitting.segments import BACKWARD, FORWARD
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 
 MOST_SUBSETS = 8  # blocks of which every set is looked at; 256 of them
 _A_LEVER = 0.01  # of a step's time: what one more lever has to bring, for a plan is read by people
@@ -16,7 +16,7 @@ _A_LEVER = 0.01  # of a step's time: what one more lever has to bring, for a pla
 class Prospect:
     """A candidate with what is expected of it: bytes, and seconds under the profiler."""
 
-    candidate: Candidate
+    candidate: FitCandidate
     peak: int
     seconds: float
 
@@ -36,7 +36,7 @@ class Prospect:
         return (candidate.sacrifice, self.seconds * (1 + _A_LEVER * pulled))
 
 
-def prospects(pieces: Pieces, base: Candidate, depths: Sequence[int]) -> list[Prospect]:
+def prospects(pieces: Pieces, base: FitCandidate, depths: Sequence[int]) -> list[Prospect]:
     """Return every candidate that the pieces say something of, the best first.
 
     Args:

@@ -18,7 +18,7 @@ from harness.fitting.workbench import Workbench
 from harness.measure.device import prepare
 from harness.measure.inspection import OutOfMemoryError
 from harness.measure.torch_compat import check_device
-from harness.record.fit import Allocator, Candidate, FitTrial, Proof, Search
+from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
 from harness.session import Target, entry_of_target
 from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.factory import Copying
@@ -138,7 +138,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     limit, allowed = wish.bytes, tuple(wish.allow)
     hunt = Hunt(bench, allowed, say)
     _check_floor(bench, limit, allowed)
-    untouched = hunt.run(Candidate())
+    untouched = hunt.run(FitCandidate())
     if untouched.peak is None and "out of memory" not in untouched.reason:
         raise WorkloadError(untouched.reason)
     enough = limit is not None and untouched.peak is not None and untouched.peak <= limit
@@ -153,13 +153,13 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
         plan, proof = _planned(hunt, limit, budget, notes)
         if "freeze" in allowed:
             _freezing_alone(hunt, limit, budget, notes)
-    untouched = hunt.trials[Candidate()]
+    untouched = hunt.trials[FitCandidate()]
     trials = tuple(hunt.trials.values())
     shown = plan or min((t for t in trials if t.peak is not None), key=lambda t: t.peak or 0, default=None)
     levers = bench.levers(plan.candidate) if plan is not None else ()
     case = bench.case
     return Plan(
-        Search(
+        FitSearch(
             target=case.model,
             setting=f"{bench.optimizer}, {case.dtype}, {case.device}, batch {case.batch_size}, train",
             limit=limit,
@@ -182,7 +182,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     )
 
 
-def _allocator(bench: Workbench, candidate: Candidate) -> Allocator | None:
+def _allocator(bench: Workbench, candidate: FitCandidate) -> Allocator | None:
     return None if bench.device == "cpu" else bench.allocator(candidate)
 
 
@@ -220,11 +220,11 @@ def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> 
         hunt.trials[alone.candidate] = _timed(hunt.bench, alone, budget, hunt.say)
     if alone is None and hunt.bench.names.paths:
         notes.append("freezing alone does not fit, however many blocks are frozen")
-    hunt.run(Candidate(biases_only=True))
+    hunt.run(FitCandidate(biases_only=True))
 
 
 def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTrial:
-    if trial.candidate == Candidate() or trial.peak is None:
+    if trial.candidate == FitCandidate() or trial.peak is None:
         return trial
     say(f"timing {trial.candidate}")
     try:

@@ -8,12 +8,12 @@ import torch
 from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import split
 from harness.fitting.levers.updating import UPDATE_IMPLEMENTATIONS
-from harness.fitting.pieces import Passes, Pieces, Row, Update
+from harness.fitting.pieces import BlockPasses, Pieces, Row, Update
 from harness.fitting.segments import noting_blocks, segments_of
 from harness.fitting.workbench import Workbench
 from harness.measure.attribution import lasting_bytes
 from harness.measure.inspection import OutOfMemoryError, refusing
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 from harness.workload.model import WorkloadError
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of, tensors_in
@@ -34,7 +34,7 @@ class Gathering:
     """
 
     bench: Workbench
-    base: Candidate = Candidate()  # noqa: RUF009 (it is frozen)
+    base: FitCandidate = FitCandidate()  # noqa: RUF009 (it is frozen)
     freezes: bool = False
     dropped: dict[str, str] = field(default_factory=dict)
 
@@ -67,7 +67,7 @@ class Gathering:
                 break
         return Pieces(passes, updates, fixed, gradients, states, names.before)
 
-    def _passes(self, number: int) -> Passes:
+    def _passes(self, number: int) -> BlockPasses:
         blocks = tuple(range(len(self.bench.names.paths)))
         plain = self._row(self.base, number)
         if plain is None:
@@ -87,9 +87,9 @@ class Gathering:
             in_backward = self._tried(
                 "stepping in backward", replace(self.base, update="in backward"), number
             )
-        return Passes(plain, checkpointed, frozen, all_frozen, in_backward)
+        return BlockPasses(plain, checkpointed, frozen, all_frozen, in_backward)
 
-    def _tried(self, lever: str, candidate: Candidate, number: int) -> Row | None:
+    def _tried(self, lever: str, candidate: FitCandidate, number: int) -> Row | None:
         if lever in self.dropped:
             return None
         try:
@@ -108,7 +108,7 @@ class Gathering:
             pass  # nothing is left to train
         return None
 
-    def _row(self, candidate: Candidate, number: int) -> Row | None:
+    def _row(self, candidate: FitCandidate, number: int) -> Row | None:
         bench = self.bench
         paths = bench.names.paths
         with refusing("a traced pass"), bench.prepared(candidate) as step:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.fitting.segments import BACKWARD, FORWARD, Segment
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 
 Row = tuple[Segment, ...]
 
@@ -25,7 +25,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Passes:
+class BlockPasses:
     """The forward and backward pass of one part of a batch, cut into segments.
 
     Attributes:
@@ -56,7 +56,7 @@ class Pieces:
         before: the names of the parameters that are used before each block, and before the end of the last.
     """
 
-    passes: Mapping[int, Passes]
+    passes: Mapping[int, BlockPasses]
     updates: Mapping[str, Update]
     fixed: int
     gradients: Mapping[str, int]
@@ -68,13 +68,13 @@ class Pieces:
         """How many blocks there are."""
         return len(self.before) - 1
 
-    def trained(self, candidate: Candidate) -> dict[str, int]:
+    def trained(self, candidate: FitCandidate) -> dict[str, int]:
         """Return the gradients' bytes of what a candidate trains."""
         frozen = self.before[candidate.frozen]
         return {name: size for name, size in self.gradients.items() if name not in frozen}
 
 
-def predicted_peak(pieces: Pieces, candidate: Candidate) -> int | None:
+def predicted_peak(pieces: Pieces, candidate: FitCandidate) -> int | None:
     """Return the bytes that a candidate's pieces add up to; None where there are no such pieces."""
     row = _row(pieces, candidate)
     update = pieces.updates.get(candidate.update)
@@ -96,7 +96,7 @@ def predicted_peak(pieces: Pieces, candidate: Candidate) -> int | None:
     return lasting + highest
 
 
-def predicted_seconds(pieces: Pieces, candidate: Candidate) -> float | None:
+def predicted_seconds(pieces: Pieces, candidate: FitCandidate) -> float | None:
     """Return about how long a step takes under the profiler; None where there are no such pieces."""
     row = _row(pieces, candidate)
     if row is None:
@@ -107,7 +107,7 @@ def predicted_seconds(pieces: Pieces, candidate: Candidate) -> float | None:
     return candidate.micro_batches * sum(segment.seconds for segment in row) + stepping
 
 
-def _row(pieces: Pieces, candidate: Candidate) -> Row | None:
+def _row(pieces: Pieces, candidate: FitCandidate) -> Row | None:
     """Return the segments of one part of a candidate's batch, each from the pass that was like it."""
     passes = pieces.passes.get(candidate.micro_batches)
     if passes is None:
@@ -117,7 +117,7 @@ def _row(pieces: Pieces, candidate: Candidate) -> Row | None:
     return _mixed(passes, candidate, pieces.blocks)
 
 
-def _mixed(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
+def _mixed(passes: BlockPasses, candidate: FitCandidate, blocks: int) -> Row | None:
     wanted = set(candidate.checkpointed)
     if wanted and passes.checkpointed is None:
         return None
@@ -130,7 +130,7 @@ def _mixed(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
     return tuple(again if plain.block in wanted else plain for plain, again in rows)
 
 
-def _partly_frozen(passes: Passes, frozen: Row, candidate: Candidate, blocks: int) -> Row:
+def _partly_frozen(passes: BlockPasses, frozen: Row, candidate: FitCandidate, blocks: int) -> Row:
     """Return the segments where the first blocks are frozen.
 
     What runs after the last block may be frozen in part too, where its parameters are used before.
@@ -149,7 +149,7 @@ def _partly_frozen(passes: Passes, frozen: Row, candidate: Candidate, blocks: in
     return tuple(row)
 
 
-def _stepping(passes: Passes, candidate: Candidate, blocks: int) -> Row | None:
+def _stepping(passes: BlockPasses, candidate: FitCandidate, blocks: int) -> Row | None:
     """Return the segments with steps in the backward pass: those differ as they do without checkpoints."""
     row = _mixed(passes, candidate, blocks)
     if row is None or passes.in_backward is None:

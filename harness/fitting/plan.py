@@ -7,9 +7,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from harness.errors import HarnessError
-from harness.fitting.levers.lever import Lever, Training, Undo, apply_all
+from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches, leading_dimensions, split
-from harness.record.fit import Search
+from harness.record.fit import FitSearch
 from harness.report.fit import fit_json, fit_text
 from harness.workload.factory import batch_size_of
 from harness.workload.model import Model
@@ -54,7 +54,7 @@ class Plan:
         levers: what the plan changes, in order; empty where nothing has to be changed, or nothing fits.
     """
 
-    search: Search
+    search: FitSearch
     levers: tuple[Lever, ...]
 
     @property
@@ -77,7 +77,7 @@ class Plan:
         """
         if not self.fits:
             raise HarnessError("nothing that was tried fits, so there is no plan to apply")
-        training = Training(model, optimizer)
+        training = TrainingSetup(model, optimizer)
         try:
             undo = apply_all(self.levers, training)
         except AttributeError as error:

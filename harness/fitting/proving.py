@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from harness.fitting.accumulation import accumulating_step
-from harness.fitting.levers.lever import Training, apply_all
+from harness.fitting.levers.lever import TrainingSetup, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches, split
 from harness.fitting.levers.updating import optimizer_of
 from harness.fitting.workbench import Workbench
 from harness.measure.inspection import refusing
-from harness.record.fit import Candidate, Proof
+from harness.record.fit import FitCandidate, Proof
 from harness.workload.model import Model
 from harness.workload.training import training_step
 
@@ -28,7 +28,7 @@ class EndState:
     random: torch.Tensor
 
 
-def prove(bench: Workbench, candidate: Candidate) -> Proof:
+def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
     """Train two steps with a candidate's levers and without, from one start, and compare what is left.
 
     What a candidate gives up is given up on both sides. With micro-batches the gradients of one step are
@@ -76,16 +76,16 @@ def _difference(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor])
     return worst, worst <= near
 
 
-def _start(bench: Workbench, candidate: Candidate) -> tuple[Model, Training, Callable[[], None]]:
+def _start(bench: Workbench, candidate: FitCandidate) -> tuple[Model, TrainingSetup, Callable[[], None]]:
     model = bench.make()
     trainable = [parameter for parameter in model.module.parameters() if parameter.requires_grad]
     optimizer = optimizer_of(bench.optimizer, trainable, lr=_RATE, weight_decay=0.01)
-    training = Training(model.module, optimizer, model.autocast)
+    training = TrainingSetup(model.module, optimizer, model.autocast)
     undo = apply_all(bench.levers(candidate), training)
     return model, training, undo
 
 
-def _trained(bench: Workbench, candidate: Candidate) -> EndState:
+def _trained(bench: Workbench, candidate: FitCandidate) -> EndState:
     model, training, _ = _start(bench, candidate)
     step = training_step(
         replace(model, inputs=bench.cast(model.inputs, training), autocast=training.autocast),
@@ -98,7 +98,7 @@ def _trained(bench: Workbench, candidate: Candidate) -> EndState:
     return EndState({name: tensor.detach() for name, tensor in named}, torch.get_rng_state())
 
 
-def _gradients(bench: Workbench, candidate: Candidate) -> EndState:
+def _gradients(bench: Workbench, candidate: FitCandidate) -> EndState:
     model, training, _ = _start(bench, candidate)
     model.module.eval()
     inputs = bench.cast(model.inputs, training)

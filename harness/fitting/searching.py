@@ -8,7 +8,7 @@ from harness.fitting.gathering import Gathering
 from harness.fitting.levers.micro_batches import PARTS
 from harness.fitting.pieces import Pieces, predicted_peak
 from harness.fitting.workbench import Workbench
-from harness.record.fit import Candidate, FitTrial
+from harness.record.fit import FitCandidate, FitTrial
 from harness.workload.freezing_curve import places
 from harness.workload.model import WorkloadError
 
@@ -36,11 +36,11 @@ class Hunt:
     bench: Workbench
     allowed: tuple[str, ...] = ()
     say: Say = lambda _line: None
-    trials: dict[Candidate, FitTrial] = field(default_factory=dict)
+    trials: dict[FitCandidate, FitTrial] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
-    expected: dict[Candidate, int] = field(default_factory=dict)
+    expected: dict[FitCandidate, int] = field(default_factory=dict)
 
-    def run(self, candidate: Candidate, predicted: int | None = None) -> FitTrial:
+    def run(self, candidate: FitCandidate, predicted: int | None = None) -> FitTrial:
         """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
         if candidate not in self.trials:
             self.say(f"running {len(self.trials) + 1}: {candidate}")
@@ -61,7 +61,7 @@ class Hunt:
         for base in self._bases():
             self.say("measuring the pieces")
             gathering = Gathering(self.bench, base, freezes=freezes)
-            if base == Candidate() or not base.dtype:
+            if base == FitCandidate() or not base.dtype:
                 gathering.dropped.update(self.dropped)
             try:
                 pieces = gathering.measure(numbers)
@@ -69,25 +69,25 @@ class Hunt:
                 self.dropped[f"{base.dtype or base.optimizer or 'every lever'}"] = str(error)
                 continue
             self.dropped.update(gathering.dropped)
-            if base == Candidate():
+            if base == FitCandidate():
                 self._remember_predictions(pieces)
             depths = places(pieces.blocks) if freezes else (0,)
             pool = prospects(pieces, base, depths)
             self.expected.update({one.candidate: one.peak for one in pool})
             yield pool
 
-    def _bases(self) -> list[Candidate]:
-        bases = [Candidate()]
+    def _bases(self) -> list[FitCandidate]:
+        bases = [FitCandidate()]
         if "optimizer" in self.allowed:
             bases += [
-                Candidate(optimizer=name)
+                FitCandidate(optimizer=name)
                 for name in ("SGD with momentum", "SGD")
                 if name != self.bench.optimizer
             ]
         if "dtype" in self.allowed and self.bench.case.dtype == "float32":
-            bases += [Candidate(dtype=name) for name in ("autocast", "bfloat16")]
+            bases += [FitCandidate(dtype=name) for name in ("autocast", "bfloat16")]
             if "optimizer" in self.allowed and self.bench.optimizer != "SGD":
-                bases.append(Candidate(dtype="bfloat16", optimizer="SGD"))
+                bases.append(FitCandidate(dtype="bfloat16", optimizer="SGD"))
         return bases
 
     def _remember_predictions(self, pieces: Pieces) -> None:
@@ -114,7 +114,7 @@ class Hunt:
     def _fitting(self, pool: list[Prospect], limit: int) -> list[FitTrial]:
         fitting: list[FitTrial] = []
         off = 1.0  # measured over expected, where it was more
-        failing: set[Candidate] = set()
+        failing: set[FitCandidate] = set()
         for _ in range(MOST_CANDIDATES):
             rest = [one for one in pool if one.candidate not in failing]
             chosen = best_of_each_kind(rest, limit / off, MOST_FINALISTS)
@@ -147,7 +147,7 @@ class Hunt:
         """Return the trial that freezes as few blocks as fit with no other lever; None where none do."""
         blocks = len(self.bench.names.paths)
         for depth in places(blocks)[1:] if blocks > 1 else ():
-            candidate = Candidate(frozen=depth)
+            candidate = FitCandidate(frozen=depth)
             expected = self.expected.get(candidate)
             if expected is not None and expected > limit:
                 continue

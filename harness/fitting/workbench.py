@@ -11,7 +11,7 @@ from harness.api import Comparison, compare
 from harness.fitting.accumulation import accumulating_step, in_dtype
 from harness.fitting.levers.checkpointing import Checkpointing, normalises
 from harness.fitting.levers.freezing import all_but_biases, first_blocks
-from harness.fitting.levers.lever import Lever, Training, Undo, apply_all
+from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
     PARTS,
     Dimensions,
@@ -29,7 +29,7 @@ from harness.measure.clock import clock_for
 from harness.measure.inspection import refusing
 from harness.measure.observe import Observation, device_of_model
 from harness.measure.trace import Trace, trace
-from harness.record.fit import Allocator, Candidate, Weight
+from harness.record.fit import Allocator, FitCandidate, Weight
 from harness.record.measured import Case
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
@@ -124,7 +124,7 @@ class Workbench:
         """Tell whether batch normalisation is at work."""
         return normalises(self.model().module)
 
-    def levers(self, candidate: Candidate) -> tuple[Lever, ...]:
+    def levers(self, candidate: FitCandidate) -> tuple[Lever, ...]:
         """Return what a candidate is made of, in the order it is applied."""
         names, module = self.names, self.model().module
         levers: list[Lever] = []
@@ -168,7 +168,7 @@ class Workbench:
         self.passes += 2 / 3
 
     @contextmanager
-    def prepared(self, candidate: Candidate, which: str = "tried") -> Iterator[Step]:
+    def prepared(self, candidate: FitCandidate, which: str = "tried") -> Iterator[Step]:
         """Give a candidate's step on one of the copies, and put everything back.
 
         Raises:
@@ -178,7 +178,7 @@ class Workbench:
         trainable = [p for p in model.module.parameters() if p.requires_grad]
         if not trainable:
             raise WorkloadError("no parameter is trainable, so there is no training step to fit")
-        training = Training(
+        training = TrainingSetup(
             model.module,
             optimizer_of(self.optimizer, trainable, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY),
             model.autocast,
@@ -193,7 +193,7 @@ class Workbench:
             for parameter in model.module.parameters():
                 parameter.grad = None
 
-    def _step(self, model: Model, training: Training, scale: float | None) -> Step:
+    def _step(self, model: Model, training: TrainingSetup, scale: float | None) -> Step:
         inputs = self.cast(model.inputs, training)
         changed = replace(model, inputs=inputs, autocast=training.autocast)
         if training.micro_batches == 1:
@@ -202,7 +202,7 @@ class Workbench:
         return accumulating_step(changed, training, parts, scale)
 
     @staticmethod
-    def cast(inputs: Any, training: Training) -> Any:
+    def cast(inputs: Any, training: TrainingSetup) -> Any:
         """Return inputs in the dtype that a training step asks for."""
         return inputs if training.casts_inputs is None else in_dtype(inputs, training.casts_inputs)
 
@@ -211,7 +211,7 @@ class Workbench:
         model = self.model()
         return lasting_bytes(Step((), model, model.loss_of_forward))
 
-    def observe(self, candidate: Candidate) -> int:
+    def observe(self, candidate: FitCandidate) -> int:
         """Run a candidate's step twice; return the peak of the second, what outlives it included, in bytes.
 
         Raises:
@@ -222,12 +222,12 @@ class Workbench:
             above = Observation(step).levels.peak_bytes()
             return lasting_bytes(step) + above
 
-    def cost(self, candidate: Candidate) -> float:
+    def cost(self, candidate: FitCandidate) -> float:
         """Return the passes of a whole batch that one step of a candidate takes, about."""
         blocks = max(1, len(self.names.paths))
         return 1 + len(candidate.checkpointed) / blocks / 3
 
-    def weigh(self, candidate: Candidate) -> tuple[Weight, ...]:
+    def weigh(self, candidate: FitCandidate) -> tuple[Weight, ...]:
         """Return what a candidate's memory is made of at its peak, largest first."""
         with refusing("the step"), self.prepared(candidate) as step:
             self.passes += self.cost(candidate) * 2
@@ -237,7 +237,7 @@ class Workbench:
             sizes[share.category] = sizes.get(share.category, 0) + share.bytes
         return tuple(Weight(name, size) for name, size in sorted(sizes.items(), key=lambda item: -item[1]))
 
-    def allocator(self, candidate: Candidate) -> Allocator | None:
+    def allocator(self, candidate: FitCandidate) -> Allocator | None:
         """Return what a device's allocator adds to a candidate's bytes; None on the CPU."""
         with refusing("the step"), self.prepared(candidate) as step:
             observation = Observation(step)
@@ -254,7 +254,7 @@ class Workbench:
         """Run stretches of a step twice; return the trace of the second time."""
         return trace(stretches, device=device_of_model(step.model))
 
-    def time(self, candidate: Candidate, budget: float) -> Comparison:
+    def time(self, candidate: FitCandidate, budget: float) -> Comparison:
         """Time a candidate against the untouched step, each on a copy of its own, in one block.
 
         Raises:
@@ -262,7 +262,7 @@ class Workbench:
         """
         with (
             refusing("timing both steps"),
-            self.prepared(Candidate(), "untouched") as reference,
+            self.prepared(FitCandidate(), "untouched") as reference,
             self.prepared(candidate) as step,
         ):
             clock = clock_for(self.device)

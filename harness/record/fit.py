@@ -12,7 +12,7 @@ TimeVerdict = Literal["", "better", "worse", "same", "undecided", "invalid"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Candidate:
+class FitCandidate:
     """One way to run the training step: which levers are pulled, and how far.
 
     Attributes:
@@ -36,7 +36,7 @@ class Candidate:
     def __str__(self) -> str:
         """Say it in a few words, blocks by count alone.
 
-        >>> str(Candidate(checkpointed=(0, 2), micro_batches=4))
+        >>> str(FitCandidate(checkpointed=(0, 2), micro_batches=4))
         'checkpoint 2 blocks, 4 micro-batches'
         """
         said = [self.dtype, self.optimizer, "biases only" if self.biases_only else ""]
@@ -71,7 +71,7 @@ class FitTrial:
         step_s: median seconds of a step; None where it was not timed.
     """
 
-    candidate: Candidate
+    candidate: FitCandidate
     predicted: int | None = None
     peak: int | None = None
     reason: str = ""
@@ -121,7 +121,7 @@ class Allocator:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class FitSearch:
     """Everything that one search gave.
 
     Attributes:
@@ -169,14 +169,14 @@ class Search:
         return min(ran, key=lambda trial: trial.peak or 0, default=None)
 
 
-def load_search(path: Path) -> Search:
+def load_search(path: Path) -> FitSearch:
     """Read the file that `harness fit --json` writes.
 
     Raises:
         UnreadableError: it cannot be read, or holds no search.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Search)
+        return msgspec.json.decode(path.read_bytes(), type=FitSearch)
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
     except NOT_READ as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from tabulate import tabulate
 
-from harness.record.fit import Candidate, FitTrial, Search
+from harness.record.fit import FitCandidate, FitSearch, FitTrial
 from harness.report.units import quantity
 
 WIDTH = 80
@@ -15,7 +15,7 @@ _MOST_ROWS = 8
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
 
 
-def fit_text(search: Search, *, verbose: bool = False) -> str:
+def fit_text(search: FitSearch, *, verbose: bool = False) -> str:
     """Return the answer, the table of what was run, and the lines to paste, for a terminal.
 
     Args:
@@ -36,7 +36,7 @@ def fit_text(search: Search, *, verbose: bool = False) -> str:
     return "\n".join(parts)
 
 
-def answer(search: Search) -> str:
+def answer(search: FitSearch) -> str:
     """Return whether it fits, by what, at what cost, in one sentence."""
     untouched = search.untouched
     if search.limit is None:
@@ -52,7 +52,7 @@ def answer(search: Search) -> str:
             f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} with"
             f" {levers_in_words(least.candidate, search)}; most of it is {largest}{_allowing(search)}."
         )
-    if plan.candidate == Candidate():
+    if plan.candidate == FitCandidate():
         return f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
     lost = _sacrifices(plan.candidate, search)
     gives = f"given up: {'; '.join(lost)}" if lost else "nothing of the mathematics is given up"
@@ -62,7 +62,7 @@ def answer(search: Search) -> str:
     )
 
 
-def _frontier_answer(search: Search) -> str:
+def _frontier_answer(search: FitSearch) -> str:
     least = search.least
     untouched = search.untouched
     if least is None or least.peak is None:
@@ -76,7 +76,7 @@ def _frontier_answer(search: Search) -> str:
     )
 
 
-def more_sentences(search: Search) -> list[str]:
+def more_sentences(search: FitSearch) -> list[str]:
     """Return what else the answer needs: the proof, what freezing alone does, what hooks take away."""
     said = []
     if search.proof is not None:
@@ -100,7 +100,7 @@ def more_sentences(search: Search) -> list[str]:
     return said
 
 
-def table(search: Search, most: int) -> str:
+def table(search: FitSearch, most: int) -> str:
     """Return what was run, by peak: bytes, time against the untouched step, what was expected."""
     ran = sorted((trial for trial in search.trials if trial.peak is not None), key=lambda t: -(t.peak or 0))
     out = [trial for trial in search.trials if trial.peak is None]
@@ -128,7 +128,7 @@ def table(search: Search, most: int) -> str:
     return "\n".join([text, *more, *(_out(trial, search) for trial in out)])
 
 
-def mark(trial: FitTrial, search: Search) -> str:
+def mark(trial: FitTrial, search: FitSearch) -> str:
     """Return what a trial is: "*" the plan, "!" above the limit, "~" gives something up."""
     if trial == search.plan:
         return "*"
@@ -137,7 +137,7 @@ def mark(trial: FitTrial, search: Search) -> str:
     return "~" if _sacrifices(trial.candidate, search) else ""
 
 
-def closing(search: Search) -> str:
+def closing(search: FitSearch) -> str:
     """Return how the numbers came to be."""
     errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
@@ -148,7 +148,7 @@ def closing(search: Search) -> str:
     )
 
 
-def fit_json(search: Search) -> str:
+def fit_json(search: FitSearch) -> str:
     """Return everything as JSON, with the answer and the rows in words."""
     content = {
         "answer": answer(search),
@@ -159,7 +159,7 @@ def fit_json(search: Search) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
-def levers_in_words(candidate: Candidate, search: Search, *, short: bool = False) -> str:
+def levers_in_words(candidate: FitCandidate, search: FitSearch, *, short: bool = False) -> str:
     """Return a candidate's levers; blocks are counted from 1, and named unless it is to be short."""
     blocks = len(search.blocks)
     said = []
@@ -188,10 +188,10 @@ def levers_in_words(candidate: Candidate, search: Search, *, short: bool = False
 def cost(trial: FitTrial, *, short: bool = False) -> str:
     """Return a trial's time against the untouched step: percent, with the interval where there is one.
 
-    >>> cost(FitTrial(Candidate(frozen=1), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
+    >>> cost(FitTrial(FitCandidate(frozen=1), ratio=1.21, low=1.18, high=1.24, verdict="worse"))
     '21 % slower (18 to 24)'
     """
-    if trial.candidate == Candidate():
+    if trial.candidate == FitCandidate():
         return "as before"
     if trial.ratio is None:
         return "-" if short else "not timed"
@@ -209,7 +209,7 @@ def cost(trial: FitTrial, *, short: bool = False) -> str:
     return f"{abs(percent):.0f} % {word} ({ends[0]:.0f} to {ends[1]:.0f}{undecided})"
 
 
-def _sacrifices(candidate: Candidate, search: Search) -> list[str]:
+def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
     """Return what of the mathematics a candidate gives up."""
     said = []
     if candidate.dtype:
@@ -225,12 +225,12 @@ def _sacrifices(candidate: Candidate, search: Search) -> list[str]:
     return said
 
 
-def _allowing(search: Search) -> str:
+def _allowing(search: FitSearch) -> str:
     others = [word for word in ("freeze", "dtype", "optimizer") if word not in search.allowed]
     return f"; --allow {','.join(others)} would try more" if others else ""
 
 
-def _freezing_alone(search: Search) -> FitTrial | None:
+def _freezing_alone(search: FitSearch) -> FitTrial | None:
     """Return the trial that freezes fewest blocks with no other lever and fits."""
     if search.limit is None:
         return None
@@ -239,25 +239,25 @@ def _freezing_alone(search: Search) -> FitTrial | None:
         for trial in search.trials
         if trial != search.plan
         and trial.candidate.frozen
-        and trial.candidate == Candidate(frozen=trial.candidate.frozen)
+        and trial.candidate == FitCandidate(frozen=trial.candidate.frozen)
         and trial.peak is not None
         and trial.peak <= search.limit
     ]
     return min(fitting, key=lambda trial: trial.candidate.frozen, default=None)
 
 
-def _share(trial: FitTrial, search: Search) -> str:
+def _share(trial: FitTrial, search: FitSearch) -> str:
     if not trial.peak or not search.untouched.peak:
         return ""
     return f"{100 * trial.peak / search.untouched.peak:.0f} %"
 
 
-def _in_brackets(trial: FitTrial, search: Search) -> str:
+def _in_brackets(trial: FitTrial, search: FitSearch) -> str:
     share = _share(trial, search)
     return f" ({share})" if share else ""
 
 
-def _out(trial: FitTrial, search: Search) -> str:
+def _out(trial: FitTrial, search: FitSearch) -> str:
     return textwrap.shorten(
         f"out: {levers_in_words(trial.candidate, search, short=True)}: {trial.reason}", WIDTH
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.record.fit import Search, load_search
+from harness.record.fit import FitSearch, load_search
 from harness.report.document import Document
 from harness.report.fit import answer, closing, cost, fit_json, levers_in_words, mark, more_sentences
 from harness.report.fit_page import fit_page
@@ -27,7 +27,7 @@ def document(path: Path) -> Document:
     return Document("a search for a step that fits", forms, lambda: {f"{path.stem}.md": fit_markdown(search)})
 
 
-def fit_markdown(search: Search) -> str:
+def fit_markdown(search: FitSearch) -> str:
     """Return the answer, what was run, and the lines to paste."""
     rows = [
         [

@@ -2,14 +2,14 @@
 
 from markupsafe import Markup
 
-from harness.record.fit import Search
+from harness.record.fit import FitSearch
 from harness.report.fit import answer, closing, cost, levers_in_words, mark, more_sentences
 from harness.report.fit_plot import frontier_plot
 from harness.report.html import render
 from harness.report.units import quantity
 
 
-def fit_page(search: Search) -> str:
+def fit_page(search: FitSearch) -> str:
     """Return the page, which fetches nothing."""
     ran = sorted(search.trials, key=lambda trial: -(trial.peak or 0))
     values = {

@@ -1,6 +1,6 @@
 """The frontier: peak against time, what gives something up marked."""
 
-from harness.record.fit import Candidate, Search
+from harness.record.fit import FitCandidate, FitSearch
 from harness.report.drawing import COLOURS, INK, MARKERS, legend_below, one_panel, style, svg_element
 from harness.report.fit import mark
 from harness.report.units import axis
@@ -13,10 +13,10 @@ _LABELS = {
 }
 
 
-def frontier_plot(search: Search) -> str:
+def frontier_plot(search: FitSearch) -> str:
     """Return peak against time for every trial that was timed, as an SVG element; "" where none was."""
     timed = [
-        (trial, 1.0 if trial.candidate == Candidate() else trial.ratio)
+        (trial, 1.0 if trial.candidate == FitCandidate() else trial.ratio)
         for trial in search.trials
         if trial.peak is not None
     ]

@@ -9,15 +9,15 @@ from runs import environment
 from bench.fits.record import Exhausted, Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
-from harness.record.fit import Candidate, FitTrial, Search
+from harness.record.fit import FitCandidate, FitSearch, FitTrial
 
 MIB = 1024**2
-UNTOUCHED = FitTrial(Candidate(), 100 * MIB, 100 * MIB)
-PLAN = FitTrial(Candidate(checkpointed=(0,)), 74 * MIB, 75 * MIB)
+UNTOUCHED = FitTrial(FitCandidate(), 100 * MIB, 100 * MIB)
+PLAN = FitTrial(FitCandidate(checkpointed=(0,)), 74 * MIB, 75 * MIB)
 
 
-def search(plan: FitTrial | None) -> Search:
-    return Search(
+def search(plan: FitTrial | None) -> FitSearch:
+    return FitSearch(
         target="net",
         setting="AdamW, float32, cpu, batch 8, train",
         limit=75 * MIB,

@@ -1,11 +1,11 @@
 """Which candidates are worth a run."""
 
 from harness.fitting.candidates import Prospect, best_of_each_kind
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 
 
 def prospect(peak: int, seconds: float, **levers: object) -> Prospect:
-    return Prospect(Candidate(**levers), peak, seconds)  # type: ignore[arg-type]
+    return Prospect(FitCandidate(**levers), peak, seconds)  # type: ignore[arg-type]
 
 
 def ranked(*pool: Prospect) -> list[Prospect]:

@@ -4,7 +4,7 @@ import pytest
 
 from bench.fits.exhaustion import ENTRIES, bench_of, run_all
 from harness.fitting.door import fit
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 
 LIMITS = 10
 
@@ -16,7 +16,7 @@ def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(na
     entry = ENTRIES[name]
     peaks = run_all(bench_of(entry))
     kept_all = {one: peak for one, peak in peaks.items() if not one.frozen}
-    low, high = min(kept_all.values()), peaks[Candidate()]
+    low, high = min(kept_all.values()), peaks[FitCandidate()]
     for place in range(LIMITS):
         limit = low + (high - low) * place // LIMITS
         search = fit(
@@ -38,7 +38,7 @@ def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(na
 def test_with_freezing_allowed_no_more_blocks_are_frozen_than_a_combination_needs(name: str) -> None:
     entry = ENTRIES[name]
     peaks = run_all(bench_of(entry))
-    low, high = min(peaks.values()), peaks[Candidate()]
+    low, high = min(peaks.values()), peaks[FitCandidate()]
     for place in range(1, LIMITS):
         limit = low + (high - low) * place // LIMITS
         needed = min(candidate.frozen for candidate, peak in peaks.items() if peak <= limit)

@@ -13,7 +13,7 @@ from harness.fitting.door import fit
 from harness.fitting.workbench import Workbench
 from harness.measure.attribution import lasting_bytes
 from harness.measure.observe import Observation
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 from harness.workload.model import Model
 from harness.workload.training import training_step
 
@@ -81,14 +81,14 @@ def test_applying_a_plan_gives_the_peak_that_was_measured() -> None:
 @pytest.mark.parametrize(
     "candidate",
     [
-        Candidate(checkpointed=(0, 1)),
-        Candidate(frozen=2),
-        Candidate(frozen=1, checkpointed=(2,), update="fused"),
-        Candidate(checkpointed=(0, 1, 2, 3), update="in backward"),
-        Candidate(biases_only=True, update="foreach"),
+        FitCandidate(checkpointed=(0, 1)),
+        FitCandidate(frozen=2),
+        FitCandidate(frozen=1, checkpointed=(2,), update="fused"),
+        FitCandidate(checkpointed=(0, 1, 2, 3), update="in backward"),
+        FitCandidate(biases_only=True, update="foreach"),
     ],
 )
-def test_the_lines_to_paste_do_what_was_measured(candidate: Candidate) -> None:
+def test_the_lines_to_paste_do_what_was_measured(candidate: FitCandidate) -> None:
     bench = _bench()
     expected = bench.observe(candidate)
     lines = "\n".join(line for lever in bench.levers(candidate) for line in lever.lines)
@@ -111,18 +111,18 @@ def _bench() -> Workbench:
 
 def test_a_bench_measures_the_untouched_peak_again_after_every_lever() -> None:
     bench = _bench()
-    before = bench.observe(Candidate())
+    before = bench.observe(FitCandidate())
     bench.check_split(2)
     for candidate in (
-        Candidate(frozen=2),
-        Candidate(checkpointed=(0, 2), micro_batches=2),
-        Candidate(update="in backward"),
-        Candidate(dtype="bfloat16"),
-        Candidate(dtype="autocast"),
-        Candidate(optimizer="SGD"),
+        FitCandidate(frozen=2),
+        FitCandidate(checkpointed=(0, 2), micro_batches=2),
+        FitCandidate(update="in backward"),
+        FitCandidate(dtype="bfloat16"),
+        FitCandidate(dtype="autocast"),
+        FitCandidate(optimizer="SGD"),
     ):
         assert bench.observe(candidate) < before
-        assert bench.observe(Candidate()) == before
+        assert bench.observe(FitCandidate()) == before
 
 
 def test_the_model_and_the_random_numbers_stay_as_they_are() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from harness.fitting.levers.checkpointing import Checkpointing
 from harness.fitting.levers.freezing import Freezing, all_but_biases, first_blocks
-from harness.fitting.levers.lever import Lever, LeverError, Training, apply_all
+from harness.fitting.levers.lever import Lever, LeverError, TrainingSetup, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.precision import Precision
 from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
@@ -32,13 +32,17 @@ class Net(nn.Module):
         return logits
 
 
-def training(norm: Callable[[], nn.Module] = lambda: nn.LayerNorm(8), optimizer: str = "AdamW") -> Training:
+def training(
+    norm: Callable[[], nn.Module] = lambda: nn.LayerNorm(8), optimizer: str = "AdamW"
+) -> TrainingSetup:
     torch.manual_seed(0)
     module = Net(norm)
-    return Training(module, optimizer_of(optimizer, list(module.parameters()), lr=1e-2, weight_decay=0.1))
+    return TrainingSetup(
+        module, optimizer_of(optimizer, list(module.parameters()), lr=1e-2, weight_decay=0.1)
+    )
 
 
-def trained(made: Training, *levers: Lever, steps: int = 3) -> dict[str, torch.Tensor]:
+def trained(made: TrainingSetup, *levers: Lever, steps: int = 3) -> dict[str, torch.Tensor]:
     """Train for some steps; return weights, buffers and the state of the random numbers."""
     apply_all(levers, made)
     torch.manual_seed(1)
@@ -131,7 +135,7 @@ def test_undo_puts_every_byte_back(lever: Lever) -> None:
         assert same, name
 
 
-def _everything(made: Training) -> dict[str, object]:
+def _everything(made: TrainingSetup) -> dict[str, object]:
     state: dict[str, object] = {}
     for name, parameter in made.module.named_parameters():
         state[name] = parameter.detach().clone()

@@ -7,7 +7,7 @@ from torch import nn
 from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import MicroBatches, grown_dimensions, leading_dimensions, split
 from harness.fitting.workbench import Workbench
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 from harness.record.measured import Case
 from harness.workload.model import Model
 from harness.workload.models import Entry
@@ -87,7 +87,7 @@ def test_the_losses_of_parts_are_scaled_so_that_gradients_add_up(loss: str, scal
     one = bench(loss)
     one.check_split(2)
 
-    (lever,) = one.levers(Candidate(micro_batches=2))
+    (lever,) = one.levers(FitCandidate(micro_batches=2))
 
     assert isinstance(lever, MicroBatches)
     assert lever.scale == scale

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from searches import FOUND, FROZEN, PLAN, UNTOUCHED
 
-from harness.record.fit import Candidate
+from harness.record.fit import FitCandidate
 from harness.report.fit import answer, cost, fit_text, levers_in_words, mark
 
 
@@ -64,7 +64,7 @@ def test_costs_in_words() -> None:
 
 
 def test_levers_in_words() -> None:
-    every = Candidate(
+    every = FitCandidate(
         dtype="bfloat16", optimizer="SGD", checkpointed=(0, 2), micro_batches=4, update="in backward"
     )
 
@@ -72,4 +72,4 @@ def test_levers_in_words() -> None:
         "all in bfloat16, train with SGD, checkpoint blocks 1, 3 of 6, 4 micro-batches of 2, step in the"
         " backward pass"
     )
-    assert levers_in_words(Candidate(), FOUND) == "as it is"
+    assert levers_in_words(FitCandidate(), FOUND) == "as it is"

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm  # torch has no public name for all of them
 from torch.utils.checkpoint import checkpoint
 
-from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
+from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
 from harness.workload.hooks import is_compiled
 
 
@@ -50,7 +50,7 @@ class Checkpointing:
             ),
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Wrap the forward of these submodules, each of this instance alone."""
         blocks = [training.module.get_submodule(path) for path in self.paths]
         for path, block in zip(self.paths, blocks, strict=True):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
+from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Freezing:
             "        optimizer.state.pop(parameter, None)",
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Set `requires_grad` to False, and drop the optimizer's state of what is frozen."""
         parameters = dict(training.module.named_parameters())
         frozen = [

@@ -20,7 +20,7 @@ class LeverError(WorkloadError):
 
 
 @dataclass(slots=True)
-class Training:
+class TrainingSetup:
     """What the levers change: a module and how it is trained.
 
     Attributes:
@@ -49,7 +49,7 @@ class Lever(Protocol):
     def lines(self) -> tuple[str, ...]:
         """What does the same in a script that has a `model`, an `optimizer` and a `loss_fn`."""
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Change a training step, and return what puts everything back.
 
         Raises:
@@ -75,7 +75,7 @@ def in_lines(code: str) -> tuple[str, ...]:
     )
 
 
-def apply_all(levers: tuple[Lever, ...], training: Training) -> Undo:
+def apply_all(levers: tuple[Lever, ...], training: TrainingSetup) -> Undo:
     """Apply levers in order; return what undoes them, last first. Where one refuses, nothing stays changed.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from harness.fitting.levers.checkpointing import normalises
-from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
+from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
 from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
@@ -51,7 +51,7 @@ class MicroBatches:
             "optimizer.zero_grad(set_to_none=True)",
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Note how many parts a step is to run."""
         if self.number > 1 and normalises(training.module) and not self.with_batch_norm:
             raise LeverError(

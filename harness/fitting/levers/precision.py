@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.fitting.levers.lever import Training, Undo
+from harness.fitting.levers.lever import TrainingSetup, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Precision:
             "#   with torch.autocast(inputs.device.type, dtype=torch.bfloat16):",
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Cast floating-point parameters and buffers in place, or ask for an autocast region."""
         autocast, casts = training.autocast, training.casts_inputs
         originals: list[tuple[torch.Tensor, torch.Tensor]] = []

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from harness.fitting.levers.lever import LeverError, Training, Undo, in_lines
+from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
 
 OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "AdamW": (AdamW, {}),
@@ -38,7 +38,7 @@ class Implementation:
         options = ", ".join(f"{name}={value}" for name, value in UPDATE_IMPLEMENTATIONS[self.name].items())
         return ("for group in optimizer.param_groups:", f"    group.update({options})")
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Set the options of all parameter groups."""
         optimizer = training.optimizer
         options = UPDATE_IMPLEMENTATIONS[self.name]
@@ -76,7 +76,7 @@ class InBackward:
             "        parameter.register_post_accumulate_grad_hook(step_now)",
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Hook every trainable parameter; all others have no gradient then, and are skipped."""
         optimizer = training.optimizer
 
@@ -122,7 +122,7 @@ class OptimizerKind:
             ),
         )
 
-    def apply(self, training: Training) -> Undo:
+    def apply(self, training: TrainingSetup) -> Undo:
         """Put another optimizer in the place of the one there is."""
         before = training.optimizer
         defaults = before.defaults

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from harness.judge.verdict import LAYOUT_FLOOR
-from harness.measure.device import prepare
+from harness.measure.devices.registry import check_device, prepare
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
 from harness.measure.study import Plan, Study, Watcher
-from harness.measure.torch_compat import check_device
 from harness.record.begin import begun_run
 from harness.setting import QUESTIONS, Setting
 from harness.workload.factory import Copying, as_model, entry_of, entry_of_model

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from harness.errors import HarnessError
 from harness.record.measured import Case
 
+HOST = "cpu"
+DEVICE_KINDS = (HOST, "cuda")  # each is a module of that name in harness/measure/devices
 DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 MEMORY_FORMATS = ("", "channels_last")
 MODES = ("", "train", "eval")
@@ -175,7 +177,7 @@ class Setting:
     """How something is measured. Lists become tuples; every value is checked.
 
     Attributes:
-        device: "cpu", "cuda", "cuda:1"; whether it is there is seen where torch is loaded.
+        device: one of `DEVICE_KINDS`, with or without a number; seen to be there where torch is loaded.
         dtype: of weights and inputs, or "autocast"; "" for the model's own.
         memory_format: "channels_last"; "" for torch's own.
         batch_sizes: examples a batch; empty for the model's own.

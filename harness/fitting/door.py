@@ -15,9 +15,8 @@ from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
 from harness.fitting.searching import ALLOWANCES, Hunt, Say
 from harness.fitting.workbench import Workbench
-from harness.measure.device import prepare
+from harness.measure.devices.registry import check_device, prepare
 from harness.measure.inspection import OutOfMemoryError
-from harness.measure.torch_compat import check_device
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
 from harness.session import Target, entry_of_target
 from harness.setting import Setting, options_of, parse_bytes

@@ -62,10 +62,10 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     run = begun_run(
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
-    return Study(entry_of_target(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
+    return Study(entry_to_measure(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
 
 
-def entry_of_target(target: Target, inputs: object) -> Entry:
+def entry_to_measure(target: Target, inputs: object) -> Entry:
     """Return what builds a target: a name, a `Model`, a module with its inputs, or a factory.
 
     Raises:

@@ -364,6 +364,7 @@ SHARED_NAMES = {
     "calibrate": "a command and what it does",
     "compare": "a command and what it does",
     "fit": "a command and what it does",
+    "Plan": "of a study, and of a training step",
     "gate": "a command and what it does",
     "pytest_addoption": "what pytest calls in a plugin",
     "pytest_configure": "what pytest calls in a plugin",

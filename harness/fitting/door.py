@@ -18,7 +18,7 @@ from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.inspection import OutOfMemoryError
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
-from harness.session import Target, entry_of_target
+from harness.session import Target, entry_to_measure
 from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.factory import Copying
 from harness.workload.losses import find_loss
@@ -252,7 +252,7 @@ def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
 def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:
     if len(setting.batch_sizes) > 1:
         raise HarnessError(f"a plan has one batch size; give {setting.batch_sizes[0]} alone")
-    entry = entry_of_target(target, inputs)
+    entry = entry_to_measure(target, inputs)
     if not isinstance(entry.build, Copying):
         entry = replace(entry, build=Copying(entry.build))
     bench = Workbench(entry, setting.case("fit", entry, "train"), wish.optimizer, setting.seed)

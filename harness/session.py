@@ -62,10 +62,15 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     run = begun_run(
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
-    return Study(_entry(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
+    return Study(entry_to_measure(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
 
 
-def _entry(target: Target, inputs: object) -> Entry:
+def entry_to_measure(target: Target, inputs: object) -> Entry:
+    """Return what builds a target: a name, a `Model`, a module with its inputs, or a factory.
+
+    Raises:
+        WorkloadError: it is none of these, or cannot be had.
+    """
     if isinstance(target, str):
         entry = resolve(target)
         if target.partition(":")[0] in SOURCES:

@@ -160,7 +160,7 @@ def _option(
     name: str = "",
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Return a field with what its options say, and the doors that have it: measure, duel, bisect, pytest."""
+    """Return a field with what its options say, and its doors: measure, fit, duel, bisect, pytest."""
     shown = {
         "meaning": meaning,
         "doors": doors.split(),
@@ -195,20 +195,22 @@ class Setting:
         SettingError: a value cannot be had; the sentence names what would have worked.
     """
 
-    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure duel bisect pytest")
+    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel bisect pytest")
     dtype: str = _option(
-        "", "float32, bfloat16, ..., or autocast; by default the model's own", "measure duel bisect pytest"
+        "",
+        "float32, bfloat16, ..., or autocast; by default the model's own",
+        "measure fit duel bisect pytest",
     )
     memory_format: str = _option(
         "",
         "channels_last lays out images with their channels last; by default contiguous",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         metavar="FORMAT",
     )
     batch_sizes: tuple[int, ...] = _option(
         (),
         "examples a batch, by default the model's own; in measure, several show how bytes and time grow",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         name="batch-size",
         metavar="N[,N...]",
         read=parse_sizes,
@@ -231,24 +233,26 @@ class Setting:
     budget: float | None = _option(
         None,
         "seconds of timing for an arm and its reference together; 0 takes exact metrics only; by default 0.5,"
-        " in a duel 2 to 6 over all restarts",
-        "measure duel pytest",
+        " in fit 2 a finalist, in a duel 2 to 6 over all restarts",
+        "measure fit duel pytest",
         metavar="SECONDS",
         read=parse_number,
     )
     loss: str | Callable[[Any], Any] = _option(  # noqa: RUF009 (a field like the others)
-        "", "loss: mean_square, sum, cross_entropy, own, or package.module:function", "measure duel bisect"
+        "",
+        "loss: mean_square, sum, cross_entropy, own, or package.module:function",
+        "measure fit duel bisect",
     )
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)
     threads: int = _option(
         1,
         "intra-op threads of torch; 0 leaves torch's own choice",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         metavar="N",
         read=parse_whole,
     )
     seed: int = _option(
-        0, "seed of weights, inputs and order", "measure duel bisect", metavar="N", read=parse_whole
+        0, "seed of weights, inputs and order", "measure fit duel bisect", metavar="N", read=parse_whole
     )
 
     def __post_init__(self) -> None:

@@ -25,6 +25,17 @@ MAY_IMPORT = {
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "calibration": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
+    "fitting": {
+        "errors",
+        "record",
+        "report",
+        "workload",
+        "measure",
+        "setting",
+        "api",
+        "session",
+        "",
+    },
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
     "limiting": {"errors", "report", "setting"},
@@ -112,6 +123,7 @@ def question_imports(texts: dict[str, str]) -> list[str]:
 OTHER_WORDS = {
     "harness.judge.limits": {"unaccounted"},  # a key of the configuration, about the books
     "harness.judge.comparison": {"time"},  # the metric that it makes of another tool's file
+    "harness.report.fit": {"peak", "time"},  # headings of its one table
     "harness.report.plots": {"saved"},  # a legend
     "harness.report.tables": {"parameters"},  # a group's count of numbers, not its bytes
     "harness.report.trend_text": {"parameters"},
@@ -351,6 +363,8 @@ SHARED_NAMES = {
     "World": "what a module of claims runs; and the ranks of a run",
     "calibrate": "a command and what it does",
     "compare": "a command and what it does",
+    "fit": "a command and what it does",
+    "Plan": "of a study, and of a training step",
     "gate": "a command and what it does",
     "pytest_addoption": "what pytest calls in a plugin",
     "pytest_configure": "what pytest calls in a plugin",

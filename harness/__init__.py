@@ -7,6 +7,8 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.api import Comparison, compare, measure_model
+    from harness.fitting.door import fit
+    from harness.fitting.plan import Plan
     from harness.judge.verdict import Verdict
     from harness.limiting.asserting import assert_frozen, assert_no_graph, limits
     from harness.measure.ledger import Ledger, ledger
@@ -23,11 +25,13 @@ __all__ = [
     "Measurement",
     "Model",
     "Part",
+    "Plan",
     "Step",
     "Verdict",
     "assert_frozen",
     "assert_no_graph",
     "compare",
+    "fit",
     "ledger",
     "limits",
     "measure_model",
@@ -40,11 +44,13 @@ _LAZY = {
     "Measurement": "harness.measurement",
     "Model": "harness.workload.model",
     "Part": "harness.workload.step",
+    "Plan": "harness.fitting.plan",
     "Step": "harness.workload.step",
     "Verdict": "harness.judge.verdict",
     "assert_frozen": "harness.limiting.asserting",
     "assert_no_graph": "harness.limiting.asserting",
     "compare": "harness.api",
+    "fit": "harness.fitting.door",
     "ledger": "harness.measure.ledger",
     "limits": "harness.limiting.asserting",
     "measure_model": "harness.api",

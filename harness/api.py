@@ -5,14 +5,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError
-from harness.judge.interval import log_ratios
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
-from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, Verdict, invalid, judge
-from harness.measure.clock import Clock, clock_for
-from harness.measure.pairing import Pair, Side, TimingError
+from harness.judge.verdict import ALPHA, Judgement, Verdict, invalid
+from harness.measure.callables import independent_copy, time_pair
+from harness.measure.clock import Clock, clock_for_devices_in_use
+from harness.measure.sampling import TimingError
 from harness.measurement import Collecting, Measurement
 from harness.record.schema import Samples
 from harness.setting import PAIR_BUDGET_S, QUESTIONS, Setting, parse_bytes
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
     from harness.workload.step import Step
 
 CONTROL_SHARE = 0.25  # of the budget, spent on the A/A control beside it
-
-
-@runtime_checkable
-class Drawable(Protocol):
-    """A callable that can move what it reads to fresh memory."""
-
-    def __call__(self) -> object:
-        """Run once."""
-
-    def redraw(self, rng: Random) -> object:
-        """Move what a call reads to fresh addresses.
-
-        Returns:
-            What holds the old addresses, or None. It is kept until the other side has moved too, so that
-            neither takes a place that the other has just left.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +41,8 @@ class Comparison:
         arm_s: median seconds of a call.
         calls: calls a sample, on both sides.
         rounds: samples of each side.
-        unit: what was judged: the draw, or where the sides could not be moved a window of rounds.
+        unit: what was judged, as files call it: "draw", a layout; where the sides could not be moved, a
+            "window" of rounds.
         units: how many of them.
         control: the reference against a copy of itself, or against itself where it cannot be copied.
         control_is_copy: the control had memory of its own.
@@ -81,7 +67,7 @@ class Comparison:
     alpha: float = ALPHA
 
     @property
-    def layout_drawn(self) -> bool:
+    def layout_varied(self) -> bool:
         """Whether the sides were moved in memory while they were timed."""
         return self.unit == "draw"
 
@@ -98,10 +84,11 @@ class Comparison:
         interval = (
             "no interval" if self.low is None else f"{level:g} % interval {self.low:.4f} to {self.high:.4f}"
         )
-        layout = "" if self.layout_drawn else "; layout was not drawn"
+        layout = "" if self.layout_varied else "; layout did not vary"
+        units = f"{'layout' if self.unit == 'draw' else self.unit}s"
         why = f"; {self.reason}" if self.reason else ""
         return (
-            f"{self.verdict}: ratio {self.ratio:.4f}, {interval}, {self.units} {self.unit}s; "
+            f"{self.verdict}: ratio {self.ratio:.4f}, {interval}, {self.units} {units}; "
             f"A/A control {self.bias:+.2%}{layout}{why}"
         )
 
@@ -118,8 +105,8 @@ def compare(
 ) -> Comparison:
     """Time two callables against each other, and say whether they differ.
 
-    Sides that can be drawn again (a `Model`, a `Step`, or any callable with a method `redraw(rng)`) are
-    moved to fresh memory several times, and the draw is the unit that is judged; for bare callables it
+    Sides that can be moved (a `Model`, a `Step`, or any callable with a method `relocate(rng)`) are
+    moved to fresh memory several times, and the layout is the unit that is judged; for bare callables it
     is a window of rounds, and what is said holds for the memory layout that they happen to have. With glibc
     the process keeps from now on what it frees, up to 32 MiB a block.
 
@@ -132,7 +119,7 @@ def compare(
         floor: the relative difference that is too small to matter; by default 0.1 %, and 0.5 % where each
             side has memory of its own, whose layout is worth nearly as much.
         alpha: the chance of a false alarm that is put up with.
-        clock: seconds; by default the host's, after queued CUDA work.
+        clock: seconds; by default the host's, after what devices have queued.
 
     Raises:
         HarnessError: the budget is not a positive number.
@@ -140,10 +127,10 @@ def compare(
     if not 0 < budget < math.inf:
         raise HarnessError(f"a budget of {budget} s cannot be spent; give seconds above 0")
     rng = Random(seed)
-    ticking = clock or clock_for("cuda" if _cuda_in_use() else "cpu")
+    ticking = clock or clock_for_devices_in_use()
     try:
         timed = time_pair(reference, arm, budget, rng, ticking)
-        copied = _copy(reference)
+        copied = independent_copy(reference)
         control = time_pair(reference, copied or reference, CONTROL_SHARE * budget, rng, ticking)
     except TimingError as error:
         refused = invalid(str(error))
@@ -207,7 +194,7 @@ def measure_model(
             or `(module, inputs)`.
         inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
         questions: by name.
-        device: "cpu", "cuda", "cuda:1".
+        device: cpu, cuda or cuda:1.
         dtype: "float32", "bfloat16", ..., or "autocast"; "" for the model's own.
         memory_format: "channels_last", or "" for torch's own.
         batch_sizes: by default the model's own.
@@ -244,52 +231,3 @@ def measure_model(
     watch = Collecting(shows)
     run = start_study(Inquiry(target, inputs, questions), setting, watch).measure()
     return Measurement(run, tuple(watch.notes), tuple(watch.problems))
-
-
-def time_pair(reference: object, arm: object, budget: float, rng: Random, clock: Clock) -> Samples:
-    """Time two callables against each other for `budget` seconds.
-
-    Raises:
-        TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
-    """
-    one = as_side(reference)
-    pair = Pair(one, one if arm is reference else as_side(arm), clock, rng)
-    pair.prepare(budget, longest=budget)
-    pair.run()
-    return pair.samples()[0]
-
-
-def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
-    """Judge one pair that stands alone; the floor is by default that of its unit."""
-    if floor is None:
-        floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
-    return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
-
-
-def as_side(subject: object) -> Side:
-    """Return what `compare` takes as one side of a pair; its parts are not timed apart.
-
-    Raises:
-        HarnessError: it cannot be called.
-    """
-    if not callable(subject):
-        raise HarnessError(
-            f"{subject!r} cannot be called; give a function without arguments, a Model or a Step"
-        )
-    subject = _copy(subject) or subject
-    return Side((("call", subject),), subject.redraw if isinstance(subject, Drawable) else None)
-
-
-def _copy(subject: object) -> Callable[[], object] | None:
-    """Return a model as an independent copy that can be drawn again; None for anything else."""
-    if "torch" not in sys.modules:
-        return None
-    from harness.workload.copied import copied
-    from harness.workload.model import Model
-
-    return copied(subject) if isinstance(subject, Model) else None
-
-
-def _cuda_in_use() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and torch.cuda.is_initialized()

@@ -84,7 +84,7 @@ class Session:
 
     def _checked(self) -> Setting:
         """Refuse, before anything is measured, what could not be measured."""
-        from harness.measure.torch_compat import check_device
+        from harness.measure.devices.registry import check_device
         from harness.workload.sources import every_target, resolve
 
         words = {field: _option(self.config, option) for field, option, _ in options_of("pytest")}
@@ -244,17 +244,17 @@ def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureAr
     clock: PerCallClock = request.node.get_closest_marker("benchmark").kwargs["timer"]
 
     def drive(pair: "Pair") -> None:
-        from harness.measure.pairing import undisturbed
+        from harness.measure.sampling import quiet
 
         clock.calls = pair.plan.calls
-        with undisturbed():
+        with quiet():
             benchmark.pedantic(
                 pair.time_arm, setup=pair.before, teardown=pair.after, rounds=pair.plan.total_rounds
             )
 
     def replay(result: ArmResult) -> None:
         for samples in result.timings[:1]:
-            seconds = [value for draw in samples.arm for value in draw]
+            seconds = [value for layout in samples.arm for value in layout]
             clock.replay(seconds)
             benchmark.pedantic(lambda: None, rounds=len(seconds))
 

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from harness.judge.verdict import LAYOUT_FLOOR
-from harness.measure.device import prepare
+from harness.measure.devices.registry import check_device, prepare
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
 from harness.measure.study import Plan, Study, Watcher
-from harness.measure.torch_compat import check_device
 from harness.record.begin import begun_run
 from harness.setting import QUESTIONS, Setting
 from harness.workload.factory import Copying, as_model, entry_of, entry_of_model
@@ -63,10 +62,15 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     run = begun_run(
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
-    return Study(_entry(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
+    return Study(entry_to_measure(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
 
 
-def _entry(target: Target, inputs: object) -> Entry:
+def entry_to_measure(target: Target, inputs: object) -> Entry:
+    """Return what builds a target: a name, a `Model`, a module with its inputs, or a factory.
+
+    Raises:
+        WorkloadError: it is none of these, or cannot be had.
+    """
     if isinstance(target, str):
         entry = resolve(target)
         if target.partition(":")[0] in SOURCES:

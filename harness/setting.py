@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from harness.errors import HarnessError
 from harness.record.measured import Case
 
+HOST = "cpu"
+DEVICE_KINDS = (HOST, "cuda")  # each is a module of that name in harness/measure/devices
 DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 MEMORY_FORMATS = ("", "channels_last")
 MODES = ("", "train", "eval")
@@ -158,7 +160,7 @@ def _option(
     name: str = "",
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Return a field with what its options say, and the doors that have it: measure, duel, bisect, pytest."""
+    """Return a field with what its options say, and its doors: measure, fit, duel, bisect, pytest."""
     shown = {
         "meaning": meaning,
         "doors": doors.split(),
@@ -175,7 +177,7 @@ class Setting:
     """How something is measured. Lists become tuples; every value is checked.
 
     Attributes:
-        device: "cpu", "cuda", "cuda:1"; whether it is there is seen where torch is loaded.
+        device: one of `DEVICE_KINDS`, with or without a number; seen to be there where torch is loaded.
         dtype: of weights and inputs, or "autocast"; "" for the model's own.
         memory_format: "channels_last"; "" for torch's own.
         batch_sizes: examples a batch; empty for the model's own.
@@ -193,20 +195,22 @@ class Setting:
         SettingError: a value cannot be had; the sentence names what would have worked.
     """
 
-    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure duel bisect pytest")
+    device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel bisect pytest")
     dtype: str = _option(
-        "", "float32, bfloat16, ..., or autocast; by default the model's own", "measure duel bisect pytest"
+        "",
+        "float32, bfloat16, ..., or autocast; by default the model's own",
+        "measure fit duel bisect pytest",
     )
     memory_format: str = _option(
         "",
         "channels_last lays out images with their channels last; by default contiguous",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         metavar="FORMAT",
     )
     batch_sizes: tuple[int, ...] = _option(
         (),
         "examples a batch, by default the model's own; in measure, several show how bytes and time grow",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         name="batch-size",
         metavar="N[,N...]",
         read=parse_sizes,
@@ -229,24 +233,26 @@ class Setting:
     budget: float | None = _option(
         None,
         "seconds of timing for an arm and its reference together; 0 takes exact metrics only; by default 0.5,"
-        " in a duel 2 to 6 over all restarts",
-        "measure duel pytest",
+        " in fit 2 a finalist, in a duel 2 to 6 over all restarts",
+        "measure fit duel pytest",
         metavar="SECONDS",
         read=parse_number,
     )
     loss: str | Callable[[Any], Any] = _option(  # noqa: RUF009 (a field like the others)
-        "", "loss: mean_square, sum, cross_entropy, own, or package.module:function", "measure duel bisect"
+        "",
+        "loss: mean_square, sum, cross_entropy, own, or package.module:function",
+        "measure fit duel bisect",
     )
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)
     threads: int = _option(
         1,
         "intra-op threads of torch; 0 leaves torch's own choice",
-        "measure duel bisect pytest",
+        "measure fit duel bisect pytest",
         metavar="N",
         read=parse_whole,
     )
     seed: int = _option(
-        0, "seed of weights, inputs and order", "measure duel bisect", metavar="N", read=parse_whole
+        0, "seed of weights, inputs and order", "measure fit duel bisect", metavar="N", read=parse_whole
     )
 
     def __post_init__(self) -> None:

@@ -38,9 +38,11 @@ READERS = (
     Reader("claims", frozenset({"schema", "results"}), "harness.claims.report"),
     Reader("a calibration", frozenset({"cells"}), "harness.calibration.report"),
     Reader("a baseline", frozenset({"key", "rows"}), "harness.report.baseline_document"),
-    # These two read what the project measures of itself, with modules that lie in its repository alone.
+    Reader("a search for a step that fits", frozenset({"untouched", "limit"}), "harness.report.fit_document"),
+    # These read what the project measures of itself, with modules that lie in its repository alone.
     Reader("a comparison of tools", frozenset({"timing", "memory"}), "bench.peers.table"),
-    Reader("the trials of duels", frozenset({"trials"}), "bench.duels.table"),
+    Reader("the trials of duels", frozenset({"trials", "command"}), "bench.duels.table"),
+    Reader("plans of real models", frozenset({"searches", "exhausted"}), "bench.fits.table"),
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from fakes import FakeClock
 
-from harness.measure.device import Memory
+from harness.measure.devices.protocol import Memory
 
 SECONDS_A_COUNT = 1e-9
 
@@ -43,6 +43,7 @@ class FakeCuda:
 
     name = "cuda:0"
     index = 0
+    identifier = "GPU-0"
     seconds_a_count = SECONDS_A_COUNT
 
     def launch(self, seconds: float) -> None:

@@ -59,7 +59,7 @@ def arm(name: str = "grad", **counts: int) -> ArmResult:
 
 
 def timed(name: str, seconds: list[float], reference: list[float] | None = None) -> ArmResult:
-    """Return an arm with one sample a draw."""
+    """Return an arm with one sample a layout."""
     samples = Samples(
         metric="time",
         calls=1,

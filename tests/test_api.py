@@ -37,7 +37,7 @@ class MovableWork(Work):
     def __call__(self) -> None:
         self.device.clock.advance(self.seconds * self.layout * self.rng.lognormvariate(0, 0.001))
 
-    def redraw(self, rng: Random) -> None:
+    def relocate(self, rng: Random) -> None:
         self.moves += 1
         self.layout = rng.lognormvariate(0, 0.01)
 
@@ -58,19 +58,19 @@ def test_no_difference_is_neither_better_nor_worse() -> None:
     assert found.ratio == pytest.approx(1.0, abs=0.001)
 
 
-def test_bare_callables_are_judged_by_windows_and_the_result_says_that_layout_was_not_drawn() -> None:
+def test_bare_callables_are_judged_by_windows_and_the_result_says_that_layout_did_not_vary() -> None:
     found = ran(FakeDevice(), 0.005)
-    assert (found.unit, found.layout_drawn) == ("window", False)
-    assert "layout was not drawn" in str(found)
+    assert (found.unit, found.layout_varied) == ("window", False)
+    assert "layout did not vary" in str(found)
 
 
-def test_sides_that_can_move_are_moved_and_the_draw_is_the_unit() -> None:
+def test_sides_that_can_move_are_moved_and_the_layout_is_the_unit() -> None:
     device = FakeDevice()
     reference, arm = (MovableWork(device, 1e-4, Random(seed)) for seed in (1, 2))
     found = compare(reference, arm, seed=3, clock=device.clock)
     assert (found.unit, found.units) == ("draw", 64)
     assert reference.moves >= 63
-    assert "layout was not drawn" not in str(found)
+    assert "layout did not vary" not in str(found)
 
 
 def test_layout_alone_is_no_difference() -> None:

@@ -23,8 +23,19 @@ MAY_IMPORT = {
     "workload": {"errors", "record", "setting"},
     "measure": {"errors", "record", "judge", "workload", "setting", ""},
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
-    "calibration": {"errors", "record", "judge", "report", "workload", "measure", "api", ""},
+    "calibration": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "duel": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
+    "fitting": {
+        "errors",
+        "record",
+        "report",
+        "workload",
+        "measure",
+        "setting",
+        "api",
+        "session",
+        "",
+    },
     "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
     "limiting": {"errors", "report", "setting"},
@@ -112,6 +123,7 @@ def question_imports(texts: dict[str, str]) -> list[str]:
 OTHER_WORDS = {
     "harness.judge.limits": {"unaccounted"},  # a key of the configuration, about the books
     "harness.judge.comparison": {"time"},  # the metric that it makes of another tool's file
+    "harness.report.fit": {"peak", "time"},  # headings of its one table
     "harness.report.plots": {"saved"},  # a legend
     "harness.report.tables": {"parameters"},  # a group's count of numbers, not its bytes
     "harness.report.trend_text": {"parameters"},
@@ -245,37 +257,45 @@ def test_a_metrics_name_in_a_judge_is_seen() -> None:
     assert metric_names({"harness.judge.x": text}) == ["harness.judge.x names 'peak'"]
 
 
-# Who may say torch.cuda: the door itself, and the one function that is documented under names of torch's own.
-CUDA_DOORS = {"harness.measure.device", "harness.measure.torch_compat"}
-# It asks only whether torch is at work on a device, of a torch that somebody else has imported or not.
-ASKS_WITHOUT_TORCH = {"harness.api"}
-TAKES_ITS_DEVICE = {"harness.ranks.crew"}  # a rank makes one device its own before anything is measured
+# Who may name a kind of device: its own module, and the table of kinds.
+CUDA_DOORS = {"harness.measure.devices.cuda", "harness.setting"}
 
 
 def cuda_uses(texts: dict[str, str]) -> list[str]:
-    """Return where torch.cuda, or something of it, is named outside its doors."""
-    found = []
-    for module, text in texts.items():
-        if module in CUDA_DOORS | ASKS_WITHOUT_TORCH | TAKES_ITS_DEVICE:
-            continue
-        named = any(
-            isinstance(node, ast.Attribute)
-            and node.attr == "cuda"
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "torch"
-            for node in ast.walk(ast.parse(text))
+    """Return the modules, other than its doors, that name the kind "cuda" or something of torch.cuda."""
+    return [
+        module
+        for module, text in texts.items()
+        if module not in CUDA_DOORS
+        and (
+            any(_names_cuda(node) for node in ast.walk(ast.parse(text)))
+            or any(name.startswith("torch.cuda") for name in imports(text))
         )
-        if named or any(name.startswith("torch.cuda") for name in imports(text)):
-            found.append(module)
-    return found
+    ]
+
+
+def _names_cuda(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="torch"), attr="cuda") | ast.Constant(value="cuda"):
+            return True
+    return False
 
 
 def test_cuda_is_behind_one_door() -> None:
     assert cuda_uses(sources()) == []
+    assert set(cuda_uses({f"{module}_": text for module, text in sources("measure", "setting").items()})) == {
+        f"{door}_" for door in CUDA_DOORS
+    }
 
 
 @pytest.mark.parametrize(
-    "line", ["import torch.cuda", "from torch import cuda", "import torch\ntorch.cuda.synchronize()"]
+    "line",
+    [
+        "import torch.cuda",
+        "from torch import cuda",
+        "import torch\ntorch.cuda.synchronize()",
+        "device.partition(':')[0] == 'cuda'",
+    ],
 )
 def test_another_door_to_cuda_is_seen(line: str) -> None:
     assert cuda_uses({"harness.measure.x": line}) == ["harness.measure.x"]
@@ -337,21 +357,20 @@ SHARED_NAMES = {
     "ARMS": "what a question's module has",
     "REFERENCE": "what a question's module has",
     "PROBE": "what a probe's module has",
+    "BACKEND": "what a device's module has",
     "METRICS": "what a probe's module has",
     "SECTION": "what a module of claims has",
     "World": "what a module of claims runs; and the ranks of a run",
     "calibrate": "a command and what it does",
     "compare": "a command and what it does",
+    "fit": "a command and what it does",
+    "Plan": "of a study, and of a training step",
     "gate": "a command and what it does",
     "pytest_addoption": "what pytest calls in a plugin",
     "pytest_configure": "what pytest calls in a plugin",
     "register": "what a file of a command has",
     "trend": "a command and what it does",
     "Cluster": "a command's choices and their meaning",
-    "Start": "a command's choices and their meaning",
-    "Plan": "of samples, and of a study",
-    "entry": "of a factory, and of Hugging Face",
-    "undisturbed": "the process while it is timed, and the statistic of its samples",
 }
 
 
@@ -381,6 +400,10 @@ def test_a_public_name_stands_for_one_thing() -> None:
     assert {
         name: modules for name, modules in names_twice(sources()).items() if name not in SHARED_NAMES
     } == {}
+
+
+def test_every_name_that_may_stand_twice_does() -> None:
+    assert SHARED_NAMES.keys() - names_twice(sources()).keys() == set()
 
 
 @pytest.mark.parametrize("line", ["def f(): ...", "class f: ...", "f = 1", "f: int = 1"])

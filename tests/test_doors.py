@@ -163,6 +163,7 @@ def test_a_mistake_has_one_sentence_at_every_door(
 ) -> None:
     measured = CliRunner().invoke(app, ["measure", "linear", f"--{option}", value])
     said = {"measure": measured.stderr.strip().removeprefix("harness: ").replace("\n", " ")}
+    said["fit"] = str(CliRunner().invoke(app, ["fit", "linear", f"--{option}", value]).exception)
     if option != "device":  # whether it is there is for each side of a duel to say, where torch is
         said["duel"] = str(CliRunner().invoke(app, ["duel", ".", ".", f"--{option}", value]).exception)
     if option in {"device", "budget", "threads"}:

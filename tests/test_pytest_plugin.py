@@ -394,7 +394,7 @@ def test_the_metrics_are_in_the_extra_info_and_the_seconds_are_those_of_a_call(
     assert {benchmark["group"] for benchmark in written} == {"grad_mode/mlp-relu/eval/cpu-float32-b64"}
     for benchmark in written:
         (samples,) = kept[benchmark["extra_info"]["arm"]].timings
-        seconds = [sample for draw in samples.arm for sample in draw]
+        seconds = [sample for layout in samples.arm for sample in layout]
         assert benchmark["stats"]["rounds"] == len(seconds)
         # Not the same reading of the clock, but of the same calls: divided once.
         assert benchmark["stats"]["median"] == pytest.approx(sorted(seconds)[len(seconds) // 2], rel=0.1)
@@ -404,7 +404,7 @@ def test_what_pytest_benchmark_profiles_is_no_sample(bench: pytest.Pytester) -> 
     run(bench, "--harness-models=linear", "--benchmark-cprofile=cumtime", "-k", "no_grad")
     (samples,) = run_file(bench).records[0].arms[0].timings
 
-    assert len({len(draw) for draw in samples.arm}) == 1
+    assert len({len(layout) for layout in samples.arm}) == 1
 
 
 def test_no_collector_tracer_or_profile_function_is_active_while_pytest_benchmark_times(

@@ -25,6 +25,7 @@ FOLDERS = {
     "calibration": ".",
     "calibration-load": ".",
     "peers": ".",
+    "fits": ".",
     "duels": "duel",
     "duel-torch20-torch213": "duel",
     "duel-torch20-torch215": "duel",

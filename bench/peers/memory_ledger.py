@@ -2,7 +2,7 @@
 
 from bench.peers.record import HARNESS
 from bench.peers.tool import MemoryPeer
-from harness.measure.observe import ledger
+from harness.measure.ledger import ledger
 from harness.workload.model import Model
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.calibration.record import SidesKind
 from harness.errors import HarnessError
-from harness.measure.torch_compat import check_device
+from harness.measure.devices.registry import check_device
 
 
 class Wanted(NamedTuple):

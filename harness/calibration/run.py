@@ -6,18 +6,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-from harness.api import judge_samples, time_pair
 from harness.calibration.load import bursty_load
 from harness.calibration.plan import CalibrationPlan, PlanError
 from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge import interval
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
+from harness.measure.callables import time_pair
 from harness.measure.clock import Clock, clock_for
-from harness.measure.device import prepare
+from harness.measure.devices.registry import prepare
 from harness.measure.environment import environment
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import Side, calls_a_sample, sample, undisturbed
+from harness.measure.sampling import Side, calls_a_sample, quiet, sample
 from harness.record.schema import Environment
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
@@ -146,6 +147,6 @@ def overhead_share(took: float) -> float:
         took: seconds of a call.
     """
     calls = calls_a_sample(took)
-    with undisturbed():
+    with quiet():
         empty = [sample(Side((("empty", ().__len__),)), calls, time.perf_counter)[0] for _ in range(201)]
     return statistics.median(empty) / took

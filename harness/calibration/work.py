@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from harness.measure.clock import Clock, clock_for
-from harness.measure.device import device_of
-from harness.measure.pairing import Side, calls_a_sample, sample
+from harness.measure.devices.registry import device_of
+from harness.measure.sampling import Side, calls_a_sample, sample
 from harness.workload.copied import CopiedModel
 from harness.workload.model import Model
 
@@ -44,12 +44,8 @@ def build_work(seconds: float, seed: int, device: str = "cpu") -> Model:
 
 def typical_seconds(call: Callable[[], object], clock: Clock = time.perf_counter, times: int = 9) -> float:
     """Return the median seconds of a call."""
-    costs = []
-    for _ in range(times):
-        start = clock()
-        call()
-        costs.append(clock() - start)
-    return statistics.median(costs)
+    side = Side((("call", call),))
+    return statistics.median(sample(side, 1, clock)[0] for _ in range(times))
 
 
 def spin(count: int) -> None:
@@ -103,6 +99,6 @@ class Planted:
         self.extra.run(self.extra.least + self.count)
         return output
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Move what the model reads."""
-        return self.model.redraw(rng)
+        return self.model.relocate(rng)

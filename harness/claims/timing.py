@@ -14,8 +14,9 @@ from harness.judge.interval import log_ratios
 from harness.judge.times import median_seconds
 from harness.judge.verdict import LAYOUT_FLOOR, Judgement, Verdict, judge, judge_family
 from harness.measure.clock import clock_for
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
 from harness.measure.runner import Settings, measure_arm, side
+from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case, Record
 from harness.report.units import ratio_with_interval
 from harness.workload.model import Model

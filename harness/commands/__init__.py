@@ -11,6 +11,7 @@ import typer
 # file: (the group in which --help shows it, when it is what you want)
 COMMANDS = {
     "measure": ("Measure my model", "what gradients cost a model, where its memory is, what freezing buys"),
+    "fit": ("Measure my model", "what to change so that training fits a memory limit, and what that costs"),
     "fleet": ("Measure my model", "the same for many models, on many machines or under Slurm"),
     "gate": ("Guard my CI", "fail a build on any byte, node or operator that changed"),
     "report": ("Guard my CI", "a page, a job summary, JUnit or JSON of what was stored"),

@@ -103,8 +103,8 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
         from harness.session import Inquiry, start_study
 
         if memory_history is not None:
+            from harness.measure.devices.registry import check_device
             from harness.measure.history import check_history
-            from harness.measure.torch_compat import check_device
 
             check_device(setting.device)
             check_history(setting.device, memory_history)

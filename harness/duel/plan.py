@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.judge.verdict import ALPHA
-from harness.measure.pairing import calls_a_sample
+from harness.measure.sampling import calls_a_sample
 
 FEWEST_RESTARTS = 9
 # With a scatter of 1.2 % from restart to restart one restart in 20 shows the opposite of +2 %: of 12

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from harness.judge.interval import log_ratios
 from harness.judge.times import median_seconds
-from harness.judge.verdict import Judgement, judge_family
-from harness.record.schema import ArmResult, Metric, Record, Run
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, judge, judge_family
+from harness.record.schema import ArmResult, Metric, Record, Run, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,10 @@ def median(arm: ArmResult, metric: str) -> float:
         if samples.metric == metric:
             return median_seconds(samples.arm)
     return math.nan
+
+
+def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
+    """Judge one pair that stands alone; the floor is by default that of its unit."""
+    if floor is None:
+        floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
+    return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)

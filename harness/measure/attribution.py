@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, SavedTensors
 from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share
@@ -74,13 +74,13 @@ def _attributed(step: Step, state: ModelState, device: Device | None, *, hooked:
             with followed(module):
                 session.mark()
                 for call in calls:
-                    left = call()
+                    result = call()
                     session.mark()
-                    del left
+                    del result
     first = len(calls) + 1
-    seen = session.trace().between(first, first + len(calls))
-    peak = _replay(seen)
-    naming = _Naming(Nesting(seen.operators), Nesting(seen.modules))
+    whole = session.trace().between(first, first + len(calls))
+    peak = _replay(whole)
+    naming = _Naming(Nesting(whole.operators), Nesting(whole.modules))
     sizes: dict[_Key, list[int]] = defaultdict(list)
     for block in peak.blocks:
         sizes[naming.key(block)].append(block.bytes)
@@ -89,8 +89,8 @@ def _attributed(step: Step, state: ModelState, device: Device | None, *, hooked:
     shares = (*_lasting_shares(step), *_shares(sizes, module))
     return Attribution(
         peak=sum(share.bytes for share in shares),
-        above_start=seen.peak_bytes(),
-        part=_part_at(step, seen, peak.time),
+        above_start=whole.peak_bytes(),
+        part=_part_at(step, whole, peak.time),
         shares=tuple(sorted(shares, key=lambda share: -share.bytes)),
     )
 
@@ -110,14 +110,14 @@ def _noting(part: Part, module: nn.Module, *, hooked: bool) -> Callable[[], obje
     def call() -> object:
         saved = SavedTensors(lambda _number, tensor: tell(_SAVED, tensor))
         with saved.hooks() if hooked else nullcontext():
-            left = part.call()
-        for tensor in tensors_in(left):
+            result = part.call()
+        for tensor in tensors_in(result):
             tell(_OUTPUT, tensor)
         if part.name == "backward":
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     tell(_GRADIENT, parameter.grad, name)
-        return left
+        return result
 
     return call
 
@@ -126,12 +126,12 @@ def _lasting_shares(step: Step) -> tuple[Share, ...]:
     """Return the shares of what is there before a step and after it, each storage once."""
     module = step.model.module
     sizes: dict[_Key, list[int]] = defaultdict(list)
-    seen: set[int] = set()
+    addresses: set[int] = set()
 
     def add(category: str, path: str, tensors: Iterable[torch.Tensor]) -> None:
         for address, size in (storage for tensor in tensors for storage in storages_of(tensor)):
-            if size and address not in seen:
-                seen.add(address)
+            if size and address not in addresses:
+                addresses.add(address)
                 sizes[category, path, ""].append(size)
 
     for name, parameter in module.named_parameters():
@@ -181,16 +181,16 @@ class _Peak:
     freed: int  # bytes, negative, of blocks that were there at the start and are gone
 
 
-def _replay(seen: Trace) -> _Peak:
+def _replay(whole: Trace) -> _Peak:
     """Go through a trace once more, and keep the blocks that were live at its highest level.
 
     All of it is read, because a block may be saved, or turn out to be a gradient, after that.
     """
     live: dict[int, _Block] = {}
     level = highest = freed = 0
-    peak = _Peak(seen.marks[0], (), 0)
+    peak = _Peak(whole.marks[0], (), 0)
     # Sorting is stable: of two events of one moment, the allocation comes before the note.
-    events: list[Allocation | Span] = [*seen.allocations, *seen.notes]
+    events: list[Allocation | Span] = [*whole.allocations, *whole.notes]
     for event in sorted(events, key=_time):
         if isinstance(event, Span):
             _read_note(event, live)
@@ -245,6 +245,6 @@ class _Naming:
         return self.operators.outermost(time).partition("::")[2]
 
 
-def _part_at(step: Step, seen: Trace, time: float) -> str:
-    index = bisect.bisect_right(seen.marks, time) - 1
+def _part_at(step: Step, whole: Trace, time: float) -> str:
+    index = bisect.bisect_right(whole.marks, time) - 1
     return step.parts[min(max(index, 0), len(step.parts) - 1)].name

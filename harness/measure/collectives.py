@@ -84,7 +84,7 @@ def sent_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     >>> sent_of([{"name": "c10d::allreduce_", "inputs": [[[1, 2, 0, 100, 4, "cpu"]], "<Object>"]}])
     {'all-reduced': 400, 'sent': 400}
     """
-    found: dict[str, int] = {}
+    sent: dict[str, int] = {}
     for node in nodes:
         if not node["name"].startswith(_PREFIX):
             continue
@@ -94,8 +94,8 @@ def sent_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         kind, whole = _COLLECTIVES.get(node["name"].removeprefix(_PREFIX), (_OTHER, None))
         counted = sum(_tensors(values if whole is None else values[whole]))
         if counted:
-            found[kind] = found.get(kind, 0) + counted
-    return {**found, SENT: sum(found.values())}
+            sent[kind] = sent.get(kind, 0) + counted
+    return {**sent, SENT: sum(sent.values())}
 
 
 def _tensors(value: object) -> Iterator[int]:

@@ -4,6 +4,7 @@ The host is kept ahead of the device: work that touches no cache is queued befor
 what lies between two events is the device's time alone, also of a step that the host issues more slowly.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from random import Random
 from typing import Literal
 
 from harness.measure.clock import Clock
-from harness.measure.device import Device, Event, occupy
-from harness.measure.pairing import FEWEST_DRAWS, SAMPLE_S, Pair, Side, undisturbed
+from harness.measure.devices.protocol import Device, Event
+from harness.measure.pairing import FEWEST_LAYOUTS, Pair
 from harness.measure.probes.step_time import DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
+from harness.measure.sampling import SAMPLE_S, Side, quiet
 from harness.record.schema import Samples
 
 # A queue holds about 1,024 launches, after which the host waits; a launch costs it 4 us or more.
@@ -108,7 +110,7 @@ def device_pass(
     look: Callable[[], None] = lambda: None,
     clock: Clock = time.perf_counter,
 ) -> DevicePass:
-    """Take the device's and the host's time of both sides of a pair, in rounds and draws like the pair's.
+    """Take the device's and the host's time of both sides of a pair, in rounds and layouts like the pair's.
 
     Args:
         pair: two sides that are warm.
@@ -119,24 +121,24 @@ def device_pass(
         clock: the host's, which waits for nothing.
     """
     started = clock()
-    with undisturbed():
+    with quiet():
         way = _way(pair, device, clock)
         begun = clock()
         for side in (pair.reference, pair.arm):
             way.read(side, look)
         rounds = max(1, int(budget / max(clock() - begun, 1e-9)))
-        draws = min(FEWEST_DRAWS, rounds)
+        layouts = min(FEWEST_LAYOUTS, rounds)
         taken: list[list[tuple[Reading, Reading]]] = []
-        for draw in range(draws):
-            if draw:
-                pair.redraw()
-            taken.append([_round(pair, way, rng, look) for _ in range(rounds // draws)])
+        for layout in range(layouts):
+            if layout:
+                pair.relocate()
+            taken.append([_round(pair, way, rng, look) for _ in range(rounds // layouts)])
     took = clock() - started
-    unit = _unit(pair, draws, rounds // draws)
+    unit = _unit(pair, layouts, rounds // layouts)
     samples = []
     for name, field in ((DEVICE_TIME, "device"), (DEVICE_TIME_COLD, "device_cold"), (HOST_TIME, "host")):
         sides = [
-            tuple(tuple(getattr(both[side], field) for both in draw) for draw in taken) for side in (0, 1)
+            tuple(tuple(getattr(both[side], field) for both in layout) for layout in taken) for side in (0, 1)
         ]
         # A step that queues nothing can take the device no time at all, which has no ratio.
         if min(min(map(min, side)) for side in sides) > 0:
@@ -145,13 +147,13 @@ def device_pass(
                     metric=name, calls=way.calls, reference=sides[0], arm=sides[1], unit=unit, pass_s=took
                 )
             )
-    return DevicePass(tuple(samples), (limit_note([arm for draw in taken for _, arm in draw]),))
+    return DevicePass(tuple(samples), (limit_note([arm for layout in taken for _, arm in layout]),))
 
 
-def _unit(pair: Pair, draws: int, rounds: int) -> Literal["draw", "window", "round"]:
-    if draws == 1:
+def _unit(pair: Pair, layouts: int, rounds: int) -> Literal["draw", "window", "round"]:
+    if layouts == 1:
         return "round"
-    if pair.reference.redraw is not None and pair.arm.redraw is not None:
+    if pair.reference.relocate is not None and pair.arm.relocate is not None:
         return "draw"
     return "window" if rounds > 1 else "round"
 
@@ -218,3 +220,8 @@ def _short(seconds: float) -> str:
         ((scale, unit) for scale, unit in ((1.0, "s"), (1e3, "ms")) if seconds * scale >= 1), (1e6, "us")
     )
     return f"{seconds * scale:.3g} {unit}"
+
+
+def occupy(device: Device, seconds: float) -> None:
+    """Queue so much work that the device is busy for about so long, without touching its cache."""
+    device.count(max(1, math.ceil(seconds / device.seconds_a_count)))

@@ -5,14 +5,14 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 import harness
 from harness.measure import torch_compat
-from harness.measure.device import in_words
+from harness.measure.devices.cpu import processor
+from harness.measure.devices.registry import backend_of
 
 if TYPE_CHECKING:
     from harness.record.schema import Environment
@@ -49,32 +49,19 @@ def described(device: str) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """Return the processor's name as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
-
-
 def device_name(device: str) -> str:
     """Return what a device is, in words."""
-    if device.partition(":")[0] == "cuda":
-        return in_words(device)
-    return f"{os.cpu_count()} cores of {processor()}"
+    return backend_of(device).words(device)
 
 
 def _packages() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _DECIDING_PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _commit() -> str:

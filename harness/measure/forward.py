@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from harness.errors import HarnessError
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording

@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
 
     By itself glibc gives free memory at the end of its heap back to the system, and whether there is any
     depends on where other blocks lie. A call that allocates megabytes then takes up to twice as long in
-    one draw, or one process, as in the next, for it waits for new pages.
+    one layout, or one process, as in the next, for it waits for new pages.
 
     Returns:
         Whether the C library can; glibc can.

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.measure.trace import Allocation, Nesting, Span, Trace, note
 
 Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]

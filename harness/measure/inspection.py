@@ -10,7 +10,7 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.measure.clock import Clock
-from harness.measure.device import CudaOutOfMemoryError
+from harness.measure.devices.registry import out_of_memory_errors
 from harness.measure.forward import defect_of
 from harness.measure.graph import running_paths
 from harness.workload.factory import first_line
@@ -27,7 +27,7 @@ _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory")  # torch's words o
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether torch or Python asked in vain for memory."""
-    if isinstance(error, (MemoryError, CudaOutOfMemoryError)):
+    if isinstance(error, out_of_memory_errors()):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_ALLOCATOR)
 
@@ -171,9 +171,9 @@ def _forward(model: Model) -> object:
         with running_paths(model.module, path):
             return model()
     except Exception as error:
-        place = f"module {path[-1]!r}" if path[-1] else "the model itself"
+        where = f"module {path[-1]!r}" if path[-1] else "the model itself"
         kind = type(model.module.get_submodule(path[-1])).__name__
-        with refusing(f"the model's forward pass, in {place} ({kind}),"):
+        with refusing(f"the model's forward pass, in {where} ({kind}),"):
             raise error from None
 
 

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import torch
 
-from harness.measure.device import Device, device_of
+from harness.measure.allocator_counters import AllocatorCounters, count_allocations
+from harness.measure.devices.protocol import Device
+from harness.measure.devices.registry import device_of
 from harness.measure.forward import ForwardPass, run_forward
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
-from harness.measure.statistics import Statistics, statistics
 from harness.measure.trace import Trace, recording
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
@@ -104,7 +105,7 @@ class Observation:
         if self.device is None:
             return self.forward
         with self._fresh():
-            return statistics([self.step.forward], self.device)
+            return count_allocations([self.step.forward], self.device)
 
     @cached_property
     def _pass_or_reason(self) -> ForwardPass | str:
@@ -133,7 +134,7 @@ class Observation:
         if quiet is None or self.device is None:
             return None if quiet is None else quiet.trace
         with self._fresh():
-            return statistics([torch.no_grad()(self.step.forward)], self.device)
+            return count_allocations([torch.no_grad()(self.step.forward)], self.device)
 
     @cached_property
     def growth(self) -> int:
@@ -218,12 +219,12 @@ class Observation:
         return () if self.gradient_bytes is None else self._whole.with_gradient
 
     @cached_property
-    def statistics(self) -> Statistics | None:
+    def statistics(self) -> AllocatorCounters | None:
         """What the device's allocator says of all parts; None on the CPU."""
         if self.device is None:
             return None
         with self._fresh():
-            return statistics([part.call for part in self.step.parts], self.device)
+            return count_allocations([part.call for part in self.step.parts], self.device)
 
     @property
     def levels(self) -> Levels:

@@ -1,147 +1,62 @@
-"""Two sides timed together: rounds in fresh random order, one call count for both, draws of new layouts.
+"""Two sides timed together: rounds in random order, the same number of calls, several layouts of memory.
 
-It knows neither models nor torch: a side is a tuple of named calls.
+A round times each side once. A layout is where the memory of both lies: some rounds are timed in it, then
+both sides are moved. A driver runs the rounds: `Pair.run` here, or pytest-benchmark, which times the arm in a
+call of its own. Neither models nor torch are known here: a side is a tuple of named calls.
 """
 
-import gc
-import itertools
 import math
-import statistics
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from harness.errors import HarnessError
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
+from harness.measure.sampling import Side, TimingError, calls_a_sample, quiet, sample, warm
 from harness.record.names import TIME
 from harness.record.schema import Samples
 
-SAMPLE_S = (
-    3e-4  # long enough that reading the clock is 0.1 % of it, short enough that a pair is disturbed alike
-)
-WARM_S = 0.02  # a side is called for this long, and at least twice, before anything is chosen
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
-DRAWS = 64  # aimed at; many more would hardly narrow the interval further
-FEWEST_DRAWS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+LAYOUTS = 64  # aimed at; many more would hardly narrow the interval further
+FEWEST_LAYOUTS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
-MIN_ROUNDS = 16  # of these a draw rests on the fastest four; given up before the fewest draws are
-REDRAW_SHARE = 0.15  # of the budget, at most, is spent on moving ...
-REDRAW_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest draws cannot be had for less
+MIN_ROUNDS = 16  # of these a layout rests on the fastest four; given up before the fewest layouts are
+MOVING_SHARE = 0.15  # of the budget, at most, is spent on moving ...
+MOVING_SHARE_FOR_FEWEST = 0.3  # ... and this much where the fewest layouts cannot be had for less
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a contrast: what to call, and how to move it to fresh memory.
-
-    Attributes:
-        parts: named callables, run in order; together they are one call.
-        redraw: moves what the calls read to fresh addresses, and returns what holds the old ones; None where
-            that cannot be done.
-    """
-
-    parts: tuple[tuple[str, Callable[[], object]], ...]
-    redraw: Callable[[Random], object] | None = None
-
-    def call(self) -> None:
-        """Run all parts once."""
-        for _, part in self.parts:
-            part()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
+class PairPlan:
     """How a pair is timed; chosen once, the same for both sides."""
 
     calls: int  # a sample
-    draws: int  # or windows, where a side cannot be moved
-    rounds: int  # a draw
+    layouts: int  # or windows, where a side cannot be moved
+    rounds: int  # a layout
 
     @property
     def total_rounds(self) -> int:
-        """Return the rounds of all draws."""
-        return self.draws * self.rounds
-
-
-class TimingError(HarnessError, ValueError):
-    """A pair that cannot be timed, and why."""
-
-
-def calls_a_sample(cost: float) -> int:
-    """Return how many calls of so many seconds make a sample, at least one.
-
-    >>> calls_a_sample(7e-5), calls_a_sample(0.02)
-    (4, 1)
-    """
-    return max(1, round(SAMPLE_S / cost))
-
-
-def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
-    """Time `calls` calls of a side; return seconds per call, of the whole and of each part if several.
-
-    Both sides are timed by this very code, so that what it costs cancels in their ratio.
-    """
-    if len(side.parts) == 1:
-        call = side.parts[0][1]
-        turns = itertools.repeat(None, calls)
-        start = clock()
-        for _ in turns:
-            call()
-        return ((clock() - start) / calls,)
-    laps = [0.0] * len(side.parts)
-    turns = itertools.repeat(None, calls)
-    start = clock()
-    for _ in turns:
-        before = clock()
-        for index, (_, part) in enumerate(side.parts):
-            part()
-            after = clock()
-            laps[index] += after - before
-            before = after
-    return ((clock() - start) / calls, *(lap / calls for lap in laps))
+        """Return the rounds of all layouts."""
+        return self.layouts * self.rounds
 
 
 def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
-    """Time a side from so many frames further up the interpreter's stack.
+    """Time a side from so many frames deeper in the interpreter's stack.
 
-    Where the frames of the calls lie there costs or spares 0.1 us a sample. A driver calls the arm and the
-    reference from frames of its own, always the same ones, so that without this one side would gain.
+    At which address the frames of the calls lie is worth 0.1 us a sample. A driver calls each side at a depth
+    of its own, always the same, so that with no random depth one side would gain.
     """
     return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Collect garbage, then keep the collector and any tracer or profiler of Python off."""
-    gc.collect()
-    collected, tracer, profiler = gc.isenabled(), sys.gettrace(), sys.getprofile()
-    gc.disable()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
-        sys.settrace(tracer)
-        # What stands for a running cProfile is no function that could be set again; it has a method for it.
-        if profiler is None or callable(profiler):
-            sys.setprofile(profiler)
-        else:
-            profiler.enable()
-
-
 def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
-    """Move sides to fresh memory in random order; what they leave stays taken until all have moved.
+    """Move sides to fresh memory in random order; the old memory stays taken until all have moved.
 
-    Otherwise a side takes the place that the other has just left, the two swap the same few places for as
-    long as the pair lives, and what these differ by is never drawn again.
+    Otherwise a side would move to the addresses that the other has just given up. The two would swap the same
+    few addresses for as long as the pair lives, and what these differ by would never vary again.
     """
-    left = [move(rng) for move in rng.sample(moves, len(moves))]
-    del left
+    old = [move(rng) for move in rng.sample(moves, len(moves))]
+    del old
 
 
 Round = tuple[tuple[float, ...], tuple[float, ...]]  # of the reference and the arm: the whole, then its parts
@@ -152,14 +67,21 @@ class Pair:
     """A reference and an arm, and the samples taken of them so far.
 
     A driver calls `prepare`, then for every planned round `before`, `time_arm` and `after`. The
-    reference is timed in `before` or in `after`, by a fresh coin.
+    reference is timed in `before` or in `after`, as a coin tossed for the round says.
+
+    Attributes:
+        reference: the side that the other is compared with.
+        arm: the other side.
+        clock: seconds; for a device with a queue, one that waits until it is empty.
+        rng: of the coin, of the layouts, and of the depth of the interpreter's stack.
+        plan: made by `prepare`.
     """
 
     reference: Side
     arm: Side
     clock: Clock
     rng: Random
-    plan: Plan = Plan(1, 1, 1)
+    plan: PairPlan = PairPlan(1, 1, 1)
     _samples: list[Round] = field(default_factory=list)
     _early: tuple[float, ...] | None = None
     _arm_sample: tuple[float, ...] = ()
@@ -167,14 +89,18 @@ class Pair:
     _moved: bool = True
 
     def prepare(self, budget: float, longest: float = math.inf) -> None:
-        """Warm both sides, then choose calls, draws and rounds for a budget of seconds for both.
+        """Warm both sides, then plan the calls of a sample, the layouts, and the rounds of each.
+
+        Args:
+            budget: seconds of timing, both sides together.
+            longest: the most that a call may take, in seconds.
 
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
         """
         keep_freed_memory()
         self._started = self.clock()
-        costs = [self._warm(side, longest) for side in (self.reference, self.arm)]
+        costs = [warm(side, self.clock, longest) for side in (self.reference, self.arm)]
         one_call = sum(costs) / 2
         if min(costs) < SHORTEST_CALL_S:
             raise TimingError(
@@ -185,43 +111,29 @@ class Pair:
         round_s = 2 * calls * one_call
         moving = self._moving_cost()
         self._moved = moving is not None
-        self.plan = plan_draws(calls, round_s, moving or 0.0, budget)
-
-    def _warm(self, side: Side, longest: float) -> float:
-        """Call a side until it is warm; return what a call costs then, in seconds."""
-        costs: list[float] = []
-        begin = self.clock()
-        while len(costs) < 2 or self.clock() - begin < WARM_S:  # noqa: PLR2004 (the first call is cold)
-            start = self.clock()
-            side.call()
-            costs.append(self.clock() - start)
-            # One cold call may be long; one that is ten times too long is not waited for again.
-            least = min(costs[-2:])
-            if least > longest and (len(costs) > 1 or least > 10 * longest):
-                raise TimingError(
-                    f"a call takes {least:.3g} s, longer than the budget of {longest:.3g} s; raise the budget"
-                )
-        return statistics.median(costs[len(costs) // 2 :])
+        self.plan = plan_layouts(calls, round_s, moving or 0.0, budget)
 
     def _moving_cost(self) -> float | None:
-        """Return what one redraw of both sides costs, in seconds; None where a side cannot be moved."""
-        if self.reference.redraw is None or self.arm.redraw is None:
+        """Return what one relocate of both sides costs, in seconds; None where a side cannot be moved."""
+        if self.reference.relocate is None or self.arm.relocate is None:
             return None
-        self.redraw()  # the first move also pays for the memory that later ones find
+        self.relocate()  # the first move also pays for the memory that later ones find
         start = self.clock()
-        self.redraw()
+        self.relocate()
         return self.clock() - start
 
-    def redraw(self) -> None:
+    def relocate(self) -> None:
         """Move both sides to fresh memory, in random order; what both share is moved once."""
-        moves = [move for move in dict.fromkeys((self.reference.redraw, self.arm.redraw)) if move is not None]
+        moves = [
+            move for move in dict.fromkeys((self.reference.relocate, self.arm.relocate)) if move is not None
+        ]
         move_all(moves, self.rng)
 
     def before(self) -> None:
-        """Begin a round: draw again where it is due, and time the reference first if the coin says so."""
+        """Begin a round: move both sides where a layout ends; time the reference if the coin says so."""
         done = len(self._samples)
         if done and self._moved and done % self.plan.rounds == 0:
-            self.redraw()
+            self.relocate()
         self._early = self._take(self.reference) if self.rng.random() < 0.5 else None  # noqa: PLR2004
 
     def time_arm(self) -> None:
@@ -242,7 +154,7 @@ class Pair:
 
     def run(self) -> None:
         """Drive all planned rounds in this process."""
-        with undisturbed():
+        with quiet():
             for _ in range(self.plan.total_rounds):
                 self.before()
                 self.time_arm()
@@ -255,7 +167,7 @@ class Pair:
 
 
 def samples_of(
-    sides: tuple[Side, Side], rounds: Sequence[Round], plan: Plan, took: float, *, moved: bool
+    sides: tuple[Side, Side], rounds: Sequence[Round], plan: PairPlan, took: float, *, moved: bool
 ) -> tuple[Samples, ...]:
     """Return rounds as samples: of the whole call, and of each part that both sides have.
 
@@ -264,16 +176,16 @@ def samples_of(
         rounds: one after the other, seconds a call.
         plan: how they were timed.
         took: seconds of the whole pass.
-        moved: both sides were moved between draws.
+        moved: both sides were moved between layouts.
     """
     names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in sides]
     unit: Literal["draw", "window", "round"] = "draw" if moved else "window"
-    if plan.draws == 1 or (plan.rounds == 1 and not moved):
+    if plan.layouts == 1 or (plan.rounds == 1 and not moved):
         unit = "round"
 
-    def by_draw(side: int, name: str) -> tuple[tuple[float, ...], ...]:
-        place = names[side].index(name)
-        values = [both[side][place] for both in rounds]
+    def by_layout(side: int, name: str) -> tuple[tuple[float, ...], ...]:
+        column = names[side].index(name)
+        values = [both[side][column] for both in rounds]
         return tuple(
             tuple(values[first : first + plan.rounds]) for first in range(0, len(values), plan.rounds)
         )
@@ -282,8 +194,8 @@ def samples_of(
         Samples(
             metric=name,
             calls=plan.calls,
-            reference=by_draw(0, name),
-            arm=by_draw(1, name),
+            reference=by_layout(0, name),
+            arm=by_layout(1, name),
             unit=unit,
             measured_s=plan.calls * sum(reference[0] + arm[0] for reference, arm in rounds),
             pass_s=took,
@@ -293,8 +205,8 @@ def samples_of(
     )
 
 
-def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan:
-    """Divide a budget into draws and rounds.
+def plan_layouts(calls: int, round_s: float, moving: float, budget: float) -> PairPlan:
+    """Divide a budget into layouts and rounds.
 
     Args:
         calls: a sample.
@@ -303,14 +215,14 @@ def plan_draws(calls: int, round_s: float, moving: float, budget: float) -> Plan
         budget: seconds.
     """
     most = budget / moving if moving > 0 else math.inf
-    affordable = max(REDRAW_SHARE * most, min(FEWEST_DRAWS, REDRAW_SHARE_FOR_FEWEST * most))
+    affordable = max(MOVING_SHARE * most, min(FEWEST_LAYOUTS, MOVING_SHARE_FOR_FEWEST * most))
     rounds = budget / round_s
-    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_DRAWS))
-    draws = int(max(1, min(DRAWS, affordable, wanted)))
-    rounds_a_draw = max(1, _whole((budget - draws * moving) / round_s / draws))
-    # What whole rounds leave of the budget goes to more draws.
-    filling = min(REDRAW_SHARE_FOR_FEWEST * most, budget / (rounds_a_draw * round_s + moving))
-    return Plan(calls, max(draws, _whole(filling)), rounds_a_draw)
+    wanted = max(rounds / MIN_ROUNDS, min(rounds, FEWEST_LAYOUTS))
+    layouts = int(max(1, min(LAYOUTS, affordable, wanted)))
+    rounds_a_layout = max(1, _whole((budget - layouts * moving) / round_s / layouts))
+    # What whole rounds leave of the budget goes to more layouts.
+    filling = min(MOVING_SHARE_FOR_FEWEST * most, budget / (rounds_a_layout * round_s + moving))
+    return PairPlan(calls, max(layouts, _whole(filling)), rounds_a_layout)
 
 
 def _whole(number: float) -> int:

@@ -8,15 +8,16 @@ import msgspec
 
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.clock import clock_for
-from harness.measure.device import device_of, prepare
 from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.devices.registry import device_of, prepare
 from harness.measure.exact import exact_numbers
 from harness.measure.heap import keep_freed_memory
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
 from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
+from harness.measure.sampling import Side
 from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
@@ -45,11 +46,14 @@ class Settings:
 
 
 @dataclass(slots=True)
-class Kept:
-    """The reference of a record, built and warmed once: what all its other arms are timed against."""
+class ReferenceArm:
+    """The reference of a record, built and warmed once: what all its other arms are timed against.
 
-    reference: Step | None = None
-    seen: Observation | None = None  # of that reference
+    It is empty until the reference itself is measured, which is the first arm of a record.
+    """
+
+    step: Step | None = None
+    observation: Observation | None = None
 
 
 def run_in_process(pair: Pair) -> None:
@@ -65,45 +69,53 @@ def measure_arm(
     drive: Drive = run_in_process,
     *,
     entry: Entry | None = None,
-    kept: Kept | None = None,
+    shared: ReferenceArm | None = None,
     reference_name: str = "",
 ) -> ArmResult:
-    """Measure one arm: its exact numbers, then its time against its reference.
+    """Measure one arm: its exact numbers in passes of their own, then its time against the reference's.
 
-    The reference itself is timed against an independent copy.
+    The arm that is the reference is timed against an independent copy of itself: the A/A control.
 
     Args:
-        question: what is asked.
-        case: of which model, in which setting.
+        question: what is measured; it builds the steps.
+        case: the model and the setting.
         arm: one of the question's arms.
-        settings: budget and seed.
+        settings: the budget in seconds, the seed, and how much is kept.
         drive: runs the rounds of a prepared pair.
         entry: the model, where it is at hand; by default what the case's name resolves to.
-        kept: the reference of an earlier arm of the same record, which is filled by the reference's own.
+        shared: the reference, for all arms of a record; filled when the arm is the reference. By default a
+            reference is built for this arm alone.
         reference_name: the arm that others are compared with; by default the question's first.
+
+    Returns:
+        The counts, the timings in seconds a call, and notes; with a budget of 0, no timings.
 
     Raises:
         WorkloadError: the case cannot be built, or the arm did not do what its name says.
     """
     prepare(case.device)
     entry = entry or resolve(case.model)
-    kept = kept or Kept()
+    shared = shared or ReferenceArm()
     reference_name = reference_name or question.arms(entry)[0]
-    asked = arm == reference_name
-    standing = None if asked else kept.reference
+    is_reference = arm == reference_name
+    standing = None if is_reference else shared.step
     # An arm that leaves the model in another state would leave it to the next.
-    shares = question.arms_share_model and not (kept.seen and keeps_state(kept.seen))
+    shares = question.arms_share_model and not (shared.observation and keeps_state(shared.observation))
     model = standing.model if shares and standing else build(case, settings.seed, entry)
     step = question.build(case, arm, model)
     seen = Observation(metered(step, settings.meter, clock_for(case.device)))
-    exact = _exact(arm, seen, settings, asked=asked)
-    if asked and (shares or settings.budget > 0):
-        kept.reference, kept.seen = step, seen
+    exact = _exact(arm, seen, settings, is_reference=is_reference)
+    if is_reference and (shares or settings.budget > 0):
+        shared.step, shared.observation = step, seen
     if settings.budget <= 0:
-        return _witnessed(exact, case, settings, asked=asked)
+        return _witnessed(exact, case, settings, is_reference=is_reference)
     reference = standing
     if reference is None:
-        other = model if shares and not asked and not keeps_state(seen) else build(case, settings.seed, entry)
+        other = (
+            model
+            if shares and not is_reference and not keeps_state(seen)
+            else build(case, settings.seed, entry)
+        )
         reference = question.build(case, reference_name, other)
     rng = Random(f"{case.id}/{arm}/{settings.seed}")
     pair = Pair(side(reference), side(step), clock_for(case.device), rng)
@@ -115,11 +127,11 @@ def measure_arm(
     timed = msgspec.structs.replace(
         exact, timings=(*timings, *on_device.samples), notes=(*exact.notes, *on_device.notes)
     )
-    return _witnessed(timed, case, settings, asked=asked)
+    return _witnessed(timed, case, settings, is_reference=is_reference)
 
 
 def keeps_state(seen: Observation) -> bool:
-    """Return whether a call leaves something for the next one, other than running statistics."""
+    """Return whether a call changes what the next one reads, other than running statistics."""
     return is_scripted(seen.step.model.module) or any(
         not is_bookkeeping(path) for path in seen.forward_pass.changes
     )
@@ -128,11 +140,11 @@ def keeps_state(seen: Observation) -> bool:
 def _timed(
     pair: Pair, cold: tuple[Step, ...], steps: tuple[Step, Step], settings: Settings, drive: Drive
 ) -> tuple[Samples, ...]:
-    """Warm and time a pair; the calls of both are added to the meter.
+    """Warm and time a pair; the calls of both sides are added to the meter.
 
     Args:
         pair: of the two steps, bare.
-        cold: those that have not run before.
+        cold: the steps that have not run before.
         steps: the reference and the arm.
         settings: budget and meter.
         drive: runs the rounds.
@@ -156,36 +168,36 @@ def _timed(
 
 
 def _device_pass(pair: Pair, case: Case, rng: Random, budget: float) -> DevicePass:
-    """Take the times of a device with a queue, and look at its clock meanwhile; nothing on a CPU."""
+    """Take the times of a device with a queue while its clock is watched; an empty pass on a CPU."""
     device = device_of(case.device)
     if device is None:
         return DevicePass((), ())
     watch = watch_clock(device)
-    found = device_pass(pair, device, rng, budget, look=watch.look)
-    return DevicePass(found.samples, (*found.notes, *watch.notes()))
+    times = device_pass(pair, device, rng, budget, look=watch.look)
+    return DevicePass(times.samples, (*times.notes, *watch.notes()))
 
 
-def _witnessed(result: ArmResult, case: Case, settings: Settings, *, asked: bool) -> ArmResult:
-    """Add the witness's reading where it was asked for."""
-    if not (settings.rss and asked):
+def _witnessed(result: ArmResult, case: Case, settings: Settings, *, is_reference: bool) -> ArmResult:
+    """Add the resident memory of a fresh process, of the reference alone, where the settings want it."""
+    if not (settings.rss and is_reference):
         return result
     peak, timeline = witness(case, result.arm, settings.seed, settings.threads)
     return msgspec.structs.replace(result, counts={**result.counts, WITNESS.name: peak}, timeline=timeline)
 
 
 def side(step: Step) -> Side:
-    """Return a step as one side of a pair; each draw begins in the state in which the step was built."""
-    move = step.model.redraw if step.optimizer is None else step.redraw
+    """Return a step as one side of a pair; each layout begins in the state in which the step was built."""
+    move = step.model.relocate if step.optimizer is None else step.relocate
     state = ModelState.of(step.model)
 
-    def redraw(rng: Random) -> object:
+    def relocate(rng: Random) -> object:
         state.restore()
         return move(rng)
 
-    return Side(tuple((part.name, part.call) for part in step.parts), redraw)
+    return Side(tuple((part.name, part.call) for part in step.parts), relocate)
 
 
-def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> ArmResult:
+def _exact(arm: str, seen: Observation, settings: Settings, *, is_reference: bool) -> ArmResult:
     """Return the exact result, with the timeline where a step begins with a forward pass."""
     step = seen.step
     result = exact_result(arm, seen)
@@ -193,7 +205,7 @@ def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> A
     if not settings.detail or step.parts[0].name != "forward":
         return result
     result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
-    if not asked:
+    if not is_reference:
         return result
     return msgspec.structs.replace(
         result,
@@ -203,10 +215,10 @@ def _exact(arm: str, seen: Observation, settings: Settings, *, asked: bool) -> A
 
 
 def _check_arm(arm: str, seen: Observation) -> None:
-    """Check that an arm did what its name says: that no parameter trained which it does not train.
+    """Check that an arm did what its name says: only the parameters that it trains got a gradient.
 
     Raises:
-        UnsupportedError: one did.
+        UnsupportedError: another one did.
     """
     trains = seen.step.trains
     trained = [name for name in seen.with_gradient if trains is not None and name not in trains]

@@ -28,7 +28,7 @@ from harness.measure.inspection import (
 )
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.runner import Kept, Settings, measure_arm
+from harness.measure.runner import ReferenceArm, Settings, measure_arm
 from harness.measure.scaling import largest_batch
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import Setting
@@ -229,11 +229,11 @@ class Study:
             meter=self.meter,
         )
         # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
-        kept = None if self.compiled else Kept()
+        shared = None if self.compiled else ReferenceArm()
         reference = ""  # the first arm that works
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job, arm, settings, kept, reference or arm)
+            result = self._arm(job, arm, settings, shared, reference or arm)
             if result.status == "ok" and not reference:
                 reference = arm
                 if arm != job.arms[0]:
@@ -243,11 +243,13 @@ class Study:
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(self, job: "_Job", arm: str, settings: Settings, kept: Kept | None, reference: str) -> ArmResult:
+    def _arm(
+        self, job: "_Job", arm: str, settings: Settings, shared: ReferenceArm | None, reference: str
+    ) -> ArmResult:
         case = job.case
         try:
             return measure_arm(
-                job.question, case, arm, settings, entry=self.entry, kept=kept, reference_name=reference
+                job.question, case, arm, settings, entry=self.entry, shared=shared, reference_name=reference
             )
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
@@ -265,7 +267,7 @@ class Study:
                 torch.compiler.reset()
 
     def _keep(self, record: Record) -> None:
-        others = tuple(kept for kept in self.run.records if kept.case.id != record.case.id)
+        others = tuple(each for each in self.run.records if each.case.id != record.case.id)
         self._note_down(records=(*others, record))
 
     def _give_up(self, batch_size: int, error: HarnessError) -> None:

@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from harness.measure.device import Device, identifier
+from harness.measure.devices.protocol import Device
 
 # The library's names, without their beginning: `nvmlClocksEventReason...`, before its version 12.535
 # `nvmlClocksThrottleReason...`. An idle clock, and one that a person has set, are no throttling.
@@ -32,7 +32,7 @@ class ClockWatch:
     library: Any
     handle: Any
     reason: str = ""
-    seen: int = 0
+    reasons: int = 0
     looks: int = 0
 
     def look(self) -> None:
@@ -42,7 +42,7 @@ class ClockWatch:
         ask = getattr(self.library, "nvmlDeviceGetCurrentClocksEventReasons", None)
         ask = ask or self.library.nvmlDeviceGetCurrentClocksThrottleReasons
         try:
-            self.seen |= ask(self.handle)
+            self.reasons |= ask(self.handle)
         except self.library.NVMLError as error:
             self.library, self.reason = None, f"{error}"
         self.looks += 1
@@ -51,8 +51,8 @@ class ClockWatch:
         """Say what held the clock back, or that nobody can say."""
         if self.reason:
             return (_UNKNOWN + self.reason,)
-        found = [words for name, words in _REASONS.items() if self.seen & self._bit(name)]
-        return (f"the clock was throttled while it was timed, by {' and '.join(found)}",) if found else ()
+        causes = [words for name, words in _REASONS.items() if self.reasons & self._bit(name)]
+        return (f"the clock was throttled while it was timed, by {' and '.join(causes)}",) if causes else ()
 
     def _bit(self, name: str) -> int:
         old = getattr(self.library, f"nvmlClocksThrottleReason{name}", 0)
@@ -65,7 +65,7 @@ def watch_clock(device: Device) -> ClockWatch:
         library = importlib.import_module("pynvml")
     except ModuleNotFoundError:
         return ClockWatch(None, None, "pip install 'autograd-harness[cuda]' brings what tells it")
-    name = identifier(device.index)
+    name = device.identifier
     if not name:
         return ClockWatch(None, None, "this torch does not tell a device's UUID, by which it is looked up")
     try:

@@ -7,21 +7,21 @@ from harness.workload.step import Step
 _MICRO = 1e-6
 
 
-def allocated(step: Step, seen: Trace) -> Allocated:
+def allocated(step: Step, whole: Trace) -> Allocated:
     """Return what a trace of all parts of a step says of the allocator, event by event.
 
     Times are those under the profiler: where in a step the memory rises, not how long the step takes.
     """
-    start = seen.marks[0]
+    start = whole.marks[0]
     level = 0
     levels = []
-    for event in seen.allocations:
+    for event in whole.allocations:
         level += event.bytes
         levels.append(level)
     return Allocated(
         parts=tuple(part.name for part in step.parts),
-        marks=tuple(_seconds(mark - start) for mark in seen.marks),
-        times=tuple(_seconds(event.time - start) for event in seen.allocations),
+        marks=tuple(_seconds(mark - start) for mark in whole.marks),
+        times=tuple(_seconds(event.time - start) for event in whole.allocations),
         levels=tuple(levels),
     )
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function, supported_activities
 
-from harness.measure.device import Device
+from harness.measure.devices.protocol import Device
 from harness.workload.hooks import hookable
 
 # The profiler's tracing library logs every start and stop to standard error; it reads the level when
@@ -223,9 +223,9 @@ def trace(
             call()
         session.mark()
         for call in stretches:
-            left = call()
+            result = call()
             session.mark()
-            del left
+            del result
     return session.trace()
 
 

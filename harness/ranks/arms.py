@@ -7,9 +7,9 @@ from functools import partial
 from harness.errors import HarnessError
 from harness.measure.clock import clock_for
 from harness.measure.collectives import RANK_PEAK, TRAINABLE, bytes_sent
-from harness.measure.device import device_of
+from harness.measure.devices.registry import device_of
 from harness.measure.inspection import refusing
-from harness.measure.pairing import Side
+from harness.measure.sampling import Side
 from harness.measure.trace import trace
 from harness.ranks.crew import Crew
 from harness.ranks.rounds import Together, slowest
@@ -21,7 +21,7 @@ from harness.workload.question import Question
 from harness.workload.sources import build
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of, tensors_in
-from harness.workload.wrapping import local_bytes, redraw
+from harness.workload.wrapping import local_bytes, relocate
 
 _TRACES = 3
 
@@ -113,7 +113,7 @@ def _refused(arm: str, refusals: list[tuple[int, _Refusal]], ranks: int) -> ArmR
 
 
 def _side(step: Step) -> Side:
-    return Side(tuple((part.name, part.call) for part in step.parts), partial(redraw, step))
+    return Side(tuple((part.name, part.call) for part in step.parts), partial(relocate, step))
 
 
 def _counts(crew: Crew, step: Step, say: Callable[[str], None]) -> dict[str, int]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import torch
 from torch import distributed
 
+from harness.measure.devices.registry import backend_of, device_of
 from harness.ranks.place import Place
 
 _PATIENCE_S = 60  # more than an alarm has, which ends a run first and says why
@@ -30,8 +30,9 @@ class Crew:
 
     def meet(self) -> None:
         """Wait until all ranks are here, and their devices have nothing left to do."""
-        if self.device != "cpu":
-            torch.cuda.synchronize()
+        device = device_of(self.device)
+        if device is not None:
+            device.synchronize()
         distributed.barrier(group=self.group)
 
     def told(self, value: Any) -> Any:
@@ -54,8 +55,7 @@ def joined(place: Place, device: str, backend: str, store: Any, time_limit: floa
     After an error they are left to the end of the process: taking them down waits for ranks that are gone.
     """
     patience = timedelta(seconds=time_limit + _PATIENCE_S)
-    if device != "cpu":
-        torch.cuda.set_device(device)
+    backend_of(device).make_current(device)
     distributed.init_process_group(
         backend, store=store, rank=place.rank, world_size=place.ranks, timeout=patience
     )

@@ -44,8 +44,8 @@ class Task:
         >>> Task("linear", "grad_mode", ("--budget", "0"), "a.json").command("python")[3:]
         ['measure', 'linear', '--question', 'grad_mode', '--json', 'a.json', '--budget', '0']
         """
-        asked = ["measure", self.target, "--question", self.question, "--json", self.path]
-        return [python, "-m", "harness", *asked, *self.options]
+        words = ["measure", self.target, "--question", self.question, "--json", self.path]
+        return [python, "-m", "harness", *words, *self.options]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ def send(
             for _, job in jobs:
                 job.cancel()
             raise
-    found = [load_run(Path(task.path)) for task in waiting if Path(task.path).exists()]
-    return Fleet(merged(found, by_machine=True), tuple(problems))
+    runs = [load_run(Path(task.path)) for task in waiting if Path(task.path).exists()]
+    return Fleet(merged(runs, by_machine=True), tuple(problems))
 
 
 def _executor(cluster: Cluster, folder: Path, settings: Mapping[str, Any]) -> Any:
@@ -158,10 +158,10 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
     >>> settings_of(["slurm_partition=gpu", "timeout_min=20"])
     {'slurm_partition': 'gpu', 'timeout_min': 20}
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise FleetError(f"{text!r} is no setting; write NAME=VALUE, such as slurm_partition=gpu")
-        found[name] = int(value) if value.isdecimal() else value
-    return found
+        settings[name] = int(value) if value.isdecimal() else value
+    return settings

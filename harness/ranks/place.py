@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
+from harness.measure.devices.registry import backend_of, check_device, kind_of
+from harness.setting import HOST
 
 _TOLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -63,26 +65,24 @@ def started_by_launcher(variables: Mapping[str, str]) -> bool:
 
 
 def device_of_rank(place: Place, device: str) -> str:
-    """Return the device of a rank, as torch calls it: on CUDA, that of the rank's number on its node.
+    """Return the device of a rank, as torch calls it: the CPU, or the one of its number on its node.
 
     Raises:
         HarnessError: it cannot be used, or there are more ranks than devices.
     """
-    from harness.measure.device import device_count
-    from harness.measure.torch_compat import check_device
-
     check_device(device)
-    if device == "cpu":
+    if device == HOST:
         return device
-    if device != "cuda":
-        raise RanksError(f"every rank takes a device of its own; give --device cuda, not {device}")
-    devices = device_count()
+    kind, backend = kind_of(device), backend_of(device)
+    if device != kind:
+        raise RanksError(f"every rank takes a device of its own; give --device {kind}, not {device}")
+    devices = backend.count()
     if place.local_ranks > devices:
         raise RanksError(
-            f"{place.local_ranks} ranks on {place.host} and {devices} CUDA device{'s' * (devices != 1)};"
-            f" start at most as many: torchrun --nproc-per-node {devices}"
+            f"{place.local_ranks} ranks on {place.host} and {devices} {backend.title}"
+            f" device{'s' * (devices != 1)}; start at most as many: torchrun --nproc-per-node {devices}"
         )
-    return f"cuda:{place.local_rank}"
+    return f"{kind}:{place.local_rank}"
 
 
 def check_gloo() -> None:
@@ -105,12 +105,10 @@ def backend_for(device: str) -> str:
     Raises:
         RanksError: this torch was built without one that is needed.
     """
-    from torch import distributed
-
-    if device == "cpu":
-        return "gloo"
-    if not distributed.is_nccl_available():
+    backend = backend_of(device)
+    if not backend.has_collectives():
         raise RanksError(
-            "this torch was built without NCCL, by which CUDA ranks train; --device cpu uses gloo"
+            f"this torch was built without {backend.collectives.upper()}, by which {backend.title} ranks"
+            f" train; --device {HOST} uses {backend_of(HOST).collectives}"
         )
-    return "nccl"
+    return backend.collectives

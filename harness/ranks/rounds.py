@@ -1,6 +1,5 @@
 """Two sides timed on all ranks together: they meet before each sample, in one order that rank 0 chose."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -9,18 +8,8 @@ import msgspec
 
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import (
-    WARM_S,
-    Plan,
-    Round,
-    Side,
-    calls_a_sample,
-    move_all,
-    plan_draws,
-    sample,
-    samples_of,
-    undisturbed,
-)
+from harness.measure.pairing import PairPlan, Round, move_all, plan_layouts, samples_of
+from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
 from harness.ranks.crew import Crew
 from harness.record.schema import Samples
 
@@ -31,7 +20,7 @@ _BATCH = 2  # warming calls between two questions to rank 0 whether they were en
 class Schedule:
     """What all ranks do, in which order: decided by rank 0, for ranks that differ in it wait for ever."""
 
-    plan: Plan
+    plan: PairPlan
     reference_first: tuple[bool, ...]  # a round each
 
 
@@ -58,10 +47,10 @@ class Together:
         one_call = sum(self._warm(side) for side in (self.reference, self.arm)) / 2
         schedule = self._decided(one_call, moving, budget)
         rounds = []
-        with undisturbed():
+        with quiet():
             for index, reference_first in enumerate(schedule.reference_first):
-                if index and schedule.plan.draws > 1 and index % schedule.plan.rounds == 0:
-                    self._redraw(rng)
+                if index and schedule.plan.layouts > 1 and index % schedule.plan.rounds == 0:
+                    self._relocate(rng)
                 rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
         sides = (self.reference, self.arm)
         return samples_of(sides, rounds, schedule.plan, self.clock() - started, moved=True)
@@ -79,21 +68,21 @@ class Together:
                 side.call()
                 costs.append(self.clock() - start)
             enough = self.crew.told(self.clock() - begin >= WARM_S)
-        return float(max(self.crew.gathered(statistics.median(costs[len(costs) // 2 :]))))
+        return float(max(self.crew.gathered(warm_cost(costs))))
 
     def _moving(self, rng: Random) -> float:
         """Return what moving both sides costs the slowest rank, in seconds."""
         # A step has to have run before: what outlives it, such as the optimizer's state, is there only then.
         for side in (self.reference, self.arm):
             side.call()
-        self._redraw(rng)
+        self._relocate(rng)
         start = self.clock()
-        self._redraw(rng)
+        self._relocate(rng)
         return float(max(self.crew.gathered(self.clock() - start)))
 
-    def _redraw(self, rng: Random) -> None:
+    def _relocate(self, rng: Random) -> None:
         self.progress("moving tensors")
-        moves = [side.redraw for side in (self.reference, self.arm) if side.redraw is not None]
+        moves = [side.relocate for side in (self.reference, self.arm) if side.relocate is not None]
         move_all(moves, rng)
 
     def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:
@@ -118,8 +107,8 @@ class Together:
         return (taken[0], taken[1]) if reference_first else (taken[1], taken[0])
 
 
-def planned(one_call: float, meeting: float, moving: float, budget: float) -> Plan:
-    """Divide a budget into calls a sample, draws and rounds.
+def planned(one_call: float, meeting: float, moving: float, budget: float) -> PairPlan:
+    """Divide a budget into calls a sample, layouts and rounds.
 
     Args:
         one_call: seconds, on the slowest rank.
@@ -128,10 +117,10 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pl
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    Plan(calls=1, draws=66, rounds=18)
+    PairPlan(calls=1, layouts=66, rounds=18)
     """
     calls = calls_a_sample(one_call)
-    return plan_draws(calls, 2 * (calls * one_call + meeting), moving, budget)
+    return plan_layouts(calls, 2 * (calls * one_call + meeting), moving, budget)
 
 
 def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
@@ -150,5 +139,5 @@ def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
 
 def _most(of_ranks: Sequence[tuple[tuple[float, ...], ...]]) -> tuple[tuple[float, ...], ...]:
     return tuple(
-        tuple(max(values) for values in zip(*draws, strict=True)) for draws in zip(*of_ranks, strict=True)
+        tuple(max(values) for values in zip(*layouts, strict=True)) for layouts in zip(*of_ranks, strict=True)
     )

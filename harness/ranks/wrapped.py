@@ -47,8 +47,8 @@ def measure_over_ranks(
     Args:
         request: what is measured.
         watch: of this process.
-        make_setting: may refuse, which all ranks then do together. The device is "cpu" or "cuda": each rank
-            takes the CUDA device of its number on its node.
+        make_setting: may refuse, which all ranks then do together. Of devices other than the CPU
+            each rank takes the one of its number on its node.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
     from harness.ranks.session import RankRequest, RankSession, spoken_once

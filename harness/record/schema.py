@@ -60,7 +60,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     cpu_capability: str  # the instruction set torch's kernels take: "AVX2", "AVX512"
     threads: int  # intra-op
     interop_threads: int
-    device: str  # what "cpu" or "cuda" is here, in words
+    device: str  # what the runs were measured on, in words
     commit: str  # of the working directory; "" outside a repository
     started: str  # ISO 8601, UTC
     load: float  # the 1-minute load average when the run began

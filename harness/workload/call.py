@@ -133,10 +133,10 @@ def _needed(call: Callable[..., object]) -> str:
 
 def _holder(reached: Iterable[tuple[str, object]]) -> nn.Module:
     """Return one module that holds those a callable reaches, by the names they have there."""
-    found = {name: value for name, value in reached if isinstance(value, nn.Module)}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    return nn.ModuleDict({name.replace(".", "_"): module for name, module in found.items()})
+    modules = {name: value for name, value in reached if isinstance(value, nn.Module)}
+    if len(modules) == 1:
+        return next(iter(modules.values()))
+    return nn.ModuleDict({name.replace(".", "_"): module for name, module in modules.items()})
 
 
 def _parts(name: str, value: object, above: tuple[int, ...] = ()) -> Iterator[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""A model that is copied anew at every draw, so that its Python objects move in memory too."""
+"""A model that is copied anew for every layout, so that its Python objects move in memory too."""
 
 import copy
 from random import Random
@@ -13,7 +13,7 @@ class CopiedModel:
     """The forward pass of an own copy of a model.
 
     Where the objects around the tensors lie, modules, dictionaries and the tensors' headers, is worth up to
-    0.3 % of a call of 0.1 ms, which moving the tensors' data does not draw again. A copy does.
+    0.3 % of a call of 0.1 ms, which moving the tensors' data does not vary. A copy does.
     """
 
     __slots__ = ("_copy", "_model")
@@ -27,22 +27,22 @@ class CopiedModel:
         """Run the forward pass of the latest copy."""
         return self._copy()
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Copy the model once more, among objects of random size, and move the copy's tensors.
 
         Returns:
             The last copy: while it is kept, the next ones of both sides lie elsewhere.
         """
-        left = self._copy
+        old = self._copy
         pads = [bytearray(rng.randrange(_LARGEST_PAD)) for _ in range(rng.randrange(_MOST_PADS))]
         self._copy = copy.deepcopy(self._model)
         del pads
-        self._copy.redraw(rng)
-        return left
+        self._copy.relocate(rng)
+        return old
 
 
 def copied(model: Model) -> CopiedModel | None:
-    """Return the model as one that is copied at every draw; None where it cannot be copied."""
+    """Return the model as one that is copied for every layout; None where it cannot be copied."""
     try:
         return CopiedModel(model)
     except (RuntimeError, TypeError, NotImplementedError):

@@ -69,7 +69,7 @@ def _import(path: str, target: str) -> ModuleType:
         raise WorkloadError(f"importing {path} raised {first_line(error)}") from error
 
 
-def entry(target: str) -> Entry:
+def entry_of_target(target: str) -> Entry:
     """Return the entry of a factory, `package.module:factory`.
 
     A factory with a parameter `batch_size` makes batches of any size; another is called once here, to

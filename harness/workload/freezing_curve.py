@@ -30,7 +30,7 @@ def arm_name(frozen: int, blocks: int) -> str:
 
 def arms_of(blocks: int) -> dict[str, int]:
     """Return the arms of the curve, and how many blocks each freezes."""
-    return {arm_name(place, blocks): place for place in places(blocks)}
+    return {arm_name(frozen, blocks): frozen for frozen in places(blocks)}
 
 
 def curve_question(blocks: Blocks) -> Question:

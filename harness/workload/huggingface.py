@@ -66,7 +66,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def entry(name: str) -> Entry:
+def huggingface_entry(name: str) -> Entry:
     """Return the entry of a preset, an architecture, a model type, or a config file.
 
     Raises:

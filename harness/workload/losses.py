@@ -62,10 +62,10 @@ def find_loss(name: str) -> Loss:
         return LOSSES[name]
     if ":" not in name:
         raise WorkloadError(f"no loss {name!r}; there are {', '.join(LOSSES)}, and package.module:function")
-    found = attribute_of(name)
-    if not callable(found):
+    value = attribute_of(name)
+    if not callable(value):
         raise WorkloadError(
-            f"{name} is a {type(found).__name__}; it has to be a function of the model's output"
+            f"{name} is a {type(value).__name__}; it has to be a function of the model's output"
         )
-    loss: Loss = found
+    loss: Loss = value
     return loss

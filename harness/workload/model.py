@@ -77,11 +77,11 @@ class Model:
                 return self.module(**self.inputs)
             return self.module(*self.inputs)
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Move parameters, gradients, buffers and inputs to fresh addresses; return what holds the old."""
-        left = move(self.lasting(), rng)
+        old = move(self.lasting(), rng)
         settle(self.module)
-        return left
+        return old
 
     def lasting(self) -> Iterator[torch.Tensor]:
         """Yield the tensors that outlive a call: parameters, gradients, buffers, inputs."""

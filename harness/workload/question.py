@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.record.measured import Case
+from harness.setting import HOST
 from harness.workload.model import Model
 from harness.workload.models import Entry
 from harness.workload.step import Step
@@ -16,11 +17,11 @@ class Cell:
     entry: Entry
     mode: str
     variant: str = ""
-    device: str = ""  # the only kind of device on which it is put; "" for any
+    off_host: bool = False  # it is put on a device other than the CPU alone
 
     def is_for(self, device: str) -> bool:
-        """Return whether it is put on a device, such as "cuda:1"."""
-        return self.device in ("", device.partition(":")[0])
+        """Return whether it is put on a device, by its name as torch takes it."""
+        return device != HOST or not self.off_host
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from harness.workload.models import MODELS, Entry
 from harness.workload.tensors import tensors_in
 
 SOURCES: dict[str, Callable[[str], Entry]] = {
-    "hf": huggingface.entry,
+    "hf": huggingface.huggingface_entry,
     "timm": vision.timm_entry,
     "torchvision": vision.torchvision_entry,
 }
@@ -38,7 +38,7 @@ def resolve(target: str) -> Entry:
     if name and source in SOURCES:
         return SOURCES[source](name)
     if name and all(part.isidentifier() for part in (*source.split("."), *name.split("."))):
-        return factory.entry(target)
+        return factory.entry_of_target(target)
     raise WorkloadError(
         f"no model {target!r}; there are {', '.join(every_target())}, and hf:NAME, timm:NAME,"
         " torchvision:NAME and package.module:factory"
@@ -155,8 +155,8 @@ def _placed(value: Any, device: str, dtype: torch.dtype | None) -> Any:
         return value
     reached = {id(tensor) for tensor in tensors}
     placed = _mapped(value, change)
-    left = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
-    if left:
+    strangers = [each for each in tensors_in(placed) if id(each) in reached and change(each) is not each]
+    if strangers:
         raise WorkloadError(
             "the inputs hold tensors in an object of a class that is not known here, which cannot be put on"
             f" {device} as {dtype or 'they are'}; give tensors, tuples, lists, dicts or dataclasses, or make"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.workload.generators import torch_generators_kept
 from harness.workload.model import Model
 from harness.workload.tensors import attributes_of, bytes_of, objects_in, slots_of
 
@@ -271,8 +272,7 @@ def random_state_kept() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     before = random.getstate()
     numbers = numpy.random.get_state() if numpy else None
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-    with torch.random.fork_rng(devices=devices):
+    with torch_generators_kept():
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A step: what an arm runs once, in named parts, and how it is drawn again."""
+"""A step: what an arm runs once, in named parts, and how it is moved in memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,11 +58,11 @@ class Step:
         for part in self.parts:
             part.call()
 
-    def redraw(self, rng: Random) -> object:
+    def relocate(self, rng: Random) -> object:
         """Move all that the step reads and that outlives it to fresh addresses; return what holds the old."""
-        left = move(self._lasting(), rng)
+        old = move(self._lasting(), rng)
         settle(self.model.module)
-        return left
+        return old
 
     def _lasting(self) -> Iterator[torch.Tensor]:
         yield from self.model.lasting()

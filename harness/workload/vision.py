@@ -81,8 +81,8 @@ def _torchvision(name: str, batch_size: int) -> Model:
 def _torchvision_size(models: Any, name: str) -> tuple[int, ...]:
     """Return the size of one example, as the transforms that belong to the model crop it, or resize it."""
     transforms = models.get_model_weights(name).DEFAULT.transforms()
-    found = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", None)
-    sizes = tuple(found) if found else ()
+    size = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", None)
+    sizes = tuple(size) if size else ()
     if "video" in models.get_model_builder(name).__module__:
         return (*_VIDEO[:2], *(sizes if len(sizes) == 2 else _VIDEO[2:]))  # noqa: PLR2004 (rows, columns)
     return (3, sizes[0], sizes[-1]) if sizes else _IMAGE

@@ -64,7 +64,7 @@ def _ddp(model: Model) -> nn.Module:
     device = next(model.module.parameters()).device
     return DistributedDataParallel(
         model.module,
-        device_ids=[device.index] if device.type == "cuda" else None,
+        device_ids=None if device.index is None else [device.index],
         find_unused_parameters=bool(unused_parameters(model)),
     )
 
@@ -134,7 +134,7 @@ def local_bytes(tensor: torch.Tensor) -> int:
     return bytes_of(local(tensor))
 
 
-def redraw(step: Step, rng: Random) -> object:
+def relocate(step: Step, rng: Random) -> object:
     """Move what a wrapped step reads and what outlives it to fresh addresses; return what holds the old."""
     tensors = [*step.model.lasting(), *_state(step)]
     sharded = [tensor for tensor in tensors if hasattr(tensor, "to_local")]

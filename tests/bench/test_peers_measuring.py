@@ -13,7 +13,7 @@ from bench.peers.time_pytest_benchmark import alarms_in, stats_in
 from bench.peers.time_torch_timer import tells_apart
 from bench.peers.tool import MemoryPeer, PeerError, StatisticOutcome, TimingPeer, version_of
 from bench.peers.work import forward, peak_by_hand
-from harness.measure.observe import ledger
+from harness.measure.ledger import ledger
 from harness.workload.model import Model
 
 pytestmark = pytest.mark.process

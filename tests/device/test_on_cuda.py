@@ -15,16 +15,19 @@ import pytest
 import torch
 from torch import nn
 
-from harness.api import judge_samples, time_pair
+from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
+from harness.measure.callables import time_pair
 from harness.measure.clock import clock_for
-from harness.measure.device import Device, device_of, occupy
-from harness.measure.device_times import DevicePass, device_pass
+from harness.measure.device_times import DevicePass, device_pass, occupy
+from harness.measure.devices.protocol import Device
+from harness.measure.devices.registry import device_of
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
 from harness.measure.probes import PROBES
 from harness.measure.runner import Settings, measure_arm
+from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case
 from harness.workload.model import Model, UnsupportedError
 from harness.workload.models import MODELS
@@ -299,8 +302,8 @@ class Counted:
         self.device.count(self.number)
         return left
 
-    def redraw(self, rng: Random) -> object:
-        return self.model.redraw(rng)
+    def relocate(self, rng: Random) -> object:
+        return self.model.relocate(rng)
 
 
 def pair_of(device: Device, planted: float, seed: int) -> Verdict:
@@ -362,11 +365,11 @@ def test_an_arm_has_its_times_its_notes_and_its_allocators_numbers() -> None:
     )
 
 
-def test_an_lstm_is_drawn_again_without_a_warning_and_without_more_launches() -> None:
+def test_an_lstm_is_moved_without_a_warning_and_without_more_launches() -> None:
     """Its weights lie in one block, which moving them one by one takes apart."""
     model = build(case("lstm"))
     before = len(Observation(forward_step(model)).whole.launches)
-    model.redraw(Random(0))
+    model.relocate(Random(0))
 
     assert len(Observation(forward_step(model)).whole.launches) == before
 

@@ -9,7 +9,8 @@ from fakes import FakeClock
 from harness.judge.interval import log_ratios
 from harness.judge.times import median_seconds
 from harness.measure.device_times import DevicePass, Reading, device_pass, limit_note
-from harness.measure.pairing import Pair, Side
+from harness.measure.pairing import Pair
+from harness.measure.sampling import Side
 
 
 def passed(
@@ -20,7 +21,7 @@ def passed(
     looks: list[float] | None = None,
     budget: float = 0.2,
 ) -> DevicePass:
-    sides = [Side((("call", device.step(**asked)),), redraw=None) for asked in (reference, arm)]  # type: ignore[arg-type]
+    sides = [Side((("call", device.step(**asked)),), relocate=None) for asked in (reference, arm)]  # type: ignore[arg-type]
     pair = Pair(*sides, device.clock, Random(0))
     look = (lambda: looks.append(device.clock.now)) if looks is not None else (lambda: None)
     return device_pass(pair, device, Random(1), budget, look=look, clock=device.clock)
@@ -65,7 +66,7 @@ def test_a_cold_cache_is_a_metric_of_its_own() -> None:
     assert found["device time, cold cache"][0] == pytest.approx(1.7e-4)
 
 
-def test_a_planted_percent_is_one_percent_in_each_draw_that_is_judged() -> None:
+def test_a_planted_percent_is_one_percent_in_each_layout_that_is_judged() -> None:
     device = FakeCuda()
     found = passed(device, {"host": 1e-5, "device": 1e-3}, {"host": 1e-5, "device": 1.01e-3})
     timed = next(samples for samples in found.samples if samples.metric == "device time")
@@ -115,18 +116,18 @@ def test_a_step_that_queues_nothing_has_no_device_time() -> None:
     assert [samples.metric for samples in found.samples] == ["host time"]
 
 
-def test_draws_move_both_sides() -> None:
+def test_layouts_move_both_sides() -> None:
     device = FakeCuda()
     moved: list[str] = []
     sides = [
-        Side((("call", device.step(1e-5, 1e-3)),), redraw=lambda _rng, name=name: moved.append(name))  # type: ignore[misc]
+        Side((("call", device.step(1e-5, 1e-3)),), relocate=lambda _rng, name=name: moved.append(name))  # type: ignore[misc]
         for name in ("reference", "arm")
     ]
     found = device_pass(Pair(*sides, device.clock, Random(0)), device, Random(1), 0.5, clock=device.clock)
 
-    draws = len(found.samples[0].arm)
-    assert draws == 12
-    assert moved.count("reference") == moved.count("arm") == draws - 1
+    layouts = len(found.samples[0].arm)
+    assert layouts == 12
+    assert moved.count("reference") == moved.count("arm") == layouts - 1
 
 
 def test_a_host_and_a_device_that_take_about_as_long_are_said_to() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import harness
-from harness.measure.environment import device_name, environment, processor
+from harness.measure.devices.cpu import processor
+from harness.measure.environment import device_name, environment
 
 pytestmark = pytest.mark.process
 

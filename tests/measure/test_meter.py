@@ -12,7 +12,7 @@ from harness import measure_model
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.pairing import Pair
-from harness.measure.runner import Kept, Settings, measure_arm
+from harness.measure.runner import ReferenceArm, Settings, measure_arm
 from harness.measure.trace import trace
 from harness.record.schema import Case
 from harness.report.measurement import took_line
@@ -63,7 +63,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     return modules
 
 
-def _timed_modules(ran: list[nn.Module], arm: str, settings: Settings, kept: Kept) -> list[nn.Module]:
+def _timed_modules(
+    ran: list[nn.Module], arm: str, settings: Settings, shared: ReferenceArm
+) -> list[nn.Module]:
     """Return the modules that ran in the samples of an arm."""
     timed: list[nn.Module] = []
 
@@ -72,27 +74,27 @@ def _timed_modules(ran: list[nn.Module], arm: str, settings: Settings, kept: Kep
         pair.run()
         timed.extend(ran[before:])
 
-    measure_arm(fake_question("reference", "arm"), CASE, arm, settings, drive, kept=kept)
+    measure_arm(fake_question("reference", "arm"), CASE, arm, settings, drive, shared=shared)
     return timed
 
 
 def test_a_record_has_one_reference_against_which_all_its_arms_are_timed(ran: list[nn.Module]) -> None:
-    kept, settings = Kept(), Settings(budget=0.01)
-    control = set(_timed_modules(ran, "reference", settings, kept))
-    arm = set(_timed_modules(ran, "arm", settings, kept))
+    shared, settings = ReferenceArm(), Settings(budget=0.01)
+    control = set(_timed_modules(ran, "reference", settings, shared))
+    arm = set(_timed_modules(ran, "arm", settings, shared))
 
-    assert kept.reference is not None
-    assert kept.reference.model.module in control & arm
+    assert shared.step is not None
+    assert shared.step.model.module in control & arm
     assert len(control) == len(arm) == 2
 
 
 def test_where_one_round_takes_the_budget_a_call_is_warmed_once_and_timed_once(ran: list[nn.Module]) -> None:
-    kept, settings = Kept(), Settings(budget=0.01, one_round=True)
-    assert len(_timed_modules(ran, "reference", settings, kept)) == 2
+    shared, settings = ReferenceArm(), Settings(budget=0.01, one_round=True)
+    assert len(_timed_modules(ran, "reference", settings, shared)) == 2
     ran.clear()
-    assert len(_timed_modules(ran, "arm", settings, kept)) == 2
+    assert len(_timed_modules(ran, "arm", settings, shared)) == 2
 
-    reference = kept.reference
+    reference = shared.step
     assert reference is not None
     of_the_arm = [module for module in ran if module is not reference.model.module]
     # The forward pass twice with and twice without a graph under the profiler, one warm call, one timed.

@@ -1,8 +1,6 @@
 """The pairing on a device that takes exactly the time it is told to take."""
 
-import cProfile
 import gc
-import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +10,8 @@ from random import Random
 import pytest
 from fakes import FakeClock, FakeDevice
 
-from harness.measure.pairing import Pair, Plan, Side, TimingError, sample, undisturbed
+from harness.measure.pairing import Pair, PairPlan
+from harness.measure.sampling import Side, TimingError
 
 
 def pair(
@@ -37,22 +36,6 @@ def pair(
     return Pair(*sides, device.clock, Random(seed))
 
 
-def test_a_sample_is_seconds_a_call_divided_once() -> None:
-    device = FakeDevice()
-    side = Side((("forward", device.work("call", 0.25)),))
-
-    assert sample(side, 8, device.clock) == (0.25,)
-    assert device.ran("call") == 8
-
-
-def test_a_sample_of_several_parts_is_the_whole_and_each_part() -> None:
-    device = FakeDevice()
-    parts = (("forward", device.work("f", 0.5)), ("backward", device.work("b", 1.0)))
-
-    assert sample(Side(parts), 4, device.clock) == (1.5, 0.5, 1.0)
-    assert device.log == ["f", "b"] * 4
-
-
 def test_calls_are_chosen_so_that_a_sample_lasts_a_third_of_a_millisecond() -> None:
     timed = pair(FakeDevice(), 20e-6, 20e-6)
     timed.prepare(budget=0.1)
@@ -64,7 +47,7 @@ def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
     timed = pair(FakeDevice(), 0.03, 0.03)
     timed.prepare(budget=0.6)
 
-    assert timed.plan == Plan(calls=1, draws=10, rounds=1)
+    assert timed.plan == PairPlan(calls=1, layouts=10, rounds=1)
 
 
 def test_both_sides_make_the_same_number_of_calls_a_sample() -> None:
@@ -95,17 +78,17 @@ def test_a_pair_whose_round_is_longer_than_the_budget_is_timed_once() -> None:
     timed.prepare(budget=0.5)
     timed.run()
 
-    assert timed.plan == Plan(calls=1, draws=1, rounds=1)
+    assert timed.plan == PairPlan(calls=1, layouts=1, rounds=1)
     assert timed.samples()[0].arm == ((3.0,),)
 
 
-def test_draws_enough_for_the_judge_come_before_rounds_and_never_more_than_help() -> None:
+def test_layouts_enough_for_the_judge_come_before_rounds_and_never_more_than_help() -> None:
     cheap, dear = pair(FakeDevice(), 1e-4, 1e-4, move=1e-5), pair(FakeDevice(), 0.01, 0.01, move=1e-3)
     cheap.prepare(budget=1.0)
     dear.prepare(budget=1.0)
 
-    assert (cheap.plan.draws, cheap.plan.rounds) == (64, 26)
-    assert dear.plan.draws >= 12
+    assert (cheap.plan.layouts, cheap.plan.rounds) == (64, 26)
+    assert dear.plan.layouts >= 12
 
 
 def test_what_cannot_be_moved_is_judged_by_windows_of_its_rounds() -> None:
@@ -118,7 +101,7 @@ def test_what_cannot_be_moved_is_judged_by_windows_of_its_rounds() -> None:
     assert (len(samples.reference), len(samples.reference[0])) == (12, 4)
 
 
-def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first() -> None:
+def test_samples_are_kept_by_layout_and_both_sides_moved_before_each_but_the_first() -> None:
     device = FakeDevice()
     timed = pair(device, 1e-3, 1e-3, move=1e-3)
     timed.prepare(budget=1.0)
@@ -128,9 +111,9 @@ def test_samples_are_kept_by_draw_and_both_sides_moved_before_each_but_the_first
 
     assert moved == (2, 2)  # to know what moving costs, once the memory for it is there
     assert samples.unit == "draw"
-    assert len(samples.arm) == len(samples.reference) == timed.plan.draws > 1
-    assert {len(draw) for draw in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
-    assert device.ran("move reference") - 2 == device.ran("move arm") - 2 == timed.plan.draws - 1
+    assert len(samples.arm) == len(samples.reference) == timed.plan.layouts > 1
+    assert {len(layout) for layout in (*samples.arm, *samples.reference)} == {timed.plan.rounds}
+    assert device.ran("move reference") - 2 == device.ran("move arm") - 2 == timed.plan.layouts - 1
 
 
 def test_a_mover_that_both_sides_share_moves_once() -> None:
@@ -141,7 +124,7 @@ def test_a_mover_that_both_sides_share_moves_once() -> None:
         moves.append(1)
 
     side = Side((("forward", device.work("call", 1e-3)),), move)
-    Pair(side, side, device.clock, Random(0)).redraw()
+    Pair(side, side, device.clock, Random(0)).relocate()
 
     assert moves == [1]
 
@@ -162,8 +145,8 @@ def test_what_the_sides_leave_is_kept_until_both_have_moved() -> None:
 
     sides = [Side((("call", device.work("call", 1e-3)),), partial(move)) for _ in range(2)]
     timed = Pair(*sides, device.clock, Random(0))
-    timed.redraw()
-    timed.redraw()
+    timed.relocate()
+    timed.relocate()
 
     assert kept == [0, 1, 0, 1]
 
@@ -172,7 +155,7 @@ def test_either_side_is_moved_first_by_chance_and_nothing_is_called() -> None:
     device = FakeDevice()
     timed = pair(device, 1e-3, 1e-3, move=1e-3)
     for _ in range(200):
-        timed.redraw()
+        timed.relocate()
 
     assert set(device.log) == {"move reference", "move arm"}
     assert 70 < device.log[::2].count("move reference") < 130
@@ -286,7 +269,7 @@ def test_rounds_beyond_the_plan_are_not_kept() -> None:
     timed.after()
     timed.after()
 
-    assert [len(draw) for draw in timed.samples()[0].arm] == [4] * 12
+    assert [len(layout) for layout in timed.samples()[0].arm] == [4] * 12
 
 
 def test_a_call_that_is_hardly_longer_than_reading_the_clock_is_refused() -> None:
@@ -305,67 +288,6 @@ def test_a_call_longer_than_the_longest_is_refused_after_the_first() -> None:
     ):
         pair(device, 3.0, 3.0).prepare(budget=1.0, longest=1.0)
     assert set(device.log) == {"reference"}
-
-
-def test_nothing_of_python_disturbs_and_all_of_it_comes_back() -> None:
-    def tracer(*_: object) -> None:
-        return None
-
-    def profiler(*_: object) -> None:
-        return None
-
-    kept = sys.gettrace(), sys.getprofile()
-    sys.settrace(tracer)
-    sys.setprofile(profiler)
-    try:
-        with undisturbed():
-            inside = gc.isenabled(), sys.gettrace(), sys.getprofile()
-        after = gc.isenabled(), sys.gettrace(), sys.getprofile()
-    finally:
-        sys.settrace(kept[0])
-        sys.setprofile(kept[1])
-
-    assert inside == (False, None, None)
-    assert after == (True, tracer, profiler)
-
-
-def test_a_running_cprofile_sees_nothing_of_it_and_goes_on_after() -> None:
-    def before() -> None: ...
-
-    def inside() -> None: ...
-
-    def after() -> None: ...
-
-    profiler = cProfile.Profile()
-    profiler.enable()
-    try:
-        before()
-        with undisturbed():
-            inside()
-        after()
-    finally:
-        profiler.disable()
-    seen = {entry.code.co_name for entry in profiler.getstats() if not isinstance(entry.code, str)}
-
-    assert {"before", "after"} <= seen
-    assert "inside" not in seen
-
-
-def test_the_collector_comes_back_after_an_error() -> None:
-    with pytest.raises(RuntimeError), undisturbed():
-        raise RuntimeError
-
-    assert gc.isenabled()
-
-
-def test_a_collector_that_was_off_stays_off() -> None:
-    gc.disable()
-    try:
-        with undisturbed():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
 
 
 def test_the_collector_is_off_in_every_timed_call() -> None:

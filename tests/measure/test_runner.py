@@ -70,7 +70,7 @@ def test_without_a_budget_nothing_is_timed() -> None:
     assert result.counts["peak"] == 64
 
 
-def test_a_budget_gives_draws_enough_to_judge_and_the_exact_metrics_too() -> None:
+def test_a_budget_gives_layouts_enough_to_judge_and_the_exact_metrics_too() -> None:
     result = measure_arm(load_question("grad_mode"), LINEAR, "no_grad", Settings(budget=0.2))
     (samples,) = result.timings
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from fake_cuda import FakeCuda
 
-from harness.measure import throttle
 from harness.measure.throttle import _REASONS, watch_clock
 
 POWER, IDLE, HEAT = 4, 1, 0x20
@@ -38,11 +37,6 @@ class FakeNvml:
     def nvmlDeviceGetCurrentClocksEventReasons(self, handle: str) -> int:  # noqa: N802
         self.asked.append(handle)
         return self.answers.pop(0)
-
-
-@pytest.fixture(autouse=True)
-def _a_device_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "identifier", lambda index: f"GPU-{index}")
 
 
 def test_what_was_seen_at_any_look_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +106,7 @@ def test_a_library_that_refuses_is_quoted_and_asked_no_more(monkeypatch: pytest.
 
 def test_a_device_without_a_uuid_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([]))  # type: ignore[arg-type]
-    monkeypatch.setattr(throttle, "identifier", lambda _index: "")
+    monkeypatch.setattr(FakeCuda, "identifier", "")
 
     assert "UUID" in watch_clock(FakeCuda()).notes()[0]
 

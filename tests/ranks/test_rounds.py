@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.measure.pairing import Plan
+from harness.measure.pairing import PairPlan
 from harness.ranks.rounds import planned, slowest
 from harness.record.schema import Samples
 
@@ -23,13 +23,13 @@ def test_a_round_takes_as_long_as_its_slowest_rank_on_each_side() -> None:
 @pytest.mark.parametrize(
     ("one_call", "meeting", "moving", "budget", "plan"),
     [
-        (0.0001, 0.0, 0.0, 0.3, Plan(calls=3, draws=31, rounds=16)),
-        (0.010, 0.0, 0.001, 0.5, Plan(calls=1, draws=12, rounds=2)),
-        (1.0, 0.0, 0.001, 0.5, Plan(calls=1, draws=1, rounds=1)),
-        (0.001, 0.001, 10.0, 1.0, Plan(calls=1, draws=1, rounds=1)),
+        (0.0001, 0.0, 0.0, 0.3, PairPlan(calls=3, layouts=31, rounds=16)),
+        (0.010, 0.0, 0.001, 0.5, PairPlan(calls=1, layouts=12, rounds=2)),
+        (1.0, 0.0, 0.001, 0.5, PairPlan(calls=1, layouts=1, rounds=1)),
+        (0.001, 0.001, 10.0, 1.0, PairPlan(calls=1, layouts=1, rounds=1)),
     ],
 )
-def test_a_budget_is_divided_into_draws(
-    one_call: float, meeting: float, moving: float, budget: float, plan: Plan
+def test_a_budget_is_divided_into_layouts(
+    one_call: float, meeting: float, moving: float, budget: float, plan: PairPlan
 ) -> None:
     assert planned(one_call, meeting, moving, budget) == plan

@@ -107,7 +107,7 @@ def test_both_ranks_timed_the_same_rounds_and_the_slower_one_counts(run: Run) ->
         assert [rank.rank for rank in found.ranks] == [0, 1]
         assert first.calls == second.calls == found.timings[0].calls
         assert found.timings[0].arm == tuple(
-            tuple(map(max, *draws)) for draws in zip(first.arm, second.arm, strict=True)
+            tuple(map(max, *layouts)) for layouts in zip(first.arm, second.arm, strict=True)
         )
         assert [samples.metric for samples in found.timings] == [
             "time",

@@ -1,4 +1,4 @@
-"""A model that is copied anew at each draw."""
+"""A model that is copied anew for each layout."""
 
 from random import Random
 from threading import Lock
@@ -24,7 +24,7 @@ def model_of(module: nn.Module) -> Model:
     return Model(module, (torch.ones(2, 4),))
 
 
-def test_every_draw_runs_another_object_at_other_addresses_with_the_same_result() -> None:
+def test_every_layout_runs_another_object_at_other_addresses_with_the_same_result() -> None:
     torch.manual_seed(0)
     original = Watched(4, 3)
     side = copied(model_of(original))
@@ -32,7 +32,7 @@ def test_every_draw_runs_another_object_at_other_addresses_with_the_same_result(
     Watched.ran.clear()
     outputs = [side()]
     for seed in range(3):
-        side.redraw(Random(seed))
+        side.relocate(Random(seed))
         outputs.append(side())
     ran = [*Watched.ran, original]
     assert len({id(module) for module in ran}) == 5
@@ -50,7 +50,7 @@ def test_every_copy_is_of_the_model_as_it_was_given() -> None:
     with torch.no_grad():
         side()
         norm.eval()
-        side.redraw(Random(0))
+        side.relocate(Random(0))
         assert torch.equal(side(), untrained)  # type: ignore[arg-type]
     assert int(norm.num_batches_tracked or 0) == 0
 

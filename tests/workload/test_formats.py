@@ -37,7 +37,7 @@ def test_a_layout_is_kept_when_the_tensors_are_moved() -> None:
     from random import Random
 
     model = build(case(memory_format="channels_last"))
-    model.redraw(Random(0))
+    model.relocate(Random(0))
 
     assert next(tensors_in(model.inputs)).is_contiguous(memory_format=torch.channels_last)
 
@@ -89,3 +89,10 @@ def test_the_capturable_optimizer_is_refused_on_the_cpu_before_a_step() -> None:
 
     with pytest.raises(UnsupportedError, match=r"^adamw-capturable keeps its step count on the device"):
         load_question("decay_groups").build(asked, "one group", build(asked))
+
+
+def test_the_capturable_optimizer_is_refused_where_torch_has_no_such_step_for_the_device() -> None:
+    meta = Case(question="decay_groups", model="linear", mode="train", variant=CAPTURABLE, device="meta")
+
+    with pytest.raises(UnsupportedError, match=r"^torch refuses adamw-capturable: "):
+        load_question("decay_groups").build(meta, "one group", build(meta))

@@ -1,4 +1,4 @@
-"""A step runs its parts in order, and is drawn again without a change of what it computes."""
+"""A step runs its parts in order, and is moved without a change of what it computes."""
 
 from random import Random
 
@@ -75,7 +75,7 @@ def lasting(step: Step) -> list[torch.Tensor]:
     return tensors
 
 
-def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> None:
+def test_moving_reaches_all_that_outlives_a_step_and_changes_no_value() -> None:
     step = training_step(small())
     step()
     step.parts[0].call()
@@ -84,7 +84,7 @@ def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> 
     old = {tensor.data_ptr() for tensor in tensors}
     values = [tensor.detach().clone() for tensor in tensors]
 
-    step.redraw(Random(0))
+    step.relocate(Random(0))
 
     assert len(tensors) == 6 + 3 + 1 + 6 + 18  # parameters, buffers, input, gradients, AdamW's state
     assert not old & {tensor.data_ptr() for tensor in lasting(step)}
@@ -92,37 +92,37 @@ def test_drawing_again_moves_all_that_outlives_a_step_and_changes_no_value() -> 
         assert torch.equal(tensor, value)
 
 
-def test_drawing_again_keeps_strides_and_the_ties_between_parameters() -> None:
+def test_moving_keeps_strides_and_the_ties_between_parameters() -> None:
     module = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
     module[1].weight = module[0].weight
     inputs = torch.randn(3, 5).t()
     step = Step((), Model(module, (inputs,)), module)
     expected = module(inputs)
 
-    step.redraw(Random(0))
+    step.relocate(Random(0))
 
     assert module[1].weight is module[0].weight
     assert inputs.stride() == (1, 5)
     assert torch.equal(module(inputs), expected)
 
 
-def test_drawing_again_gives_the_same_outputs_for_the_same_seed_of_dropout() -> None:
+def test_moving_gives_the_same_outputs_for_the_same_seed_of_dropout() -> None:
     model = build(Case(question="grad_mode", model="transformer", mode="train", batch_size=2))
     step = Step((Part("forward", model),), model, model)
     torch.manual_seed(3)
     before = next(tensors_in(model())).detach()
-    step.redraw(Random(0))
+    step.relocate(Random(0))
     torch.manual_seed(3)
 
     assert torch.equal(next(tensors_in(model())), before)
 
 
-def test_a_training_step_works_after_it_was_drawn_again() -> None:
+def test_a_training_step_works_after_it_was_moved() -> None:
     one, other = training_step(small()), training_step(small())
     for _ in range(3):
         one()
         other()
-        other.redraw(Random(0))
+        other.relocate(Random(0))
 
     for first, second in zip(lasting(one), lasting(other), strict=True):
         assert torch.equal(first, second)

@@ -1,9 +1,6 @@
 """From targets to cases, and from a case to steps that can be timed; in a side's own interpreter."""
 
 import gc
-import itertools
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -11,6 +8,7 @@ from harness.duel.worker.protocol import Message
 from harness.errors import HarnessError
 from harness.measure.clock import Clock, clock_for
 from harness.measure.heap import keep_freed_memory
+from harness.measure.sampling import Side, sample, warm
 from harness.record.measured import Case
 from harness.setting import Setting
 from harness.workload.call import CALL, as_call
@@ -20,8 +18,6 @@ from harness.workload.models import MODELS
 from harness.workload.questions import load_question
 from harness.workload.sources import SOURCES, build, resolve, resolve_with_loss
 from harness.workload.step import Step
-
-WARM_CALLS_S = 0.02  # an arm is called for this long, and at least twice, before anything is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +93,11 @@ class Built:
         gc.disable()
         for arm, step in list(self.steps.items()):
             try:
-                seconds[arm] = self._warm(step)
+                seconds[arm] = warm(_side(step), self.clock)
             except Exception as error:  # noqa: BLE001 (whatever the side's model raises)
                 del self.steps[arm]
                 self.failed[arm] = str(error) if isinstance(error, HarnessError) else first_line(error)
         return {"seconds": seconds, "failed": self.failed, "skipped": self.skipped}
-
-    def _warm(self, step: Step) -> float:
-        costs: list[float] = []
-        begin = time.perf_counter()
-        while len(costs) < 2 or time.perf_counter() - begin < WARM_CALLS_S:  # noqa: PLR2004 (the first call is cold)
-            start = self.clock()
-            step()
-            costs.append(self.clock() - start)
-        return statistics.median(costs[len(costs) // 2 :])
 
     def close(self) -> None:
         """Give the steps up, and collect garbage again."""
@@ -127,15 +114,14 @@ class Built:
             samples: that are returned.
             refill: make one more before them, which is thrown away: the other side has had the caches.
         """
-        call = self.steps[arm]
-        clock = self.clock
-        seconds = []
-        for _ in range(samples + refill):
-            start = clock()
-            for _ in itertools.repeat(None, calls):
-                call()
-            seconds.append((clock() - start) / calls)
+        side = _side(self.steps[arm])
+        seconds = [sample(side, calls, self.clock)[0] for _ in range(samples + refill)]
         return seconds[refill:]
+
+
+def _side(step: Step) -> Side:
+    """Return a step as what is timed; in a duel its parts are not timed apart."""
+    return Side((("step", step),))
 
 
 def build_case(case: Case, arms: Sequence[str], seed: int, loss: str = "") -> Built:

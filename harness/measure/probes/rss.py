@@ -93,8 +93,8 @@ def witness(case: Case, arm: str, seed: int, threads: int) -> tuple[int, tuple[t
                 process.kill()
                 raise WitnessError(f"the fresh process did not end its step within {_TIMEOUT_S} s")
         try:
-            seen = msgspec.json.decode(process.stdout.readline(), type=Seen)
+            reading = msgspec.json.decode(process.stdout.readline(), type=Seen)
         except msgspec.DecodeError as error:
             raise WitnessError("the fresh process ended without a reading") from error
-    timeline = tuple((round(at - start, 4), float(mib) * _MIB - seen.before) for mib, at in sampled)
-    return seen.peak - seen.before, timeline
+    timeline = tuple((round(at - start, 4), float(mib) * _MIB - reading.before) for mib, at in sampled)
+    return reading.peak - reading.before, timeline

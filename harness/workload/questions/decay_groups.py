@@ -6,7 +6,9 @@ from typing import Any
 from torch.optim import SGD, AdamW, Optimizer
 
 from harness.record.measured import Case
+from harness.setting import HOST
 from harness.workload.decay import POLICIES, check_groups, decay_groups
+from harness.workload.factory import first_line
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
@@ -49,8 +51,8 @@ def make_optimizer(variant: str, groups: tuple[DecayGroup, ...]) -> Optimizer:
 
 def _capturable(groups: tuple[DecayGroup, ...]) -> Optimizer:
     # torch refuses it at the first step only.
-    if any(parameter.device.type != "cuda" for group in groups for parameter in group.parameters):
-        raise UnsupportedError(f"{CAPTURABLE} keeps its step count on the device, and needs a CUDA device")
+    if any(parameter.device.type == HOST for group in groups for parameter in group.parameters):
+        raise UnsupportedError(f"{CAPTURABLE} keeps its step count on the device; it needs a GPU")
     return AdamW(_settings(groups), lr=LEARNING_RATE, foreach=True, capturable=True)
 
 
@@ -59,10 +61,10 @@ def _settings(groups: tuple[DecayGroup, ...]) -> list[dict[str, Any]]:
 
 
 def _cells(entry: Entry, every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the protocol's flag)
-    asked = every or entry.name == "transformer"
-    variants = EVERYWHERE if every else _ON_ONE_MODEL if asked else ("adamw-foreach",)
-    on_cuda = (Cell(entry, "train", CAPTURABLE, device="cuda"),) if asked else ()
-    return (*(Cell(entry, "train", variant) for variant in variants), *on_cuda)
+    several = every or entry.name == "transformer"
+    variants = EVERYWHERE if every else _ON_ONE_MODEL if several else ("adamw-foreach",)
+    off_host = (Cell(entry, "train", CAPTURABLE, off_host=True),) if several else ()
+    return (*(Cell(entry, "train", variant) for variant in variants), *off_host)
 
 
 def _build(case: Case, arm: str, model: Model) -> Step:
@@ -74,7 +76,10 @@ def _build(case: Case, arm: str, model: Model) -> Step:
         with warnings.catch_warnings():
             # It advises, once, against what is asked here: what this optimizer costs outside a graph.
             warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
-            optimizer.step()
+            try:
+                optimizer.step()
+            except AssertionError as error:  # torch's way to say that it has no such step for the device
+                raise UnsupportedError(f"torch refuses {case.variant}: {first_line(error)}") from error
 
     # The gradients stay, so that every step does the same work.
     parts = (Part("optimizer", optimizer.step), Part("forward", model.loss_of_forward))

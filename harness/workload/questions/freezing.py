@@ -99,7 +99,7 @@ def matching(names: Iterable[str], patterns: tuple[str, ...]) -> tuple[str, ...]
 
 def _ends(name: str) -> Iterator[str]:
     parts = name.split(".")
-    return (".".join(parts[place:]) for place in range(len(parts)))
+    return (".".join(parts[start:]) for start in range(len(parts)))
 
 
 def _names(parameters: Mapping[str, nn.Parameter], some: Iterable[nn.Parameter]) -> set[str]:

@@ -1,13 +1,13 @@
-"""What a device's allocator says of one step, part by part: peaks reset before each, in requested bytes."""
+"""The counters of a device's allocator over one step, part by part, with the peaks reset before each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.measure.device import Device, Memory
+from harness.measure.devices.protocol import Device, Memory
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class AllocatorCounters:
     """The allocator before and after each stretch that was run.
 
     Attributes:
@@ -42,12 +42,12 @@ class Statistics:
         """Return how often memory ran out and the allocator emptied its cache to go on."""
         return self.after[-1].retries - self.before[0].retries
 
-    def stretch(self, index: int) -> "Statistics":
+    def stretch(self, index: int) -> "AllocatorCounters":
         """Return one stretch by itself."""
-        return Statistics((self.before[index],), (self.after[index],))
+        return AllocatorCounters((self.before[index],), (self.after[index],))
 
 
-def statistics(stretches: Sequence[Callable[[], object]], device: Device) -> Statistics:
+def count_allocations(stretches: Sequence[Callable[[], object]], device: Device) -> AllocatorCounters:
     """Run the stretches twice, and return what the allocator says of the second time.
 
     The first time pays for what libraries take once and keep: workspaces, one a thread that multiplies.
@@ -61,8 +61,8 @@ def statistics(stretches: Sequence[Callable[[], object]], device: Device) -> Sta
         device.synchronize()
         device.reset_peaks()
         before.append(device.memory())
-        left = call()
+        result = call()
         device.synchronize()
         after.append(device.memory())
-        del left
-    return Statistics(tuple(before), tuple(after))
+        del result
+    return AllocatorCounters(tuple(before), tuple(after))

@@ -4,18 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from fake_cuda import SECONDS_A_COUNT, FakeCuda
 
-from harness.measure import device as door
 from harness.measure import history
 from harness.measure.clock import clock_for
-from harness.measure.device import CudaDevice, device_of, identifier, occupy
+from harness.measure.device_times import occupy
+from harness.measure.devices.cuda import BACKEND, CudaDevice, memory_history
+from harness.measure.devices.registry import device_of
 from harness.measure.history import check_history
-from harness.measure.torch_compat import memory_history
 from harness.record.store import StoreError
 from harness.workload.model import Model, UnsupportedError
 from harness.workload.step import Part, Step
@@ -120,7 +121,7 @@ def test_a_tensor_on_the_cpu_is_not_held_by_a_device() -> None:
 
 
 def test_a_device_is_told_by_its_uuid(asked: list[tuple[str, Any]]) -> None:
-    assert identifier(1) == "GPU-11-22"
+    assert CudaDevice(1).identifier == "GPU-11-22"
     assert asked == [("get_device_properties", 1)]
 
 
@@ -136,7 +137,7 @@ def test_there_is_no_device_where_torch_sees_none(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
-    assert door.device_count() == 0
+    assert BACKEND.count() == 0
 
 
 def test_a_memory_history_is_recorded_written_and_switched_off(
@@ -203,7 +204,7 @@ def test_a_memory_history_is_of_a_step_that_has_run_before(
         device.log.append("written")
 
     monkeypatch.setattr(history, "device_of", lambda _name: device)
-    monkeypatch.setattr(history, "memory_history", recorded)
+    monkeypatch.setattr(history, "backend_of", lambda _name: SimpleNamespace(memory_history=recorded))
     call = device.step(1e-5, 1e-3)
     model = Model(torch.nn.Linear(1, 1), (torch.ones(1, 1),))
     history.write_history(Step((Part("forward", call),), model, call), "cuda", tmp_path / "history.pickle")

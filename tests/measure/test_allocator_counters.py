@@ -4,10 +4,10 @@ import torch
 from fake_cuda import FakeCuda
 from torch import nn
 
-from harness.measure.device import memory_of
+from harness.measure.allocator_counters import count_allocations
+from harness.measure.devices.cuda import memory_of
 from harness.measure.observe import Observation, device_of_model
 from harness.measure.probes import PROBES
-from harness.measure.statistics import statistics
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
@@ -32,7 +32,7 @@ def test_the_peak_is_of_requested_bytes_above_the_start_and_what_was_held_before
         device.free(700)
         return Held(device, 300)
 
-    found = statistics([call], device)
+    found = count_allocations([call], device)
 
     assert (found.peak_bytes(), found.retained_bytes()) == (700, 300)
     assert found.allocated_peak_bytes() == 6144 - 5120  # blocks of 512 bytes
@@ -51,7 +51,7 @@ def test_the_peaks_are_reset_before_each_part() -> None:
         device.allocate(100)
         device.free(100)
 
-    found = statistics([large, small], device)
+    found = count_allocations([large, small], device)
 
     assert found.peak_bytes() == 9000
     assert [found.stretch(index).peak_bytes() for index in (0, 1)] == [9000, 100]
@@ -67,7 +67,7 @@ def test_a_workspace_that_the_first_run_takes_is_not_retained() -> None:
             taken.append(8_519_680)
             device.allocate(8_519_680)
 
-    assert statistics([call], device).retained_bytes() == 0
+    assert count_allocations([call], device).retained_bytes() == 0
     assert device.requested == 8_519_680
 
 
@@ -77,7 +77,7 @@ def test_a_retry_is_counted_where_it_happened() -> None:
     def call() -> None:
         device.retries += 1
 
-    assert statistics([call], device).retries() == 1
+    assert count_allocations([call], device).retries() == 1
 
 
 def observed(device: FakeCuda, grad: int, no_grad: int) -> Observation:

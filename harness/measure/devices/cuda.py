@@ -1,86 +1,25 @@
-"""The one door to CUDA: queue, events, allocator statistics, cache; all behind a protocol that tests fake.
-
-A CPU has no device in this sense: its work is done when a call returns, and its bytes are in the trace.
-"""
+"""CUDA: queue, events, allocator statistics, cache; the one module that says so to torch."""
 
 import functools
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import torch
 
-CudaOutOfMemoryError = torch.cuda.OutOfMemoryError  # the class; torch has none for a CPU
+from harness.measure.devices.protocol import Backend, Memory
+from harness.measure.torch_compat import release, writes_memory_history
+from harness.workload.model import UnsupportedError
+
+KIND = "cuda"
 
 _LARGEST_COUNT = 1 << 30  # elements that one kernel indexes with 32 bits, with room to spare
 _CALIBRATING_COUNT = 1 << 26  # long beside a launch, short beside a second
 _CACHE_BYTES_UNKNOWN = 128 * 1024 * 1024  # where torch does not tell the size of L2; larger than any so far
 _FLUSHED_CACHES = 2  # a buffer twice as large as the cache leaves nothing in it whatever the policy
-
-
-class Event(Protocol):
-    """A mark in a device's queue."""
-
-    def query(self) -> bool:
-        """Return whether everything before the mark is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What an allocator says of itself at one moment, in bytes of all its blocks."""
-
-    requested: int  # what was asked for; the books are kept in these
-    requested_peak: int  # since the peaks were reset, as are the other peaks
-    allocated: int  # the same blocks, rounded up by the allocator
-    allocated_peak: int
-    reserved_peak: int  # taken from the driver
-    blocks: int  # handed out since the process began
-    retries: int  # times that memory ran out and was given back by the cache, since the process began
-
-
-class Device(Protocol):
-    """A device that works off a queue, as far as measuring needs it."""
-
-    @property
-    def name(self) -> str:
-        """As torch takes it: "cuda:0"."""
-
-    @property
-    def index(self) -> int:
-        """The number in its name."""
-
-    @property
-    def workspace_bytes(self) -> int:
-        """What the first matrix product takes and keeps; it is taken when this is first asked for."""
-
-    @property
-    def seconds_a_count(self) -> float:
-        """What one element of `count` costs."""
-
-    def synchronize(self) -> None:
-        """Wait until the queue is empty."""
-
-    def record(self) -> Event:
-        """Put a mark at the end of the queue."""
-
-    def seconds(self, start: Event, end: Event) -> float:
-        """Return the device's time between two marks that were reached."""
-
-    def count(self, number: int) -> None:
-        """Queue work of a known amount that reads one address: it leaves the cache as it is."""
-
-    def flush_cache(self) -> None:
-        """Queue a write that leaves nothing else in the last cache before memory."""
-
-    def memory(self) -> Memory:
-        """Return the allocator's statistics."""
-
-    def reset_peaks(self) -> None:
-        """Let the peaks begin at what is allocated now."""
-
-    def holds(self, tensor: torch.Tensor) -> bool:
-        """Return whether a tensor's bytes are this allocator's."""
+_MOST_ENTRIES = 1_000_000  # of a history: some 100 MB on disk; torch's own default has no limit
 
 
 @dataclass(slots=True)
@@ -95,8 +34,17 @@ class CudaDevice:
 
     @property
     def name(self) -> str:
-        """As torch takes it: "cuda:0"."""
-        return f"cuda:{self.index}"
+        """As torch takes it, with its number."""
+        return f"{KIND}:{self.index}"
+
+    @property
+    def identifier(self) -> str:
+        """Its UUID as NVML takes it, or "" where torch does not tell it.
+
+        torch < 2.3 does not; drop with those tox factors.
+        """
+        uuid = getattr(torch.cuda.get_device_properties(self.index), "uuid", None)
+        return f"GPU-{uuid}" if uuid is not None else ""
 
     def synchronize(self) -> None:
         """Wait until the queue is empty."""
@@ -169,7 +117,7 @@ class CudaDevice:
 
     def holds(self, tensor: torch.Tensor) -> bool:
         """Return whether a tensor lies on this device."""
-        return tensor.device.type == "cuda" and tensor.device.index == self.index
+        return tensor.device.type == KIND and tensor.device.index == self.index
 
 
 def memory_of(statistics: Mapping[str, int]) -> Memory:
@@ -185,46 +133,68 @@ def memory_of(statistics: Mapping[str, int]) -> Memory:
     )
 
 
-def device_count() -> int:
-    """Return how many CUDA devices there are that can be used; 0 where torch sees none."""
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def device_of(name: str) -> Device | None:
-    """Return the device that torch's name stands for: "cuda" is the current one; None for a CPU."""
-    kind, _, index = name.partition(":")
-    if kind != "cuda":
-        return None
-    return _cuda_device(int(index) if index else torch.cuda.current_device())
-
-
 @functools.cache
 def _cuda_device(index: int) -> CudaDevice:
     """Return the one object of a device: what it has taken and timed once holds for the process."""
     return CudaDevice(index)
 
 
-def prepare(name: str) -> None:
-    """Let libraries take what they take once and keep, before anything else runs on a device."""
-    device = device_of(name)
-    if device is not None:
-        _ = device.workspace_bytes
+@contextmanager
+def memory_history(path: Path, device: int) -> Iterator[None]:
+    """Record every allocation and free on a CUDA device, with its stack, and write them to a file at the end.
 
+    The two functions begin with an underscore, and are the documented door ("Understanding CUDA Memory
+    Usage"); the file opens at the viewer named there.
 
-def in_words(name: str) -> str:
-    """Return the product's name of a CUDA device."""
-    return str(torch.cuda.get_device_name(name))
-
-
-def identifier(index: int) -> str:
-    """Return a CUDA device's UUID as NVML takes it, or "" where torch does not tell it.
-
-    torch < 2.3 does not; drop with those tox factors.
+    Raises:
+        UnsupportedError: this torch has no such door.
     """
-    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
-    return f"GPU-{uuid}" if uuid is not None else ""
+    record = getattr(torch.cuda.memory, "_record_memory_history", None)
+    dump = getattr(torch.cuda.memory, "_dump_snapshot", None)
+    if record is None or dump is None or not writes_memory_history():
+        raise UnsupportedError(f"torch {release()} cannot write its memory history; torch 2.1 and later can")
+    record(max_entries=_MOST_ENTRIES, device=device)
+    try:
+        yield
+        dump(str(path))
+    finally:
+        record(enabled=None, device=device)
 
 
-def occupy(device: Device, seconds: float) -> None:
-    """Queue so much work that the device is busy for about so long, without touching its cache."""
-    device.count(max(1, math.ceil(seconds / device.seconds_a_count)))
+@dataclass(frozen=True, slots=True)
+class CudaBackend:
+    """The CUDA devices of this machine as torch sees them."""
+
+    title: str = "CUDA"
+    collectives: str = "nccl"
+    out_of_memory: tuple[type[BaseException], ...] = (torch.cuda.OutOfMemoryError,)
+    memory_history: Callable[[Path, int], AbstractContextManager[None]] = memory_history
+
+    def count(self) -> int:
+        """Return how many there are that can be used; 0 where torch sees none."""
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+    def is_in_use(self) -> bool:
+        """Return whether torch has begun to use CUDA."""
+        return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+    def device(self, index: int | None) -> CudaDevice:
+        """Return the device of a number, or the current one."""
+        return _cuda_device(torch.cuda.current_device() if index is None else index)
+
+    def words(self, name: str) -> str:
+        """Return the product's name."""
+        return str(torch.cuda.get_device_name(name))
+
+    def make_current(self, name: str) -> None:
+        """Let a device be the one that is meant where torch is told no number."""
+        torch.cuda.set_device(name)
+
+    def has_collectives(self) -> bool:
+        """Return whether this torch was built with NCCL."""
+        from torch import distributed
+
+        return bool(distributed.is_available() and distributed.is_nccl_available())
+
+
+BACKEND: Backend = CudaBackend()

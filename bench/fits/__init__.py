@@ -1,0 +1,1 @@
+"""Plans that fit real models into shares of their memory, and what other tools say of the same models."""

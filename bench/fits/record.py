@@ -1,0 +1,82 @@
+"""What the benchmark of plans gave, as JSON."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import HarnessError
+from harness.record.fit import FitSearch
+from harness.record.schema import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one tool says of one model: bytes of a training step's peak, or why it says nothing.
+
+    Attributes:
+        tool: with its version.
+        model: the target.
+        bytes: None where the tool gives none.
+        note: how it came about, or why it gives none.
+    """
+
+    tool: str
+    model: str
+    bytes: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The plan for one limit, held against every combination that was run.
+
+    Attributes:
+        model: the target.
+        limit: bytes.
+        plan: in words.
+        peak: of the plan, in bytes.
+        fits: the plan's peak, measured once more, is within the limit.
+        time: of the plan, over that of the fastest combination that fits; None where one of the two was
+            not timed.
+        combinations: how many were run.
+    """
+
+    model: str
+    limit: int
+    plan: str
+    peak: int
+    fits: bool
+    time: float | None
+    combinations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """One run of the benchmark.
+
+    Attributes:
+        environment: where.
+        command: what measured it.
+        searches: of the real models.
+        said: of the same, by others.
+        exhausted: of small models.
+    """
+
+    environment: Environment
+    command: str
+    searches: tuple[FitSearch, ...] = ()
+    said: tuple[Said, ...] = ()
+    exhausted: tuple[Exhausted, ...] = ()
+
+
+def load_fits(path: Path) -> Fits:
+    """Load the benchmark's record.
+
+    Raises:
+        HarnessError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Fits)
+    except (OSError, msgspec.DecodeError) as error:
+        raise HarnessError(f"{path} is no record of bench.fits: {error}") from error

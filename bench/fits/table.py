@@ -1,0 +1,115 @@
+"""The benchmark of plans as a table."""
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.fits.record import Fits, load_fits
+from harness.record.fit import FitSearch
+from harness.report.document import Document, one_table
+from harness.report.fit import cost, levers_in_words
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table
+from harness.report.units import quantity
+
+_PLANS = ("model", "limit", "of its peak", "plan", "peak", "step", "runs", "steps", "took")
+_SAID = ("model", "measured", "tool", "says", "off by", "how")
+_EXHAUSTED = ("model", "limit", "plan", "peak", "fits", "time over the fastest that fits", "combinations")
+
+_FORMULA = """accelerate's is the formula of `accelerate estimate-memory` (huggingface/accelerate,
+`src/accelerate/commands/estimate.py`): four times the weights, whatever the batch."""
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.fits --json` wrote.
+
+    Raises:
+        HarnessError: the file cannot be read, or holds no plans.
+    """
+    fits = load_fits(path)
+    name = f"fit{path.stem.removeprefix('fits')}"
+    return one_table("plans of real models", name, lambda: fits_markdown(fits))
+
+
+def fits_markdown(fits: Fits) -> str:
+    """Return all tables and where they come from."""
+    where = "  \n".join(
+        [*map(markdown, environment_lines(fits.environment)), f"Measured by `{fits.command}`."]
+    )
+    parts = ["# What fits, and what it costs", where]
+    if fits.searches:
+        parts += [
+            "## Plans for shares of the untouched peak",
+            markdown_table(_PLANS, list(_plans(fits.searches))),
+        ]
+        if errors := _errors(fits.searches):
+            parts.append(
+                f"Peaks added up from pieces, against {len(errors)} measured ones: median error"
+                f" {statistics.median(errors):.2%}, largest {max(errors):.2%}."
+            )
+    if fits.said:
+        parts += [
+            "## What others say of the same step",
+            markdown_table(_SAID, list(_said(fits))),
+            _FORMULA,
+        ]
+    if fits.exhausted:
+        parts += [
+            "## Plans against every combination",
+            markdown_table(
+                _EXHAUSTED,
+                [
+                    [
+                        one.model,
+                        quantity(one.limit, "B"),
+                        one.plan,
+                        quantity(one.peak, "B"),
+                        "yes" if one.fits else "no",
+                        "-" if one.time is None else f"{one.time:.3f}",
+                        str(one.combinations),
+                    ]
+                    for one in fits.exhausted
+                ],
+            ),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plans(searches: tuple[FitSearch, ...]) -> Iterator[list[str]]:
+    for one in searches:
+        peak = one.untouched.peak or 0
+        limit = one.limit or 0
+        told = [one.target, quantity(limit, "B"), f"{limit / peak:.0%}" if peak else "-"]
+        if one.plan is None:
+            least = one.least
+            told += [
+                "nothing fits",
+                "-" if least is None else f"least: {quantity(least.peak or 0, 'B')}",
+                "-",
+            ]
+        else:
+            told += [
+                levers_in_words(one.plan.candidate, one),
+                quantity(one.plan.peak or 0, "B"),
+                cost(one.plan),
+            ]
+        yield [*told, str(len(one.trials)), f"{one.passes:.0f}", f"{one.took_s:.0f} s"]
+
+
+def _errors(searches: tuple[FitSearch, ...]) -> list[float]:
+    return [abs(trial.error) for one in searches for trial in one.trials if trial.error is not None]
+
+
+def _said(fits: Fits) -> Iterator[list[str]]:
+    peaks = {one.target: one.untouched.peak for one in fits.searches}
+    for said in fits.said:
+        peak = peaks.get(said.model)
+        known = said.bytes is not None and peak
+        yield [
+            said.model,
+            quantity(peak, "B") if peak else "-",
+            said.tool,
+            quantity(said.bytes, "B") if said.bytes is not None else "nothing",
+            f"{(said.bytes or 0) / peak - 1:+.1%}" if known and peak else "-",
+            said.note,
+        ]

@@ -1,0 +1,63 @@
+"""`harness fit`: what to change so that a training step fits."""
+
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import Html, Json, Words, setting_of, with_setting
+from harness.setting import parse_bytes
+
+
+@with_setting("fit")
+def fit(
+    words: Words,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+        ),
+    ],
+    limit: Annotated[
+        str | None,
+        typer.Option("--in", metavar="SIZE", help="such as 8GiB or 500MB; without it the whole frontier"),
+    ] = None,
+    allow: Annotated[
+        str,
+        typer.Option(
+            metavar="WORD[,WORD...]", help="what may be given up: freeze, dtype, optimizer, batchnorm"
+        ),
+    ] = "",
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="AdamW, 'SGD with momentum', SGD")] = "AdamW",
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="all that was run, and what was left out")
+    ] = False,
+    json: Json = None,
+    html: Html = None,
+) -> None:
+    """Say what to freeze, checkpoint or change so that training fits, and what it costs, proved by runs."""
+    setting = setting_of(words)
+    if limit is not None:
+        parse_bytes(limit)  # a mistake is told before torch is imported
+
+    from harness.commands.files import STANDARD_OUTPUT, write_json
+    from harness.fitting.door import Wish, plan_step
+    from harness.record.store import replace_file
+    from harness.report.fit import fit_text
+
+    wish = Wish(limit, allow, optimizer)
+    plan = plan_step(target, None, wish, setting, lambda line: typer.echo(line, err=True))
+    if json is not None:
+        write_json(json, plan.to_json())
+    if json != STANDARD_OUTPUT:
+        typer.echo(fit_text(plan.search, verbose=verbose))
+    if html is not None:
+        replace_file(html, plan.to_html().encode())
+        typer.echo(f"wrote {html}", err=True)
+    if limit is not None and not plan.fits:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer, group: str) -> None:
+    """Put the command on the command line."""
+    app.command(rich_help_panel=group)(fit)

@@ -1,0 +1,279 @@
+"""The door through Python: `harness.fit`."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from harness.errors import HarnessError
+from harness.fitting.levers.lever import Lever
+from harness.fitting.levers.micro_batches import MicroBatches
+from harness.fitting.levers.updating import OPTIMIZERS
+from harness.fitting.plan import Plan
+from harness.fitting.proving import prove
+from harness.fitting.searching import ALLOWANCES, Hunt, Say
+from harness.fitting.workbench import Workbench
+from harness.measure.devices.registry import check_device, prepare
+from harness.measure.inspection import OutOfMemoryError
+from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
+from harness.session import Target, entry_to_measure
+from harness.setting import Setting, options_of, parse_bytes
+from harness.workload.factory import Copying
+from harness.workload.losses import find_loss
+from harness.workload.model import WorkloadError
+from harness.workload.state import random_state_kept
+
+FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a plan has to do, and what it may give up. Lists and comma-separated words become tuples.
+
+    Attributes:
+        limit: bytes, or text such as "8GiB"; None for the whole frontier.
+        allow: what of the mathematics may be given up.
+        optimizer: by name.
+
+    Raises:
+        HarnessError: one of them cannot be had; the sentence names what would have worked.
+    """
+
+    limit: int | str | None = None
+    allow: tuple[str, ...] | str = ()
+    optimizer: str = "AdamW"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "allow", _allowed(self.allow))
+        if self.bytes is not None and self.bytes < 1:
+            raise HarnessError(
+                f"a limit of {self.bytes} bytes holds nothing; write 500MB, 8GiB, or a number of bytes"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise HarnessError(f"no optimizer {self.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
+
+    @property
+    def bytes(self) -> int | None:
+        """The limit as a number."""
+        return parse_bytes(self.limit) if isinstance(self.limit, str) else self.limit
+
+    @property
+    def words(self) -> str:
+        """The limit as it was written; "" where it was a number."""
+        return " ".join(self.limit.split()) if isinstance(self.limit, str) else ""
+
+
+def fit(
+    target: Target,
+    inputs: object = None,
+    *,
+    limit: int | str | None = None,
+    allow: tuple[str, ...] | str = (),
+    optimizer: str = "AdamW",
+    say: Say = lambda _line: None,
+    **settings: Any,
+) -> Plan:
+    """Find what to change so that a training step fits a limit, and prove it by running it.
+
+    The model, its gradients and the state of torch's random numbers stay as they are: copies are tried.
+
+    Args:
+        target: a name as on the command line, a `Model`, a module, or a function that makes one.
+        inputs: of a module: a tensor, a tuple, or a dict of keyword arguments.
+        limit: bytes, or text such as "8GiB", of parameters, buffers, inputs, optimizer state, gradients and
+            activations together; None for the whole frontier.
+        allow: what of the mathematics may be given up: "freeze", "dtype", "optimizer", "batchnorm".
+        optimizer: "AdamW", "SGD with momentum", or "SGD".
+        say: is told, line by line, what is being done.
+        settings: as on the command line, by the names of its options: `device` ("cpu", "cuda"), `dtype` and
+            `batch_size` (the model's own unless given), `loss` (a name, or a function of the model's
+            output), `budget` (seconds of timing for each finalist and the untouched step
+            together, 2 unless given; 0 for bytes alone), `threads`, `seed`.
+
+    Raises:
+        HarnessError: something asked for cannot be had; in one sentence.
+    """
+    return plan_step(target, inputs, Wish(limit, allow, optimizer), _setting(settings), say)
+
+
+def _setting(settings: dict[str, Any]) -> Setting:
+    fields = {option.replace("-", "_"): field for field, option, _ in options_of("fit")}
+    for name in settings:
+        if name not in fields:
+            raise HarnessError(f"no setting {name!r}; there are {', '.join(fields)}")
+    given = {fields[name]: value for name, value in settings.items()}
+    if isinstance(given.get("batch_sizes"), int):
+        given["batch_sizes"] = (given["batch_sizes"],)
+    return Setting(**{"threads": 0, **given})
+
+
+def plan_step(target: Target, inputs: object, wish: Wish, setting: Setting, say: Say) -> Plan:
+    """Find what to change so that a training step fits a limit, and prove it by running it.
+
+    Args:
+        target: as `fit` takes it.
+        inputs: of a module.
+        wish: what the plan has to do.
+        setting: how the step is run and timed.
+        say: is told, line by line, what is being done.
+
+    Raises:
+        HarnessError: something asked for cannot be had; in one sentence.
+    """
+    began = time.perf_counter()
+    check_device(setting.device)
+    prepare(setting.device)
+    if setting.threads:
+        torch.set_num_threads(setting.threads)
+    budget = FINALIST_BUDGET_S if setting.budget is None else setting.budget
+    with random_state_kept():  # a factory draws from it too
+        bench = _bench(target, inputs, wish, setting)
+        return _search(bench, wish, budget, say, began)
+
+
+def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) -> Plan:
+    limit, allowed = wish.bytes, tuple(wish.allow)
+    hunt = Hunt(bench, allowed, say)
+    _check_floor(bench, limit, allowed)
+    untouched = hunt.run(FitCandidate())
+    if untouched.peak is None and "out of memory" not in untouched.reason:
+        raise WorkloadError(untouched.reason)
+    enough = limit is not None and untouched.peak is not None and untouched.peak <= limit
+    plan: FitTrial | None = untouched if enough else None
+    proof = None
+    notes: list[str] = []
+    if limit is None:
+        for trial in hunt.frontier(untouched.peak or 0):
+            if budget:
+                hunt.trials[trial.candidate] = _timed(bench, trial, budget, say)
+    elif not enough:
+        plan, proof = _planned(hunt, limit, budget, notes)
+        if "freeze" in allowed:
+            _freezing_alone(hunt, limit, budget, notes)
+    untouched = hunt.trials[FitCandidate()]
+    trials = tuple(hunt.trials.values())
+    shown = plan or min((t for t in trials if t.peak is not None), key=lambda t: t.peak or 0, default=None)
+    levers = bench.levers(plan.candidate) if plan is not None else ()
+    case = bench.case
+    return Plan(
+        FitSearch(
+            target=case.model,
+            setting=f"{bench.optimizer}, {case.dtype}, {case.device}, batch {case.batch_size}, train",
+            limit=limit,
+            allowed=allowed,
+            untouched=untouched,
+            plan=plan,
+            trials=trials,
+            blocks=bench.names.paths,
+            weights=bench.weigh(shown.candidate) if shown is not None else (),
+            proof=proof,
+            notes=(*notes, *(f"{lever} left out: {reason}" for lever, reason in hunt.dropped.items())),
+            lines=_lines(levers),
+            limit_text=wish.words,
+            passes=round(bench.passes, 1),
+            took_s=time.perf_counter() - began,
+            batch_size=case.batch_size,
+            allocator=None if shown is None else _allocator(bench, shown.candidate),
+        ),
+        levers,
+    )
+
+
+def _allocator(bench: Workbench, candidate: FitCandidate) -> Allocator | None:
+    return None if bench.device == "cpu" else bench.allocator(candidate)
+
+
+def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
+    """Return the lines of all levers; what is a step of the training loop comes last."""
+    setup = [lever for lever in levers if not isinstance(lever, MicroBatches)]
+    loop = [lever for lever in levers if isinstance(lever, MicroBatches)]
+    return tuple(line for lever in (*setup, *loop) for line in lever.lines)
+
+
+def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
+    """Return the quickest of the finalists that is proved to change nothing else, with its proof."""
+    finalists = hunt.within(limit)
+    if budget:
+        finalists = [_timed(hunt.bench, trial, budget, hunt.say) for trial in finalists]
+        hunt.trials.update({trial.candidate: trial for trial in finalists})
+        finalists.sort(key=lambda trial: math.inf if trial.ratio is None else trial.ratio)
+    for trial in finalists:
+        hunt.say("proving the plan")
+        try:
+            proof = prove(hunt.bench, trial.candidate)
+        except OutOfMemoryError as error:
+            proof = Proof(held=True, sentence=f"not compared with the untouched step: {error}")
+        if proof.held:
+            return trial, proof
+        hunt.trials[trial.candidate] = replace(trial, reason=proof.sentence)
+        notes.append(f"a candidate that fits was thrown out: {proof.sentence}")
+    return None, None
+
+
+def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> None:
+    """Run the fewest frozen blocks that fit with no other lever, and training of biases alone."""
+    alone = hunt.freezing_alone(limit)
+    if alone is not None and budget and alone.ratio is None:
+        hunt.trials[alone.candidate] = _timed(hunt.bench, alone, budget, hunt.say)
+    if alone is None and hunt.bench.names.paths:
+        notes.append("freezing alone does not fit, however many blocks are frozen")
+    hunt.run(FitCandidate(biases_only=True))
+
+
+def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTrial:
+    if trial.candidate == FitCandidate() or trial.peak is None:
+        return trial
+    say(f"timing {trial.candidate}")
+    try:
+        timing = bench.time(trial.candidate, budget)
+    except WorkloadError as error:
+        return replace(trial, timing=str(error))
+    return replace(
+        trial,
+        ratio=timing.ratio,
+        low=timing.low,
+        high=timing.high,
+        verdict=timing.verdict.value,
+        timing=timing.reason,
+        step_s=None if math.isnan(timing.arm_s) else timing.arm_s,
+    )
+
+
+def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in (allow.split(",") if isinstance(allow, str) else allow))
+    wrong = [word for word in words if word and word not in ALLOWANCES]
+    if wrong:
+        raise HarnessError(f"nothing called {wrong[0]!r} can be allowed; there are {', '.join(ALLOWANCES)}")
+    return tuple(word for word in dict.fromkeys(words) if word)
+
+
+def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:
+    if len(setting.batch_sizes) > 1:
+        raise HarnessError(f"a plan has one batch size; give {setting.batch_sizes[0]} alone")
+    entry = entry_to_measure(target, inputs)
+    if not isinstance(entry.build, Copying):
+        entry = replace(entry, build=Copying(entry.build))
+    bench = Workbench(entry, setting.case("fit", entry, "train"), wish.optimizer, setting.seed)
+    loss = setting.loss
+    if loss:
+        bench.loss = find_loss(loss) if isinstance(loss, str) else loss
+    bench.with_batch_norm = "batchnorm" in wish.allow
+    return bench
+
+
+def _check_floor(bench: Workbench, limit: int | None, allowed: tuple[str, ...]) -> None:
+    """Check that the limit holds at least what no lever makes smaller.
+
+    Raises:
+        HarnessError: it does not.
+    """
+    if limit is None or "dtype" in allowed:
+        return
+    floor = bench.floor()
+    if limit < floor:
+        raise HarnessError(
+            f"{limit:,} bytes do not hold the model's parameters, buffers and inputs, {floor:,} bytes, which"
+            " no lever makes smaller; give more, a smaller batch, or allow dtype"
+        )

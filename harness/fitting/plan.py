@@ -1,0 +1,110 @@
+"""A plan: the levers that make a training step fit, and how they are applied to a model of one's own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from harness.errors import HarnessError
+from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
+from harness.fitting.levers.micro_batches import MicroBatches, leading_dimensions, split
+from harness.record.fit import FitSearch
+from harness.report.fit import fit_json, fit_text
+from harness.workload.factory import batch_size_of
+from harness.workload.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A model whose training a plan has changed.
+
+    Attributes:
+        optimizer: to go on with; another than was given where the plan says so.
+        micro_batches: parts that every batch is to be run in; 1 for the whole.
+        scale: what the loss of each part is multiplied by before its backward pass.
+        autocast: the dtype of an autocast region to put around the forward pass; None for none.
+        undo: puts everything back.
+    """
+
+    optimizer: Optimizer
+    micro_batches: int
+    scale: float
+    autocast: object
+    undo: Undo
+
+    def parts(self, inputs: Any) -> list[Any]:
+        """Return a batch's parts, cut along the first dimension of every tensor that counts the examples.
+
+        Raises:
+            HarnessError: it cannot be divided into equal parts.
+        """
+        if self.micro_batches == 1:
+            return [inputs]
+        batch = batch_size_of(Model(nn.Identity(), (inputs,)))
+        return split(inputs, leading_dimensions(inputs, batch), self.micro_batches)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """What `fit` found: whether training fits, what to change for it, and what that costs.
+
+    Attributes:
+        search: every number.
+        levers: what the plan changes, in order; empty where nothing has to be changed, or nothing fits.
+    """
+
+    search: FitSearch
+    levers: tuple[Lever, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is a plan within the limit."""
+        return self.search.plan is not None
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """The plan's measured peak; None where nothing fits."""
+        return None if self.search.plan is None else self.search.plan.peak
+
+    def apply(self, model: nn.Module, optimizer: Optimizer) -> Applied:
+        """Change a model and its optimizer as the plan says; both may have trained already.
+
+        Micro-batches are the training loop's: `Applied.parts` cuts a batch, `Applied.scale` goes to the loss.
+
+        Raises:
+            HarnessError: nothing fits, or the model is not like the one that the plan was made for.
+        """
+        if not self.fits:
+            raise HarnessError("nothing that was tried fits, so there is no plan to apply")
+        training = TrainingSetup(model, optimizer)
+        try:
+            undo = apply_all(self.levers, training)
+        except AttributeError as error:
+            raise HarnessError(f"the model is not like the one that was measured: {error}") from error
+        scale = next((one.scale for one in self.levers if isinstance(one, MicroBatches)), None)
+        return Applied(
+            training.optimizer,
+            training.micro_batches,
+            1 / training.micro_batches if scale is None else scale,
+            training.autocast,
+            undo,
+        )
+
+    def __str__(self) -> str:
+        """Return what the command prints."""
+        return fit_text(self.search)
+
+    def __repr__(self) -> str:
+        """Return the answer alone."""
+        return f"<Plan: {fit_text(self.search).splitlines()[0]}>"
+
+    def to_json(self) -> str:
+        """Return every number as JSON."""
+        return fit_json(self.search)
+
+    def to_html(self) -> str:
+        """Return a page, whole and self-contained."""
+        from harness.report.fit_page import fit_page  # matplotlib takes 0.8 s to import
+
+        return fit_page(self.search)

@@ -1,0 +1,157 @@
+"""The search: pieces first, then runs of what looks best; only what was run counts."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from harness.fitting.candidates import Prospect, best_of_each_kind, prospects
+from harness.fitting.gathering import Gathering
+from harness.fitting.levers.micro_batches import PARTS
+from harness.fitting.pieces import Pieces, predicted_peak
+from harness.fitting.workbench import Workbench
+from harness.record.fit import FitCandidate, FitTrial
+from harness.workload.freezing_curve import places
+from harness.workload.model import WorkloadError
+
+ALLOWANCES = ("freeze", "dtype", "optimizer", "batchnorm")
+MOST_FINALISTS = 3  # that fit, of different kinds
+MOST_CANDIDATES = 10  # of candidates for one limit
+SHARES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3)  # of the untouched peak, where no limit is given
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Hunt:
+    """What runs candidates on one bench, and remembers.
+
+    Attributes:
+        bench: with the model.
+        allowed: what of the mathematics may be given up.
+        say: is told what is being done.
+        trials: what was run, by candidate.
+        dropped: levers that were left out, with the reason.
+        expected: peaks of the candidates whose pieces were measured.
+    """
+
+    bench: Workbench
+    allowed: tuple[str, ...] = ()
+    say: Say = lambda _line: None
+    trials: dict[FitCandidate, FitTrial] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    expected: dict[FitCandidate, int] = field(default_factory=dict)
+
+    def run(self, candidate: FitCandidate, predicted: int | None = None) -> FitTrial:
+        """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
+        if candidate not in self.trials:
+            self.say(f"running {len(self.trials) + 1}: {candidate}")
+            try:
+                trial = FitTrial(candidate, predicted, self.bench.observe(candidate))
+            except WorkloadError as error:
+                trial = FitTrial(candidate, predicted, reason=str(error))
+            self.trials[candidate] = trial
+        elif predicted is not None and self.trials[candidate].predicted is None:
+            self.trials[candidate] = replace(self.trials[candidate], predicted=predicted)
+        return self.trials[candidate]
+
+    def pools(self) -> Iterable[list[Prospect]]:
+        """Yield candidates, first those that give up least; measures the pieces of each when asked for it."""
+        batch = self.bench.case.batch_size
+        numbers = [1, *(number for number in PARTS if batch % number == 0)]
+        freezes = "freeze" in self.allowed and len(self.bench.names.paths) > 1
+        for base in self._bases():
+            self.say("measuring the pieces")
+            gathering = Gathering(self.bench, base, freezes=freezes)
+            if base == FitCandidate() or not base.dtype:
+                gathering.dropped.update(self.dropped)
+            try:
+                pieces = gathering.measure(numbers)
+            except WorkloadError as error:
+                self.dropped[f"{base.dtype or base.optimizer or 'every lever'}"] = str(error)
+                continue
+            self.dropped.update(gathering.dropped)
+            if base == FitCandidate():
+                self._remember_predictions(pieces)
+            depths = places(pieces.blocks) if freezes else (0,)
+            pool = prospects(pieces, base, depths)
+            self.expected.update({one.candidate: one.peak for one in pool})
+            yield pool
+
+    def _bases(self) -> list[FitCandidate]:
+        bases = [FitCandidate()]
+        if "optimizer" in self.allowed:
+            bases += [
+                FitCandidate(optimizer=name)
+                for name in ("SGD with momentum", "SGD")
+                if name != self.bench.optimizer
+            ]
+        if "dtype" in self.allowed and self.bench.case.dtype == "float32":
+            bases += [FitCandidate(dtype=name) for name in ("autocast", "bfloat16")]
+            if "optimizer" in self.allowed and self.bench.optimizer != "SGD":
+                bases.append(FitCandidate(dtype="bfloat16", optimizer="SGD"))
+        return bases
+
+    def _remember_predictions(self, pieces: Pieces) -> None:
+        for candidate, trial in self.trials.items():
+            self.trials[candidate] = replace(trial, predicted=predicted_peak(pieces, candidate))
+
+    def within(self, limit: int) -> list[FitTrial]:
+        """Return the trials that fit a limit and give up least, the most promising first.
+
+        Where a run shows that the pieces add up to too little, what comes after has to be expected lower.
+        """
+        everything: list[Prospect] = []
+        for pool in self.pools():
+            everything += pool
+            if fitting := self._fitting(pool, limit):
+                return fitting
+        # Nothing is expected to fit: what is expected to need least may do all the same.
+        for one in sorted(everything, key=lambda one: one.peak)[:2]:
+            trial = self.run(one.candidate, one.peak)
+            if trial.peak is not None and trial.peak <= limit:
+                return [trial]
+        return []
+
+    def _fitting(self, pool: list[Prospect], limit: int) -> list[FitTrial]:
+        fitting: list[FitTrial] = []
+        off = 1.0  # measured over expected, where it was more
+        failing: set[FitCandidate] = set()
+        for _ in range(MOST_CANDIDATES):
+            rest = [one for one in pool if one.candidate not in failing]
+            chosen = best_of_each_kind(rest, limit / off, MOST_FINALISTS)
+            waiting = [one for one in chosen if one.candidate not in self.trials]
+            fitting = [
+                self.trials[one.candidate]
+                for one in chosen
+                if one.candidate in self.trials and (self.trials[one.candidate].peak or limit + 1) <= limit
+            ]
+            if not waiting:
+                break
+            one = waiting[0]
+            trial = self.run(one.candidate, one.peak)
+            if trial.peak is None or trial.peak > limit:
+                failing.add(one.candidate)
+            if trial.peak is not None and trial.peak > limit:
+                off = max(off, min(1.5, trial.peak / one.peak))
+        return fitting
+
+    def frontier(self, untouched: int) -> list[FitTrial]:
+        """Return trials at several shares of the untouched peak, and the one that needs least."""
+        trials: list[FitTrial] = []
+        for pool in self.pools():
+            chosen = [one for share in SHARES for one in best_of_each_kind(pool, share * untouched, 1)]
+            chosen += sorted(pool, key=lambda one: (one.peak, one.rank))[:1]
+            trials += [self.run(one.candidate, one.peak) for one in dict.fromkeys(chosen)]
+        return list(dict.fromkeys(trials))
+
+    def freezing_alone(self, limit: int) -> FitTrial | None:
+        """Return the trial that freezes as few blocks as fit with no other lever; None where none do."""
+        blocks = len(self.bench.names.paths)
+        for depth in places(blocks)[1:] if blocks > 1 else ():
+            candidate = FitCandidate(frozen=depth)
+            expected = self.expected.get(candidate)
+            if expected is not None and expected > limit:
+                continue
+            trial = self.run(candidate, expected)
+            if trial.peak is not None and trial.peak <= limit:
+                return trial
+        return None

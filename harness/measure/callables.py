@@ -1,0 +1,65 @@
+"""Any two callables as the sides of a pair: functions, Models, Steps, and what can move its own memory."""
+
+import sys
+from collections.abc import Callable
+from random import Random
+from typing import Protocol, runtime_checkable
+
+from harness.errors import HarnessError
+from harness.measure.clock import Clock
+from harness.measure.pairing import Pair
+from harness.measure.sampling import Side
+from harness.record.schema import Samples
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A callable that can move what it reads to fresh memory."""
+
+    def __call__(self) -> object:
+        """Run once."""
+
+    def relocate(self, rng: Random) -> object:
+        """Move what a call reads to fresh addresses.
+
+        Returns:
+            What holds the old addresses, or None. It is kept until the other side has moved too, so that
+            neither takes a place that the other has just left.
+        """
+
+
+def time_pair(reference: object, arm: object, budget: float, rng: Random, clock: Clock) -> Samples:
+    """Time two callables against each other for `budget` seconds.
+
+    Raises:
+        TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
+    """
+    one = as_side(reference)
+    pair = Pair(one, one if arm is reference else as_side(arm), clock, rng)
+    pair.prepare(budget, longest=budget)
+    pair.run()
+    return pair.samples()[0]
+
+
+def as_side(subject: object) -> Side:
+    """Return what `compare` takes as one side of a pair; its parts are not timed apart.
+
+    Raises:
+        HarnessError: it cannot be called.
+    """
+    if not callable(subject):
+        raise HarnessError(
+            f"{subject!r} cannot be called; give a function without arguments, a Model or a Step"
+        )
+    subject = independent_copy(subject) or subject
+    return Side((("call", subject),), subject.relocate if isinstance(subject, Movable) else None)
+
+
+def independent_copy(subject: object) -> Callable[[], object] | None:
+    """Return a model as an independent copy that can be moved in memory; None for anything else."""
+    if "torch" not in sys.modules:
+        return None
+    from harness.workload.copied import copied
+    from harness.workload.model import Model
+
+    return copied(subject) if isinstance(subject, Model) else None

@@ -1,0 +1,45 @@
+"""The generators of torch, on the CPU and on every device that torch works on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from harness.setting import DEVICE_KINDS
+
+
+@contextmanager
+def torch_generators_kept() -> Iterator[None]:
+    """Give the generators of torch back as they were."""
+    modules = [module for kind in DEVICE_KINDS if (module := _in_use(kind)) is not None]
+    states = [_states(module) for module in modules]
+    with torch.random.fork_rng(devices=[]):  # that of the CPU
+        try:
+            yield
+        finally:
+            for module, state in zip(modules, states, strict=True):
+                _restore(module, state)
+
+
+def _in_use(kind: str) -> Any | None:
+    """Return torch's module of a kind of device, where it has generators and is at work."""
+    module = getattr(torch, kind, None)
+    if not hasattr(module, "get_rng_state"):
+        return None
+    is_in_use = getattr(module, "is_initialized", None) or module.is_available  # type: ignore[union-attr]
+    return module if is_in_use() else None
+
+
+def _states(module: Any) -> list[torch.Tensor]:
+    # Some modules have one device, and take no number.
+    if not hasattr(module, "get_rng_state_all"):
+        return [module.get_rng_state()]
+    return list(module.get_rng_state_all())
+
+
+def _restore(module: Any, states: list[torch.Tensor]) -> None:
+    if hasattr(module, "set_rng_state_all"):
+        module.set_rng_state_all(states)
+    else:
+        module.set_rng_state(states[0])

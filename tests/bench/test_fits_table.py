@@ -1,0 +1,82 @@
+"""The tables of `python -m bench.fits`, from a record."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from runs import environment
+
+from bench.fits.record import Exhausted, Fits, Said, load_fits
+from bench.fits.table import fits_markdown
+from harness.errors import HarnessError
+from harness.record.fit import FitCandidate, FitSearch, FitTrial
+
+MIB = 1024**2
+UNTOUCHED = FitTrial(FitCandidate(), 100 * MIB, 100 * MIB)
+PLAN = FitTrial(FitCandidate(checkpointed=(0,)), 74 * MIB, 75 * MIB)
+
+
+def search(plan: FitTrial | None) -> FitSearch:
+    return FitSearch(
+        target="net",
+        setting="AdamW, float32, cpu, batch 8, train",
+        limit=75 * MIB,
+        allowed=(),
+        untouched=UNTOUCHED,
+        plan=plan,
+        trials=(UNTOUCHED, PLAN),
+        blocks=("a", "b"),
+        weights=(),
+        proof=None,
+        notes=(),
+        lines=(),
+        passes=20.0,
+        took_s=3.0,
+        batch_size=8,
+    )
+
+
+@pytest.fixture
+def record() -> Fits:
+    return Fits(
+        environment(),
+        "python -m bench.fits",
+        (search(PLAN), search(None)),
+        (
+            Said("accelerate 1.15.0", "net", 80 * MIB, "by formula"),
+            Said("ckptplan", "net", None, "refuses CPUs"),
+        ),
+        (Exhausted("mlp-8", 10 * MIB, "checkpoint block 1 of 8", 9 * MIB, True, 1.01, 60),),  # noqa: FBT003
+    )
+
+
+def test_plans_errors_others_and_combinations_have_a_table_each(record: Fits) -> None:
+    text = fits_markdown(record)
+
+    (row,) = [line for line in text.splitlines() if "checkpoint block 1 of 2 (a)" in line]
+    assert [cell.strip() for cell in row.split("|")[1:6]] == [
+        "net",
+        "75 MiB",
+        "75%",
+        "checkpoint block 1 of 2 (a)",
+        "75 MiB",
+    ]
+    assert "nothing fits" in text
+    assert "against 4 measured ones: median error 0.67%, largest 1.33%" in text
+    assert "-20.0%" in text
+    assert "nothing" in text
+    assert "1.010" in text
+
+
+def test_a_record_is_read_as_it_was_written(record: Fits, tmp_path: Path) -> None:
+    path = tmp_path / "fits.json"
+    path.write_bytes(msgspec.json.encode(record))
+
+    assert load_fits(path) == record
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "no.json").write_text("{}")
+
+    with pytest.raises(HarnessError, match=r"no record of bench\.fits"):
+        load_fits(tmp_path / "no.json")

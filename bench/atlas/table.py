@@ -21,7 +21,7 @@ _HEADERS = (
 )
 _SUMMARY = (
     "",
-    "architectures",
+    "charted",
     "measured",
     "balance",
     "vary",
@@ -34,7 +34,8 @@ _LEGEND = """A row is a small model of one architecture, one forward pass in tra
 *spared*: how much less is held when it has returned under `no_grad`; *books*: whether what is held is
 accounted for to the byte, else the bytes that are not. *varies*: no two calls are alike, such as where layers
 are dropped at random; such numbers are ranges over several calls. An architecture counts as what the worse of
-its two modes is; *no books*: a mode that does not run, or does not run under `no_grad`."""
+its two modes is; *no books*: a mode that does not run, or does not run under `no_grad`. What is not *charted*
+has not been tried yet; the same command goes on with it."""
 
 
 def in_markdown(atlas: Atlas) -> str:

@@ -16,6 +16,7 @@ from harness.measure.trace import Allocation, Nesting, Span, Trace, note
 
 Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]
 
+_NUMBERS = frozenset({8, 16})  # bytes of a Python number as a tensor, real or complex
 SAVED, OUTPUT, BARE, REACHED = "saved", "output", "bare", "reached"
 
 
@@ -134,6 +135,8 @@ def _holder(block: _Block, look: Look, graph_gone: float, output_gone: float, op
         (block.freed is not None and block.freed > graph_gone, "output"),
         # What a hook of the model's own packed is saved, too: such as copies in another dtype.
         (look.is_foreign and bool(operator), "saved"),
+        # A number that an operation in place on a view saved: its node lies inside another that no walk enters.
+        (not operator and block.bytes in _NUMBERS, "scalar"),
     )
     return next((holder for applies, holder in rules if applies), "graph")
 

@@ -135,7 +135,7 @@ def _holder(block: _Block, look: Look, graph_gone: float, output_gone: float, op
         (block.freed is not None and block.freed > graph_gone, "output"),
         # What a hook of the model's own packed is saved, too: such as copies in another dtype.
         (look.is_foreign and bool(operator), "saved"),
-        # A number that an operation in place on a view saved: its node lies inside another that no walk enters.
+        # A number that an operation in place on a view saved; its node lies inside one that hides it.
         (not operator and block.bytes in _NUMBERS, "scalar"),
     )
     return next((holder for applies, holder in rules if applies), "graph")

@@ -41,9 +41,7 @@ bench: $(VENV)/installed
 tables: $(VENV)/installed
 	$(MEASURE) --harness-results results
 
-# Tests in parallel change places, and nothing else: none asserts a time.
-JOBS  ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+PYTEST := $(BIN)/python -m pytest
 
 quick: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow and not process"

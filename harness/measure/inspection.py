@@ -14,7 +14,7 @@ from harness.measure.devices.registry import out_of_memory_errors
 from harness.measure.forward import defect_of
 from harness.measure.graph import running_paths
 from harness.workload.factory import first_line
-from harness.workload.model import Model, WorkloadError
+from harness.workload.model import Model, WorkloadError, materialize
 from harness.workload.state import ModelState, random_state_kept
 
 
@@ -96,6 +96,8 @@ def inspection_of(model: Model, clock: Clock, *, trains: bool = True) -> Inspect
         clock: in seconds.
         trains: look also whether a training step can be made.
     """
+    with refusing("the model's first forward pass"):
+        materialize(model)
     state = ModelState.of(model)
     with random_state_kept(), torch.enable_grad():
         output, took, records = _twice(model, state, clock)
@@ -131,9 +133,14 @@ def _twice(model: Model, state: ModelState, clock: Clock) -> tuple[object, float
 def _checked(model: Model, state: ModelState, clock: Clock) -> tuple[object, float]:
     _forward(model)
     before = _structure(model.module)
-    state.restore()
     start = clock()
-    output = _forward(model)
+    try:
+        output = _forward(model)
+    except WorkloadError:  # on what the first pass left behind, such as an input that it used up
+        state.restore()
+        start = clock()
+        output = _forward(model)
+        before = _structure(model.module)
     took = clock() - start
     after = _structure(model.module)
     if before != after:

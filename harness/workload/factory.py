@@ -230,7 +230,7 @@ def _make(name: str, factory: Callable[..., object], batch_size: int, *, sized: 
 def _is_model(made: object) -> bool:
     """Return whether a factory made a model, or tried to: then what is wrong with it is told."""
     if isinstance(made, tuple):
-        return bool(made) and isinstance(made[0], nn.Module)
+        return bool(made) and (isinstance(made[0], nn.Module) or not _holds_tensor(made[0]))
     return isinstance(made, (Model, nn.Module)) or made is None or not _holds_tensor(made)
 
 

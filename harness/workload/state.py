@@ -14,7 +14,7 @@ from torch import nn
 
 from harness.workload.generators import torch_generators_kept
 from harness.workload.model import Model
-from harness.workload.tensors import attributes_of, bytes_of, objects_in, slots_of
+from harness.workload.tensors import UNNAMED, attributes_of, bytes_of, objects_in, slots_of
 
 _SMALL = 16 * 1024 * 1024  # bytes of a frozen parameter whose values are kept: the whole may be large
 _PLAIN = (int, float, complex, str, bytes, bool)
@@ -95,7 +95,7 @@ class ModelState:
         for path, value in reached_by(model):
             if isinstance(value, torch.Tensor):
                 tensors.append(_values_of(path, value))
-            else:
+            elif _is_own(path):
                 contents += _contents_of(path, value)
         return ModelState(tuple(contents), tuple(tensors))
 
@@ -134,6 +134,21 @@ def reached_by(model: Model) -> Iterator[tuple[str, object]]:
     return objects_in(roots, enter_modules=True)
 
 
+def _is_own(path: str) -> bool:
+    """Return whether what lies at a path belongs to the model, so that its content may be put back.
+
+    A function that the model calls closes over containers of the model's, and over whatever else its
+    author's program holds: of that, only containers are the model's, and no object's attributes.
+
+    >>> _is_own("._modules['0'].cache.keys"), _is_own("._forward_hooks[7] of kept[0]")
+    (True, True)
+    >>> _is_own("._forward_hooks[7] of trainer.log"), _is_own("._forward_hooks[7]~.log")
+    (False, False)
+    """
+    outside = path.partition(" of ")[2]
+    return UNNAMED not in path and "." not in outside
+
+
 def is_bookkeeping(path: str) -> bool:
     """Return whether a path is of a normalization's running statistics, which change in train mode by design.
 
@@ -154,7 +169,7 @@ def _contents_of(path: str, value: object) -> Iterator[_Content]:
         pairs.append((lambda: dict(enumerate(container)), lambda items: _set_row(container, items)))
     elif issubclass(kind, set):
         pairs.append((lambda: dict.fromkeys(container), lambda items: _set_set(container, items)))
-    if attributes_of(value):
+    if attributes_of(value) and " of " not in path:
         pairs.append((lambda: _attributes(container), lambda items: _set_attributes(container, items)))
     yield from (_Content(path, read, write, read()) for read, write in pairs)
 
@@ -262,6 +277,7 @@ def readable(path: str) -> str:
     'the inputs[0]'
     """
     path = re.sub(r"\._(?:modules|buffers|parameters)(?:\['([^']*)'\]|\.)", r".\1", path)
+    path = path.replace(UNNAMED, "")
     path = re.sub(r"^.*hooks(?:\[\d+\]|\.\w+)* of ", "", path)
     return path.replace("..", ".").lstrip(".")
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+UNNAMED = "~"  # in a path: what an object refers to without a name, such as that of a method
 MOST_OBJECTS = 200_000  # that one walk visits: a value that reaches more is no output, but a whole program
 
 # What a walk does not enter: what holds no tensor, and what leads from a value to the whole program.
@@ -169,7 +170,7 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
             yield from ((f"[{place}]", item) for place, item in places)
     yield from _inside_array(value)
     yield from ((f".{name}", item) for name, item in attributes_of(value).items())
-    yield from (("", item) for item in gc.get_referents(value))
+    yield from ((UNNAMED, item) for item in gc.get_referents(value))
 
 
 def _wrapper_of(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -116,7 +116,7 @@ def test_random_modules_are_of_many_kinds() -> None:
 
     assert len({instruction.kind for module in modules for instruction in module.instructions}) > 100
     assert len({module.container for module in modules}) > 15
-    assert {value.dtype for seed in range(30) for value in random_module(seed, HOOKED)[1]} == {
+    assert {value.dtype for seed in range(30) for value in random_module(seed, HOOKED)[1]} >= {
         torch.float32,
         torch.float64,
         torch.bfloat16,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.workload.head import trunk_modules
 from harness.workload.model import Model, WorkloadError, mean_square
 from harness.workload.tensors import tensors_in
 
@@ -83,7 +84,7 @@ def test_the_trunk_is_what_lies_beside_the_head() -> None:
     module = nested()
     names = {id(child): name for name, child in module.named_modules()}
 
-    trunk = Model(module, ()).trunk_modules()
+    trunk = trunk_modules(Model(module, (torch.randn(3, 2),)))
 
     assert [names[id(child)] for child in trunk] == ["stem", "body.inner", "last"]
 

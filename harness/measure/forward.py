@@ -138,8 +138,8 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
         defect=measured.defect,
         lazy=measured.lazy,
         used_random=measured.used_random and bool(ran & _HOST_READS),
-        signature=_signature(passed),
-        warm_signature=_signature(before),
+        signature=signature_of(passed),
+        warm_signature=signature_of(before),
         allocated=_allocated(passed),
         warm_allocated=_allocated(before),
     )
@@ -223,7 +223,7 @@ def defect_of(output: object) -> str:
     return ""
 
 
-def _signature(seen: Trace) -> tuple[object, ...]:
+def signature_of(seen: Trace) -> tuple[object, ...]:
     """Return what two runs of the same work have in common: operators, modules, sizes."""
     return (
         tuple(span.name for span in seen.operators),

@@ -11,7 +11,7 @@ import torch
 from harness.measure.allocator_counters import AllocatorCounters, count_allocations
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
-from harness.measure.forward import ForwardPass, run_forward
+from harness.measure.forward import ForwardPass, run_forward, signature_of
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.trace import Trace, recording
@@ -187,8 +187,8 @@ class Observation:
                 runs.append(marks)
         seen = session.trace()
         alike = len(runs[0]) == len(runs[1]) and all(
-            _outline(seen.between(runs[0][place], runs[0][place + 1]))
-            == _outline(seen.between(runs[1][place], runs[1][place + 1]))
+            signature_of(seen.between(runs[0][place], runs[0][place + 1]))
+            == signature_of(seen.between(runs[1][place], runs[1][place + 1]))
             for place, part in enumerate(self.step.parts)
             if part.name != "optimizer"  # whose first step makes its state
         )
@@ -297,11 +297,3 @@ class Observation:
         passes = [self.forward_pass, self.no_grad_pass]
         alike = all(each.is_repeatable for each in passes if each is not None)
         return alike and (self.is_forward_alone or self._whole.is_repeatable)
-
-
-def _outline(seen: Trace) -> tuple[object, ...]:
-    """Return what two runs of one part have in common."""
-    return (
-        tuple(span.name for span in seen.operators),
-        tuple(sorted(event.bytes for event in seen.allocations if event.bytes > 0)),
-    )

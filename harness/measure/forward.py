@@ -8,16 +8,16 @@ in none of this: a block counts because the traced pass allocated it.
 import gc
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from harness.errors import HarnessError
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
-from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
+from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block, without_graph
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.model import Model
 from harness.workload.state import ModelState, random_fingerprint, reached_by, seed_everything
@@ -64,6 +64,11 @@ class ForwardPass:
     def is_repeatable(self) -> bool:
         """Whether the pass before it, from the same state and other random numbers, did the same."""
         return self.signature == self.warm_signature and not self.used_random
+
+    def beside(self, quiet: "ForwardPass") -> "ForwardPass":
+        """Return this pass, less what stays without a graph too, by the same pass under `no_grad`."""
+        held = without_graph(self.held, quiet.held)
+        return replace(self, held=held, graph=replace(self.graph, saved=_saved(held)))
 
     def bytes_held_by(self, *which: Holder) -> int:
         """Return the bytes that some holders hold."""
@@ -123,11 +128,7 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
         trace=passed,
         held=blocks,
         graph=Graph(
-            saved=tuple(
-                Saved(block.bytes, block.module, block.node, block.operator)
-                for block in blocks
-                if block.holder == "saved"
-            ),
+            saved=_saved(blocks),
             scalar_bytes=sum(block.bytes for block in blocks if block.holder == "scalar"),
             nodes=measured.nodes,
             leaves=tuple(leaf for each in measured.leaves if (leaf := each()) is not None),
@@ -142,6 +143,14 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
         warm_signature=signature_of(before),
         allocated=_allocated(passed),
         warm_allocated=_allocated(before),
+    )
+
+
+def _saved(blocks: Sequence[Held]) -> tuple[Saved, ...]:
+    return tuple(
+        Saved(block.bytes, block.module, block.node, block.operator)
+        for block in blocks
+        if block.holder == "saved"
     )
 
 

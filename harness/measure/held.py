@@ -6,7 +6,9 @@ at which step it was freed, says what held it.
 """
 
 import weakref
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -40,6 +42,7 @@ class Held:
         holder: the output; the graph, which saved it ("saved") or has it besides ("graph"), or as a Python
             number ("scalar"); the model or its inputs; or a cycle that the garbage collector frees.
         module: path of the module that saved it, or else allocated it; "" for the model itself.
+        allocated_in: path of the module that allocated it.
         operator: the operator that did so; "" outside every operator.
         node: of what is saved, the autograd node that holds it; "" where none can be named.
         stays: it is still there when output and graph are dropped and garbage is collected.
@@ -50,6 +53,7 @@ class Held:
     holder: Holder
     module: str
     operator: str
+    allocated_in: str = ""
     node: str = ""
     stays: bool = False
     in_cycle: bool = False
@@ -115,12 +119,39 @@ def held_blocks(seen: Trace, look: Look, device: Device | None) -> tuple[tuple[H
                 holder=holder,
                 module=modules.innermost(time),
                 operator=(operators.innermost(time) if numbers else outermost) or _maker(block.bytes),
+                allocated_in=modules.innermost(block.time),
                 node=look.names.get(block.address, block.bare or "") if holder == "saved" else "",
                 stays=block.freed is None,
                 in_cycle=block.freed is not None and block.freed > output_gone,
             )
         )
     return tuple(sorted(held, key=lambda each: -each.bytes)), elsewhere
+
+
+def without_graph(held: Sequence[Held], quiet: Sequence[Held]) -> tuple[Held, ...]:
+    """Return the blocks of a pass, where those that stay without a graph too are no longer its graph's.
+
+    Something out of the model's reach keeps them, such as a cache of a function that it calls: the same
+    bytes of the same module stay when a pass that recorded no graph is dropped.
+
+    Args:
+        held: what a pass left behind.
+        quiet: what the same pass left behind under `no_grad`.
+    """
+    kept = Counter(_alike(block) for block in quiet if block.stays)
+    kept -= Counter(_alike(block) for block in held if block.stays and block.holder != "saved")
+    settled: list[Held] = []
+    for block in held:
+        if block.stays and block.holder == "saved" and kept[_alike(block)] > 0:
+            kept[_alike(block)] -= 1
+            settled.append(replace(block, holder="model", node=""))
+        else:
+            settled.append(block)
+    return tuple(settled)
+
+
+def _alike(block: Held) -> tuple[int, str]:
+    return block.bytes, block.allocated_in
 
 
 def _holder(block: _Block, look: Look, graph_gone: float, output_gone: float, operator: str) -> Holder:

@@ -92,7 +92,10 @@ class Observation:
     def forward_pass(self) -> ForwardPass:
         """The forward pass by itself, with what it returns held to the end."""
         with self._fresh():
-            return run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
+            passed = run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
+        if any(block.holder == "saved" and block.stays for block in passed.held) and self.no_grad_pass:
+            return passed.beside(self.no_grad_pass)
+        return passed
 
     @property
     def forward(self) -> Trace:

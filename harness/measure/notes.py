@@ -11,7 +11,7 @@ from harness.workload.state import is_bookkeeping, reached_by, readable
 _MOST_NAMES = 3  # in one sentence; the rest is counted
 
 _KINDS = {
-    "model": "kept by the model or what it can reach",
+    "model": "kept by the model, or by what it fills outside, such as a cache",
     "graph": "held by the graph, where no hook is told of it",
     "cycle": "in a reference cycle, which only the garbage collector frees",
 }

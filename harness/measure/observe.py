@@ -246,11 +246,6 @@ class Observation:
         """What the forward pass recorded."""
         return self.forward_pass.graph
 
-    @property
-    def defect(self) -> str:
-        """What in the forward pass's output is no number: "NaN", "infinity", or ""."""
-        return self.forward_pass.defect
-
     @cached_property
     def books(self) -> Books | None:
         """What is held against what was saved; None where the model fails under `no_grad`."""

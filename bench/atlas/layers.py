@@ -50,7 +50,9 @@ def _is_pattern(value: Any, layers: int) -> bool:
     """Return whether a value is rows of kinds of layers, each with how often it is repeated."""
     return (
         is_row(value)
-        and all(is_row(item) and len(item) == 2 and is_row(item[0]) and type(item[1]) is int for item in value)  # noqa: PLR2004 (a row, and how often)
+        and all(
+            is_row(item) and [type(part) for part in item] in ([list, int], [tuple, int]) for item in value
+        )
         and sum(len(kinds) * times for kinds, times in value) == layers
     )
 

@@ -17,7 +17,18 @@ import torch
 from harness.errors import HarnessError
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
-from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block, without_graph
+from harness.measure.held import (
+    BARE,
+    OUTPUT,
+    REACHED,
+    SAVED,
+    Held,
+    Holder,
+    Look,
+    held_blocks,
+    note_block,
+    without_graph,
+)
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.model import Model
 from harness.workload.state import ModelState, random_fingerprint, reached_by, seed_everything

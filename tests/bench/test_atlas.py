@@ -156,7 +156,13 @@ def reading(mode: str, unaccounted: int | None = 0, **more: Any) -> Reading:
 
 
 CHARTS = (
-    Chart(subject=BERT, built="BertModel", size=4096, processor_s=90, readings=(reading("train"), reading("eval"))),
+    Chart(
+        subject=BERT,
+        built="BertModel",
+        size=4096,
+        processor_s=90,
+        readings=(reading("train"), reading("eval")),
+    ),
     Chart(
         subject=Subject("transformers", "llama"),
         built="LlamaModel",

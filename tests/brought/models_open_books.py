@@ -148,21 +148,21 @@ def _remembering() -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 class Positions:
-    """A class keeps what its instances computed last."""
+    """A class that keeps what it computed last."""
 
-    last: torch.Tensor | None = None
+    last: torch.Tensor
 
-    def __call__(self, mask: torch.Tensor) -> torch.Tensor:
-        type(self).last = mask.cumsum(1).sin()
-        return type(self).last
+    @classmethod
+    def of(cls, mask: torch.Tensor) -> torch.Tensor:
+        cls.last = mask.cumsum(1).sin()
+        return cls.last
 
 
-_REMEMBERING = _remembering()
 POSITIONS = {
     "lru_cache": _positions,
     "global": _positions_by_name,
-    "closure": lambda mask: _REMEMBERING(mask),
-    "class": lambda mask: Positions()(mask),
+    "closure": _remembering(),
+    "class": Positions.of,
 }
 
 
@@ -192,7 +192,9 @@ class Logged(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 128), nn.Tanh(), nn.Linear(128, 4))
+        self.net = nn.Sequential(
+            nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 128), nn.Tanh(), nn.Linear(128, 4)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.net:

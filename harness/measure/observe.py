@@ -17,8 +17,9 @@ from harness.measure.graph import Graph
 from harness.measure.trace import Trace, recording
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
+from harness.workload.generators import random_state_kept, seed_everything
 from harness.workload.model import Model, materialize
-from harness.workload.state import ModelState, random_state_kept, seed_everything
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of
 

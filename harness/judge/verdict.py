@@ -135,7 +135,7 @@ def is_decided(layouts: Layouts, *, floor: float, level: float) -> bool:
 
     It takes two tests in place of an interval, since it is asked again and again while units come in.
     """
-    if _fault(layouts) or len(layouts) < MIN_UNITS:
+    if len(layouts) < MIN_UNITS:
         return False
     limit, centre = math.log1p(floor), middle(layouts)
     ends = (centre / 2, 1.5 * centre) if abs(centre) > limit else (-limit, limit)
@@ -224,7 +224,7 @@ class _Rules:
                 _times(centre - interval.low, self.limit + centre),
             )
         estimate = math.ceil(min(MOST_UNITS, units * strain * strain))
-        return max(units + 1, _fewest_units(self.level), estimate)
+        return max(units + 1, estimate)
 
 
 _OPPOSITE = {Verdict.WORSE: Verdict.BETTER, Verdict.BETTER: Verdict.WORSE}

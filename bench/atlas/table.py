@@ -92,11 +92,17 @@ def summary(atlas: Atlas) -> str:
     return markdown_table(
         _SUMMARY,
         [
-            (family, *map(str, counts(charts)), f"{sum(chart.processor_s for chart in charts) / 60:.1f} min")
+            (family, *map(str, counts(charts)), _minutes(charts))
             for family in families
             for charts in [[chart for chart in atlas.charts if chart.subject.family == family]]
         ],
     )
+
+
+def _minutes(charts: Sequence[Chart]) -> str:
+    """Return the processor's time for charts, where all of them tell it."""
+    took = [chart.processor_s for chart in charts if chart.processor_s is not None]
+    return f"{sum(took) / 60:.1f} min" if len(took) == len(charts) else "-"
 
 
 def counts(charts: Sequence[Chart]) -> tuple[int, ...]:

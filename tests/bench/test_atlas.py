@@ -160,7 +160,6 @@ CHARTS = (
         subject=BERT,
         built="BertModel",
         size=4096,
-        processor_s=90,
         readings=(reading("train"), reading("eval")),
     ),
     Chart(
@@ -189,7 +188,7 @@ CHARTS = (
         built="WhisperModel",
         readings=(reading("train", 16, notes=("said",)), reading("eval", 16, notes=("said",))),
     ),
-    Chart(subject=Subject("timm", "vit"), reason="took longer than 60 s"),
+    Chart(subject=Subject("timm", "vit"), processor_s=90, reason="took longer than 60 s"),
 )
 
 
@@ -207,8 +206,8 @@ def test_the_page_counts_and_gives_reasons() -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line
     ]
 
-    assert ["transformers", "4", "4", "1", "1", "1", "1", "0", "1.5 min"] in rows
-    assert ["timm", "1", "0", "0", "0", "0", "0", "1", "0.0 min"] in rows
+    assert ["transformers", "4", "4", "1", "1", "1", "1", "0", "-"] in rows
+    assert ["timm", "1", "0", "0", "0", "0", "0", "1", "1.5 min"] in rows
     assert ["took longer than 60 s", "1"] in rows
     assert ["bert", "BertModel", "4 KiB", *["2 KiB", "2.008 KiB", "balance"] * 2] in rows
     assert ["llama", "LlamaModel", "0 B", "2 KiB", "2.008 KiB", "-1,024 B", "-", "-", "-"] in rows

@@ -166,7 +166,7 @@ class Block:
                 if over or units >= look_at:
                     self._look(active, looks, 1.0 if over else took / budget, control)
                     look_at = next_look(units)
-                    gc.collect()  # what calls leave in cycles does not pile up
+                    gc.collect(0)  # what calls leave in cycles does not pile up
                 if over or not waited_for & active.keys():
                     break
                 if self.moves and self._rounds % self.plan.rounds == 0:

@@ -131,7 +131,7 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Ra
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    RanksPlan(calls=1, layouts=108, rounds=9)
+    RanksPlan(calls=1, layouts=124, rounds=9)
     """
     calls = calls_a_sample(one_call)
     round_s = 2 * (calls * one_call + meeting)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import harness.judge
-from harness.judge.interval import log_ratios
 from harness.judge import verdict as judging
+from harness.judge.interval import log_ratios
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, MOST_UNITS, Judgement, Verdict, is_decided
 
 pytestmark = pytest.mark.process

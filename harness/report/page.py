@@ -14,7 +14,7 @@ from harness.report.html import render
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot, witness_plot
 from harness.report.reproduce import case_command
 from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
-from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, environment_lines
+from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, header_lines
 from harness.report.text import percent
 from harness.report.witness import WITNESS_HEADERS
 
@@ -58,7 +58,7 @@ def run_page(run: Run) -> str:
             "scaling": list(scaling_sections(run)),
             "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
             "fits": [fit_line(fit) for fit in run.fits],
-            "environment": environment_lines(run.environment),
+            "environment": header_lines(run),
             "command": run.command,
             "run": run.id,
             "witness_headers": WITNESS_HEADERS,

@@ -1,12 +1,12 @@
 """The directions of imports, and what no layer knows of another; every rule is shown able to fail."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anew import printed_anew
 
 import harness
 from harness.measure.probes import METRICS
@@ -193,14 +193,8 @@ def loads_torch(*modules: str) -> bool:
         f"import importlib, sys; [importlib.import_module(name) for name in {modules!r}];"
         "print('torch' in sys.modules)"
     )
-    run = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT.parent), "PATH": ""},
-    )
-    return run.stdout.strip().splitlines()[-1] == "True"
+    printed = printed_anew(script)
+    return printed.splitlines()[-1] == "True"
 
 
 def test_what_is_written_judged_and_reported_loads_no_torch() -> None:
@@ -443,12 +437,6 @@ def test_what_a_side_loads_is_torch_and_the_standard_library_alone() -> None:
         "import sys, torch; before = set(sys.modules); import harness.duel.worker.serving;"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
-    run = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT.parent), "PATH": ""},
-    )
+    printed = printed_anew(script)
 
-    assert set(run.stdout.split()) - sys.stdlib_module_names <= {"harness", "torch", "torch._C"}
+    assert set(printed.split()) - sys.stdlib_module_names <= {"harness", "torch", "torch._C"}

@@ -118,7 +118,7 @@ def test_help_shows_json_with_a_file_and_no_sentence_that_begins_with_of(name: s
     words = {line.split("  ")[-1].strip(" \u2502") for line in text.splitlines()}
 
     assert "--json" in text
-    assert "write JSON to this file" in text
+    assert "write JSON to this file; - prints it in place of the text" in text
     assert not [each for each in words if each.startswith("of ")]
 
 

@@ -28,7 +28,7 @@ def report(
     ] = None,
 ) -> None:
     """Write what runs say for people and for other tools; markdown is printed where no file is named."""
-    from harness.commands.files import check_output
+    from harness.commands.files import check_output, print_report, write_json
     from harness.record.store import replace_file
     from harness.report.outcomes import report_files
     from harness.report.written import WRITERS
@@ -50,14 +50,17 @@ def report(
     for name, path in files.items():
         if path is None:
             continue
+        if name == "json":
+            write_json(path, WRITERS[name](loaded, outcomes))
+            continue
         replace_file(path, WRITERS[name](loaded, outcomes).encode())
-        typer.echo(path)
+        print_report(str(path), json)
     if tables is not None:
         from harness.report.tables import question_pages
 
         for question, page in question_pages(loaded[0]).items():
             replace_file(tables / f"{question}.md", page.encode())
-            typer.echo(tables / f"{question}.md")
+            print_report(f"{tables / question}.md", json)
     elif not any(files.values()):
         typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
 

@@ -173,11 +173,14 @@ class Judged:
         """Return it for a terminal."""
         return duel_text(self.duel, self.outcome, self.times, width)
 
-    def write(self, *, json: Path | None, html: Path | None, markdown: Path | None) -> tuple[Path, ...]:
+    def to_json(self) -> bytes:
+        """Return what `--json` keeps: the duel with all its samples, and what was judged."""
+        return msgspec.json.encode(duel_json(self.duel, self.outcome, self.times))
+
+    def write(self, *, html: Path | None, markdown: Path | None) -> tuple[Path, ...]:
         """Write the files that have a path, and return their paths."""
         parts = (self.duel, self.outcome, self.times)
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
-            (json, lambda: msgspec.json.encode(duel_json(*parts))),
             (html, lambda: duel_page(*parts).encode()),
             (markdown, lambda: duel_markdown(*parts).encode()),
         )

@@ -34,7 +34,9 @@ def run_of(torch: str, *arms: ArmResult, question: str = "grad_mode", model: str
         columns=("peak", "saved", "nodes"),
         arms=arms,
     )
-    return Run(id=torch, environment=environment(torch=torch), metrics=METRICS, records=(record,), floor=0.005)
+    return Run(
+        id=torch, environment=environment(torch=torch), metrics=METRICS, records=(record,), floor=0.005
+    )
 
 
 OLD = run_of("2.0.1", arm("grad", 1.0, peak=400000, saved=356352, nodes=11), arm("no_grad", 0.9, peak=1000))

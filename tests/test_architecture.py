@@ -197,15 +197,18 @@ def loads_torch(*modules: str) -> bool:
     return printed.splitlines()[-1] == "True"
 
 
+@pytest.mark.process
 def test_what_is_written_judged_and_reported_loads_no_torch() -> None:
     assert not loads_torch(*sources(*WITHOUT_TORCH))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", DOORS_WITHOUT_TORCH)
 def test_a_door_opens_without_torch(module: str) -> None:
     assert not loads_torch(module)
 
 
+@pytest.mark.process
 def test_a_load_of_torch_is_seen() -> None:
     assert loads_torch("harness.measure.trace")
 
@@ -432,6 +435,7 @@ def test_another_package_in_a_side_is_seen(line: str) -> None:
     assert foreign_imports({f"{WORKER}x": line})
 
 
+@pytest.mark.process
 def test_what_a_side_loads_is_torch_and_the_standard_library_alone() -> None:
     script = (
         "import sys, torch; before = set(sys.modules); import harness.duel.worker.serving;"

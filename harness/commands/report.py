@@ -29,7 +29,7 @@ def report(
 ) -> None:
     """Write what runs say for people and for other tools; markdown is printed where no file is named."""
     from harness.commands.files import check_output, print_report, write_json
-    from harness.record.store import replace_file
+    from harness.record.store import STANDARD_OUTPUT, replace_file
     from harness.report.outcomes import report_files
     from harness.report.written import WRITERS
     from harness.stored import report_stored
@@ -50,8 +50,8 @@ def report(
     for name, path in files.items():
         if path is None:
             continue
-        if name == "json":
-            write_json(path, WRITERS[name](loaded, outcomes))
+        if name == "json" and path == STANDARD_OUTPUT:
+            write_json(path, WRITERS["json"](loaded, outcomes))
             continue
         replace_file(path, WRITERS[name](loaded, outcomes).encode())
         print_report(str(path), json)

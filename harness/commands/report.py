@@ -18,6 +18,9 @@ def report(
     html: Html = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="write JUnit XML")] = None,
     json: Json = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="draw what a step holds over time, to this SVG file")
+    ] = None,
     bencher: Annotated[Path | None, typer.Option(metavar="FILE", help="write Bencher Metric Format")] = None,
     smaller_is_better: Annotated[
         Path | None,
@@ -37,6 +40,7 @@ def report(
     files = {
         "markdown": markdown,
         "html": html,
+        "plot": plot,
         "junit": junit,
         "json": json,
         "bencher": bencher,

@@ -96,11 +96,11 @@ def hold_duel(
         "setting": asdict(setting),
     }
     core = free_core() if rules.pin and setting.threads == 1 else None
-    with workspace(repository) as place, ExitStack() as stack:
-        sides = [place.checked_out(side) for side in sides]
+    with workspace(repository) as workplace, ExitStack() as stack:
+        sides = [workplace.checked_out(side) for side in sides]
         kind = Spawning if rules.start == "spawn" else Forking
         starters: dict[str, Starter] = {
-            side.name: kind(side, place.folder, setting.threads) for side in sides
+            side.name: kind(side, workplace.folder, setting.threads) for side in sides
         }
         for starter in starters.values():
             stack.callback(starter.close)

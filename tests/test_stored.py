@@ -28,14 +28,14 @@ FOLDERS = {
     "calibration-load": ".",
     "peers": ".",
     "fits": ".",
+    "atlas": ".",
     "duels": "duel",
     "duel-torch20-torch213": "duel",
     "duel-torch20-torch215": "duel",
     "duel-torch213-torch215": "duel",
 }
 # Their runs were of other versions of torch and were not kept.
-# The atlas has a record, which its own command reads: `python -m bench.atlas --from`.
-WITHOUT_RECORD = {"atlas.md", "torch/decay_groups.md", "torch/freezing.md", "torch/grad_mode.md"}
+WITHOUT_RECORD = {"torch/decay_groups.md", "torch/freezing.md", "torch/grad_mode.md"}
 
 
 def reported(path: Path, tables: Path | None = None, **forms: Path) -> str:
@@ -106,11 +106,7 @@ def test_every_committed_table_has_a_record_or_is_named_here(monkeypatch: pytest
     assert made <= committed
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(path for path in RECORDS.glob("*.json") if path.stem != "atlas"),
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_record_has_a_reader(path: Path) -> None:
     reader = reader_of(path)
 

@@ -380,12 +380,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if kept is None or kept.run is None:
         return
     from harness.report.screen import screen
-    from harness.report.tables import case_tables, case_text, environment_lines, share_inside_samples
+    from harness.report.tables import case_tables, case_text, header_lines, share_inside_samples
     from harness.report.text import folded
 
     width = terminalreporter._tw.fullwidth  # noqa: SLF001
     terminalreporter.section("autograd-harness")
-    for line in environment_lines(kept.run.environment):
+    for line in header_lines(kept.run):
         terminalreporter.line(folded(line, width))
     if config.get_verbosity() > 0:
         for table in case_tables(kept.run):

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 import harness
 from harness import HarnessError, measure_model
 from harness.commands import COMMANDS, app
-from harness.commands.options import setting_of, with_setting
 from harness.duel.session import hold_duel
 from harness.setting import Setting, options_of
 
@@ -118,7 +117,7 @@ def test_help_shows_json_with_a_file_and_no_sentence_that_begins_with_of(name: s
     words = {line.split("  ")[-1].strip(" \u2502") for line in text.splitlines()}
 
     assert "--json" in text
-    assert "write JSON to this file" in text
+    assert "write JSON to this file; - prints it in place of the text" in text
     assert not [each for each in words if each.startswith("of ")]
 
 
@@ -198,35 +197,12 @@ def test_ranks_take_the_same_setting() -> None:
     assert "measure_over_ranks(request, watch, lambda: setting_of(words))" in source
 
 
-def test_a_toy_command_is_one_file_and_its_line_in_the_list() -> None:
-    toy = typer.Typer()
-    # What a new file holds. The line beside it is the command's in COMMANDS, which loads and groups it.
-    module = {"typer": typer}
-    exec(  # noqa: S102 (stands for the file)
-        "def toy():\n    typer.echo('played')\n"
-        "def register(app, group):\n    app.command(rich_help_panel=group)(toy)\n",
-        module,
-    )
-    module["register"](toy, "Play")  # type: ignore[operator]
-
-    assert CliRunner().invoke(toy, []).stdout == "played\n"
-
-
-def test_a_toy_setting_is_a_field_and_the_place_where_it_takes_effect() -> None:
-    # The first file is setting.py, whose field this is; the second is where `setting.seed` is read. No door
-    # names a setting that it only passes on: options come from the fields.
+def test_no_door_names_a_setting_that_it_only_passes_on() -> None:
     named = {
         path for path, text in texts().items() if path.startswith("commands/") and "memory_format" in text
     }
-    toy = typer.Typer()
-
-    @toy.command()
-    @with_setting("duel")
-    def play(words: Mapping[str, object]) -> None:
-        typer.echo(setting_of(words).memory_format)
 
     assert named == set()
-    assert CliRunner().invoke(toy, ["--memory-format", "channels_last"]).stdout == "channels_last\n"
     assert {"memory-format", "batch-size"} <= {option for _, option, _ in options_of("pytest")}
 
 

@@ -239,7 +239,7 @@ def test_a_missing_extra_is_refused_before_anything_is_measured(
     result = run(bench, *([f"--harness-models={models}"] if models else []))
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "needs the extra `hf`: pip install 'autograd-harness[hf]'" in result.stderr.str()
+    assert "needs transformers: pip install 'transformers>=4.41'" in result.stderr.str()
     assert not (bench.path / "results").exists()
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError
+from harness.record.store import load_run
+from harness.report.picture import run_picture
 from harness.stored import READERS, document_of, reader_of, report_stored
 
 pytestmark = pytest.mark.process
@@ -57,6 +59,26 @@ def test_tables_are_made_again_from_their_record_byte_for_byte(
         committed = (TABLES / FOLDERS[name] / table).read_bytes().decode()
         if table.endswith(".md") or is_drawn_alike(committed):
             assert text == committed
+
+
+def test_the_readmes_picture_is_made_again_from_its_record_byte_for_byte() -> None:
+    committed = (ROOT / "docs" / "pictures" / "gpt2.svg").read_bytes().decode()
+    run = load_run(RECORDS / "gpt2.json")
+
+    assert not is_drawn_alike(committed) or run_picture([run]) == committed
+
+
+def test_a_picture_is_read_in_the_light_and_in_the_dark() -> None:
+    picture = run_picture([load_run(RECORDS / "gpt2.json")])
+
+    assert "@media (prefers-color-scheme: dark){svg{color:#e6edf3}#patch_1>path{fill:#0d1117" in picture
+    assert picture.count("#ffffff") == 1  # the ground, which the dark scheme replaces
+    assert picture.index('id="patch_1"') < picture.index("#ffffff") < picture.index('id="axes_1"')
+
+
+def test_a_run_that_holds_no_memory_over_time_has_no_picture() -> None:
+    with pytest.raises(HarnessError, match=r"^no run here has its memory over a step; give one that "):
+        run_picture([load_run(RECORDS / "cpu.json")])
 
 
 def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_the_examples_commands_run(tmp_path: Path) -> None:
         MODELS=load(EXAMPLE)["env"]["MODELS"].split()[0],  # a loop over two is as slow as it is long
         PYTHONPATH=str(tmp_path / "project"),
         TORCH="2.13.0",
+        HARNESS=load(EXAMPLE)["env"]["HARNESS"],
     )
     package = runner.folder / "mypackage"
     package.mkdir()

@@ -49,7 +49,8 @@ def calibrate(
     from harness.calibration.record import Calibration, read_calibration
     from harness.calibration.report import calibration_markdown, calibration_text, power_plot
     from harness.calibration.run import calibrate as run_calibration
-    from harness.record.store import replace_file
+    from harness.commands.files import print_report, write_json
+    from harness.record.store import STANDARD_OUTPUT, replace_file
     from harness.report.progress import progress
 
     plan = parse_plan(
@@ -65,17 +66,20 @@ def calibrate(
     )
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    earlier = read_calibration(json) if json and json.exists() else None
+    file = None if json == STANDARD_OUTPUT else json
+    earlier = read_calibration(file) if file and file.exists() else None
 
     def keep(calibration: Calibration) -> None:
-        if json:
-            replace_file(json, msgspec.json.encode(calibration))
+        if file:
+            replace_file(file, msgspec.json.encode(calibration))
 
     command = shlex.join(["harness", *sys.argv[1:]])
     with progress("comparisons", plan.trials) as step:
         calibration = run_calibration(plan, step, earlier, keep, command)
     keep(calibration)
-    typer.echo(calibration_text(calibration))
+    print_report(calibration_text(calibration), json)
+    if json == STANDARD_OUTPUT:
+        write_json(json, calibration)
     if markdown:
         replace_file(markdown, calibration_markdown(calibration).encode())
     if plot:

@@ -40,7 +40,7 @@ def fit(
     if limit is not None:
         parse_bytes(limit)  # a mistake is told before torch is imported
 
-    from harness.commands.files import STANDARD_OUTPUT, write_json
+    from harness.commands.files import print_report, write_json
     from harness.fitting.door import Wish, plan_step
     from harness.record.store import replace_file
     from harness.report.fit import fit_text
@@ -49,8 +49,7 @@ def fit(
     plan = plan_step(target, None, wish, setting, lambda line: typer.echo(line, err=True))
     if json is not None:
         write_json(json, plan.to_json())
-    if json != STANDARD_OUTPUT:
-        typer.echo(fit_text(plan.search, verbose=verbose))
+    print_report(fit_text(plan.search, verbose=verbose), json)
     if html is not None:
         replace_file(html, plan.to_html().encode())
         typer.echo(f"wrote {html}", err=True)

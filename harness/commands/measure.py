@@ -74,6 +74,7 @@ def measure(
     _measure_alone(Inquired(target, question, memory_history, began), words, watch)
     _write_files(watch, html, trace)
     _print_seconds(watch, began)
+    watch.end()
     if watch.problems:
         raise typer.Exit(2)
 

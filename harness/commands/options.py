@@ -10,7 +10,10 @@ from typer.core import TyperCommand
 
 from harness.setting import Setting, options_of
 
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write JSON to this file")]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="write JSON to this file; - prints it in place of the text"),
+]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a page to this file")]
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", metavar="FILE", help="write markdown to this file")

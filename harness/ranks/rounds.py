@@ -136,7 +136,7 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Ra
     calls = calls_a_sample(one_call)
     round_s = 2 * (calls * one_call + meeting)
     rounds = rounds_a_layout(round_s, moving, budget)
-    return RanksPlan(calls, max(1, int(budget / (rounds * round_s + moving))), rounds)
+    return RanksPlan(calls, max(1, int(budget / (rounds * round_s + moving) * (1 + 1e-9))), rounds)
 
 
 def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:

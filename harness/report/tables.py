@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judge.contrasts import Contrast, contrasts
+from harness.judge.noise import scatter_of_run
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.answer import answer
 from harness.report.ranks import rank_lines
-from harness.report.text import many, markdown, markdown_table, tables_in_width, text_table, width_of
+from harness.report.text import many, markdown, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
@@ -45,6 +46,17 @@ def environment_lines(environment: Environment) -> tuple[str, ...]:
             f"commit {environment.commit or 'unknown'}; {environment.started}"
         ),
     )
+
+
+def header_lines(run: Run) -> tuple[str, ...]:
+    """Return where a run was measured, and how noisy that place was."""
+    noise = scatter_of_run(run)
+    scattered = (
+        ()
+        if noise is None
+        else (f"a round scatters by {100 * noise:.2g} %, in the median of the A/A controls",)
+    )
+    return (*environment_lines(run.environment), *scattered)
 
 
 def case_tables(run: Run) -> tuple[CaseTable, ...]:
@@ -249,11 +261,13 @@ def question_page(run: Run, question: str) -> str:
         if record.case.question == question
     ]
     lines = [f"# {markdown(sections[0][0].asks)}", ""]
-    lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
+    lines += [f"{markdown(line)}  " for line in header_lines(run)]
     lines += [
         (
-            f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median"
-            f" over layouts; differences within {run.floor:.1%} count as equal."
+            f"Measured by `{run.command}`. A ratio is an arm's time over its reference's, the median over"
+            " rounds, and the time of an arm is that of its reference times the ratio. The intervals in"
+            " brackets hold at once for all arms of a case, at 99 %; differences within"
+            f" {percent(run.floor, '.1%')} count as equal."
         ),
         "",
     ]

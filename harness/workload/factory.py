@@ -40,16 +40,16 @@ def attribute_of(target: str) -> Any:
         WorkloadError: no such module or name, or the module raises while it is imported.
     """
     path, _, name = target.partition(":")
-    found: Any = _import(path, target)
+    value: Any = _import(path, target)
     for part in name.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             callables = [
-                key for key, value in vars(found).items() if callable(value) and not key.startswith("_")
+                key for key, member in vars(value).items() if callable(member) and not key.startswith("_")
             ]
             known = f"; there are {', '.join(callables)}" if callables else ""
             raise WorkloadError(f"{path} has no {part!r}{known}")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _import(path: str, target: str) -> ModuleType:

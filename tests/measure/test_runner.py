@@ -312,7 +312,7 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     finally:
         sys.settrace(kept)
 
-    assert len(timed) > 100
+    assert len(timed) > 20
     assert all(seen == NOTHING for seen in timed)
     # The same eyes do see them in the exact passes, which come before.
     assert any(seen["profilers"] for seen in exact)

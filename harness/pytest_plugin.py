@@ -291,6 +291,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if item.get_closest_marker("harness_question") is None or not isinstance(item, pytest.Function):
             continue
         parameters: dict[str, Any] = dict(item.callspec.params)
+        if not isinstance(parameters.get("case"), Case):
+            continue  # nothing is asked of any model, and pytest skips the test
         selected = _session(session.config).selected
         selected.setdefault(parameters["case"].id, []).append(parameters["arm"])
 
@@ -381,7 +383,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     from harness.report.screen import screen
     from harness.report.tables import case_tables, case_text, header_lines, share_inside_samples
-    from harness.report.text import folded
+    from harness.report.text import folded, many
 
     width = terminalreporter._tw.fullwidth  # noqa: SLF001
     terminalreporter.section("autograd-harness")
@@ -393,6 +395,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(case_text(table))
     for line in screen(kept.run, width).splitlines():
         terminalreporter.line(line)
+    if kept.allowance is not None and kept.allowance.untimed:
+        terminalreporter.line(
+            f"{many(kept.allowance.untimed, 'arm')} not timed: the exact numbers took the time of the"
+            f" session; --harness-time {kept.allowance.needed:.0f} would do"
+        )
     share = share_inside_samples(kept.run)
     if share is not None:
         terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")

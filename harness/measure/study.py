@@ -3,7 +3,6 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -146,11 +145,10 @@ class Study:
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
-        call = self.forward_s * _CALL_OF_TRAINING
-        needed = time.perf_counter() - self.began + FIRST * call * (arms + 2)
+        rounds = FIRST * self.forward_s * _CALL_OF_TRAINING * arms
         self.watch.note(
             f"{arms} arm{'s' * (arms != 1)} not timed: the exact numbers took the time of the run;"
-            f" --time {math.ceil(needed / 10) * 10} would do"
+            f" --time {self.shares.needed + rounds:.0f} would do"
         )
 
     def _note_down(self, **changes: object) -> None:

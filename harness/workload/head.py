@@ -40,7 +40,7 @@ def _used(model: Model) -> set[int]:
     with random_state_kept(), torch.enable_grad():
         try:
             for each in frozen:
-                each.requires_grad_(requires_grad=True)
+                each.requires_grad = True
             return {id(leaf) for leaf in leaves_behind(model())}
         except RuntimeError:  # whole numbers, or a pass that writes into what is frozen
             state.restore()

@@ -146,7 +146,9 @@ def _copied(name: str, build: Callable[[int], Model], batch_size: int) -> Model:
 
 
 def _is_handed_out(model: Model, made: object) -> bool:
-    """Return whether something beside what a factory returned holds it, or one of its modules."""
+    """Return whether something beside what a factory returned holds it or one of its modules, or may do."""
+    if gc.get_freeze_count():  # who is set aside from collections is not among the referrers
+        return True
     modules = list(model.module.modules())
     own = {id(made), id(model), id(modules)}
     for _, value in objects_in({"": model.module}, enter_modules=True):

@@ -11,7 +11,7 @@ from brought.witness import held
 
 from harness import Model
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 _NO_GRAD = "trunk under no_grad"
 

@@ -13,7 +13,7 @@ from brought.witness import spared
 
 from harness import Model, ledger, measure_model
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize(("build", "saved", "parameters", "dtype"), models.DTYPES)

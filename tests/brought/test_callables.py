@@ -11,7 +11,7 @@ from brought.witness import held, spared
 from harness import ledger
 from harness.errors import HarnessError
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize(("build", "saved"), models.CALLS)

@@ -12,7 +12,6 @@ from brought.command import Measured, measure
 from harness import ledger
 
 pytestmark = [
-    pytest.mark.usefixtures("_objects_set_aside"),
     pytest.mark.process,
     pytest.mark.filterwarnings(
         "ignore:None of the inputs have requires_grad:UserWarning",

@@ -9,7 +9,7 @@ from brought.command import measure
 
 from harness import Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize(

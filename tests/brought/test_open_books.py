@@ -12,7 +12,6 @@ from brought.witness import spared
 from harness import Ledger, Model, ledger
 
 pytestmark = [
-    pytest.mark.usefixtures("_objects_set_aside"),
     pytest.mark.process,
     pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning"),
 ]

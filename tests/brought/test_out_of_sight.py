@@ -7,7 +7,7 @@ from brought import models_out_of_sight as models
 
 from harness import Ledger, Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 def _told(books: Ledger, *words: str) -> bool:

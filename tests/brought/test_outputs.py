@@ -10,7 +10,7 @@ from brought.witness import held, spared
 
 from harness import Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("build", [models.distribution, models.distribution_in_a_distribution])

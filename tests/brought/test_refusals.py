@@ -12,7 +12,6 @@ from harness import Model, ledger
 
 # torch's own forward mode compiles a decomposition with torch.jit.script, which is deprecated
 pytestmark = [
-    pytest.mark.usefixtures("_objects_set_aside"),
     pytest.mark.process,
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
 ]

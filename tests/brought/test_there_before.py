@@ -11,7 +11,7 @@ from brought.witness import spared
 
 from harness import Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize(("build", "saved"), models.LOSSES)

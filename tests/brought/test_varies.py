@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness import Ledger, Model, ledger
 from harness.commands import app
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("_objects_set_aside")]
+pytestmark = pytest.mark.process
 
 
 def _explained(books: Ledger) -> bool:

@@ -17,11 +17,11 @@ from harness.judge.verdict import LAYOUT_FLOOR
 from harness.record.begin import begun_run
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
-from harness.setting import Setting, options_of
+from harness.setting import SESSION_TIME_S, Setting, options_of
 
 if TYPE_CHECKING:
-    from harness.measure.allowance import Allowance
     from harness.measure.runner import Settings
+    from harness.measure.shared_time import SharedTime
     from harness.workload.question import Question
 
 _Reader = Callable[[str], Any]
@@ -34,7 +34,6 @@ _OPTIONS: dict[str, tuple[_Reader, Any, str]] = {
 }
 _USAGE = 4  # pytest's exit status for bad usage
 PAGE = "index.html"
-DEFAULT_TIME_S = 120.0  # of a session, unless told
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,7 +80,7 @@ class Session:
         self.of_ranks: dict[str, Run | HarnessError] = {}  # by question
         self.selected: dict[str, list[str]] = {}  # the arms of each case that are to be measured
         self.failures: dict[tuple[str, str], Exception] = {}  # by case and arm
-        self.allowance: Allowance | None = None
+        self.allowance: SharedTime | None = None
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
@@ -145,12 +144,12 @@ class Session:
 
         self.allowance = self._allowance()
 
-    def _allowance(self) -> "Allowance":
-        from harness.measure.allowance import Allowance
+    def _allowance(self) -> "SharedTime":
+        from harness.measure.shared_time import SharedTime
 
         exact_only = not benchmarks_run(self.config)
-        run_s = self.setting.run_time(DEFAULT_TIME_S)
-        allowance = Allowance(0.0 if exact_only else self.setting.budget, run_s, time.perf_counter())
+        run_s = self.setting.run_time(SESSION_TIME_S)
+        allowance = SharedTime(0.0 if exact_only else self.setting.budget, run_s, time.perf_counter())
         allowance.plan(sum(map(len, self.selected.values())))
         return allowance
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from harness.judge.looks import Looks
 from harness.judge.times import round_seconds, times_of
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.case import measure_arm
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
@@ -460,9 +460,9 @@ def test_no_collector_tracer_or_profile_function_is_active_while_a_block_is_time
 ) -> None:
     timing: list[bool] = []
     seen: list[tuple[bool, object, object]] = []
-    time_block = Block.run
+    time_block = TimingBlock.run
 
-    def watched(self: Block, budget: float, looks: Looks, control: str = "") -> None:
+    def watched(self: TimingBlock, budget: float, looks: Looks, control: str = "") -> None:
         timing.append(True)
         time_block(self, budget, looks, control)
         timing.pop()
@@ -471,7 +471,7 @@ def test_no_collector_tracer_or_profile_function_is_active_while_a_block_is_time
         if timing:
             seen.append((gc.isenabled(), sys.gettrace(), sys.getprofile()))
 
-    monkeypatch.setattr(Block, "run", watched)
+    monkeypatch.setattr(TimingBlock, "run", watched)
     monkeypatch.setitem(MODELS, "fake", fake_entry("fake", look))
     run(bench, "--harness-models=fake")
 

@@ -8,7 +8,7 @@ from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import ArmResult, Record, Run
-from harness.report.answer import answer, tally
+from harness.report.answer import answer_of, tally
 from harness.report.text import folded, many, percent, text_table, visible
 from harness.setting import QUESTIONS
 
@@ -89,7 +89,7 @@ def _controls(
     for record in records[:_LARGEST]:
         for one in judged[record.case.id]:
             if one.metric == TIME:
-                yield f"{_setting(record)}: {answer(one.judgement, floor)}"
+                yield f"{_setting(record)}: {answer_of(one.judgement, floor)}"
 
 
 def _effects(record: Record, judged: Sequence[Contrast]) -> Iterator[_Effect]:
@@ -114,7 +114,7 @@ def _setting(record: Record) -> str:
 def _row(effect: _Effect, floor: float) -> tuple[str, ...]:
     told = []
     if effect.time is not None:
-        told.append(answer(effect.time.judgement, floor, brief=True))
+        told.append(answer_of(effect.time.judgement, floor, brief=True))
     if effect.peak >= _TIMES:
         told.append(f"{effect.peak:.2g} times the peak")
     elif abs(effect.peak - 1) >= _NO_CHANGE:

@@ -9,7 +9,7 @@ _ROUND = 10.0  # seconds to which what is needed is rounded up
 
 
 @dataclass(slots=True)
-class Allowance:
+class SharedTime:
     """How long each block may take.
 
     The exact numbers come first: what they will still take is set apart, at what an arm has taken so far.

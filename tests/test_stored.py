@@ -30,13 +30,12 @@ FOLDERS = {
     "calibration-load": "tables",
     "peers": "tables",
     "fits": "tables",
+    "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",
     "duel-torch20-torch215": "tables/duel",
     "duel-torch213-torch215": "tables/duel",
 }
-# The atlas has a record, which its own command reads: `python -m bench.atlas --from`.
-WITHOUT_RECORD = {"tables/atlas.md"}
 
 
 def reported(path: Path, tables: Path | None = None, **forms: Path) -> str:
@@ -94,7 +93,7 @@ def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: P
         assert path.read_bytes() == (TABLES / "duel" / path.name).read_bytes()
 
 
-def test_every_committed_table_has_a_record_or_is_named_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_committed_table_has_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     made = {
         (Path(folder) / name).as_posix()
@@ -104,15 +103,10 @@ def test_every_committed_table_has_a_record_or_is_named_here(monkeypatch: pytest
     shown = (*TABLES.rglob("*.*"), *RESULTS.glob("claims*"), *RESULTS.glob("claims/*"))
     committed = {path.relative_to(RESULTS).as_posix() for path in shown if path.is_file()}
 
-    assert committed - made == WITHOUT_RECORD
-    assert made <= committed
+    assert committed == made
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(path for path in RECORDS.glob("*.json") if path.stem != "atlas"),
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_record_has_a_reader(path: Path) -> None:
     reader = reader_of(path)
 

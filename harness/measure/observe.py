@@ -17,8 +17,9 @@ from harness.measure.graph import Graph
 from harness.measure.trace import Trace, recording
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
+from harness.workload.generators import random_state_kept, seed_everything
 from harness.workload.model import Model, materialize
-from harness.workload.state import ModelState, random_state_kept, seed_everything
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of
 
@@ -92,7 +93,10 @@ class Observation:
     def forward_pass(self) -> ForwardPass:
         """The forward pass by itself, with what it returns held to the end."""
         with self._fresh():
-            return run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
+            passed = run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
+        if any(block.holder == "saved" and block.stays for block in passed.held) and self.no_grad_pass:
+            return passed.beside(self.no_grad_pass)
+        return passed
 
     @property
     def forward(self) -> Trace:
@@ -242,11 +246,6 @@ class Observation:
     def graph(self) -> Graph:
         """What the forward pass recorded."""
         return self.forward_pass.graph
-
-    @property
-    def defect(self) -> str:
-        """What in the forward pass's output is no number: "NaN", "infinity", or ""."""
-        return self.forward_pass.defect
 
     @cached_property
     def books(self) -> Books | None:

@@ -1,133 +1,34 @@
-"""One arm of one case: build it, time it in a pair, then take each exact metric -> ArmResult."""
+"""One arm: what was observed of its step -> ArmResult; and a step as a side of a block."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
 
 from harness.measure.attribution import attribute_peak, saved_shares
-from harness.measure.clock import clock_for
-from harness.measure.device_times import DevicePass, device_pass
-from harness.measure.devices.registry import device_of, prepare
 from harness.measure.exact import exact_numbers
-from harness.measure.heap import keep_freed_memory
-from harness.measure.meter import Meter, metered
+from harness.measure.meter import Meter
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair
-from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
 from harness.measure.sampling import Side
-from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
-from harness.record.schema import ArmResult, Case, Group, Samples
+from harness.record.schema import ArmResult, Group
 from harness.workload.hooks import is_scripted
 from harness.workload.model import UnsupportedError
-from harness.workload.models import Entry
-from harness.workload.question import Question
-from harness.workload.sources import build, resolve
 from harness.workload.state import ModelState, is_bookkeeping
 from harness.workload.step import Step
-
-Drive = Callable[[Pair], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a session measures."""
 
-    budget: float  # seconds for both sides of a pair; 0 for no timing
+    budget: float  # seconds of timing an arm; 0 for exact numbers alone
     seed: int = 0
     rss: bool = False  # witness the reference arm's resident memory in a fresh process
     threads: int = 1  # of that process
     detail: bool = False  # also keep the timeline, and what holds the memory of the reference arm
-    one_round: bool = False  # a call is so long that one round takes the budget, whatever trial calls say
     meter: Meter = field(default_factory=Meter)  # what the session's calls are added to
-
-
-@dataclass(slots=True)
-class ReferenceArm:
-    """The reference of a record, built and warmed once: what all its other arms are timed against.
-
-    It is empty until the reference itself is measured, which is the first arm of a record.
-    """
-
-    step: Step | None = None
-    observation: Observation | None = None
-
-
-def run_in_process(pair: Pair) -> None:
-    """Drive a pair's rounds in this process."""
-    pair.run()
-
-
-def measure_arm(
-    question: Question,
-    case: Case,
-    arm: str,
-    settings: Settings,
-    drive: Drive = run_in_process,
-    *,
-    entry: Entry | None = None,
-    shared: ReferenceArm | None = None,
-    reference_name: str = "",
-) -> ArmResult:
-    """Measure one arm: its exact numbers in passes of their own, then its time against the reference's.
-
-    The arm that is the reference is timed against an independent copy of itself: the A/A control.
-
-    Args:
-        question: what is measured; it builds the steps.
-        case: the model and the setting.
-        arm: one of the question's arms.
-        settings: the budget in seconds, the seed, and how much is kept.
-        drive: runs the rounds of a prepared pair.
-        entry: the model, where it is at hand; by default what the case's name resolves to.
-        shared: the reference, for all arms of a record; filled when the arm is the reference. By default a
-            reference is built for this arm alone.
-        reference_name: the arm that others are compared with; by default the question's first.
-
-    Returns:
-        The counts, the timings in seconds a call, and notes; with a budget of 0, no timings.
-
-    Raises:
-        WorkloadError: the case cannot be built, or the arm did not do what its name says.
-    """
-    prepare(case.device)
-    entry = entry or resolve(case.model)
-    shared = shared or ReferenceArm()
-    reference_name = reference_name or question.arms(entry)[0]
-    is_reference = arm == reference_name
-    standing = None if is_reference else shared.step
-    # An arm that leaves the model in another state would leave it to the next.
-    shares = question.arms_share_model and not (shared.observation and keeps_state(shared.observation))
-    model = standing.model if shares and standing else build(case, settings.seed, entry)
-    step = question.build(case, arm, model)
-    seen = Observation(metered(step, settings.meter, clock_for(case.device)))
-    exact = _exact(arm, seen, settings, is_reference=is_reference)
-    if is_reference and (shares or settings.budget > 0):
-        shared.step, shared.observation = step, seen
-    if settings.budget <= 0:
-        return _witnessed(exact, case, settings, is_reference=is_reference)
-    reference = standing
-    if reference is None:
-        other = (
-            model
-            if shares and not is_reference and not keeps_state(seen)
-            else build(case, settings.seed, entry)
-        )
-        reference = question.build(case, reference_name, other)
-    rng = Random(f"{case.id}/{arm}/{settings.seed}")
-    pair = Pair(side(reference), side(step), clock_for(case.device), rng)
-    if seen.growth:
-        # In one round each side is called twice: a sample of many calls would hold what each leaves behind.
-        settings = replace(settings, one_round=True)
-    timings = _timed(pair, (step,) if standing else (reference, step), (reference, step), settings, drive)
-    on_device = _device_pass(pair, case, rng, settings.budget)
-    timed = msgspec.structs.replace(
-        exact, timings=(*timings, *on_device.samples), notes=(*exact.notes, *on_device.notes)
-    )
-    return _witnessed(timed, case, settings, is_reference=is_reference)
 
 
 def keeps_state(seen: Observation) -> bool:
@@ -135,54 +36,6 @@ def keeps_state(seen: Observation) -> bool:
     return is_scripted(seen.step.model.module) or any(
         not is_bookkeeping(path) for path in seen.forward_pass.changes
     )
-
-
-def _timed(
-    pair: Pair, cold: tuple[Step, ...], steps: tuple[Step, Step], settings: Settings, drive: Drive
-) -> tuple[Samples, ...]:
-    """Warm and time a pair; the calls of both sides are added to the meter.
-
-    Args:
-        pair: of the two steps, bare.
-        cold: the steps that have not run before.
-        steps: the reference and the arm.
-        settings: budget and meter.
-        drive: runs the rounds.
-    """
-    started = pair.clock()
-    bare = pair.reference, pair.arm
-    if settings.one_round:
-        keep_freed_memory()
-        for step in cold:
-            metered(step, settings.meter, pair.clock)()
-    else:
-        # Only in trial calls does a meter look on, never in a sample.
-        pair.reference, pair.arm = (side(metered(step, settings.meter, pair.clock)) for step in steps)
-        pair.prepare(settings.budget)
-        pair.reference, pair.arm = bare
-    drive(pair)
-    samples = pair.samples()
-    settings.meter.seconds += samples[0].measured_s
-    took = pair.clock() - started
-    return tuple(msgspec.structs.replace(each, pass_s=took) for each in samples)
-
-
-def _device_pass(pair: Pair, case: Case, rng: Random, budget: float) -> DevicePass:
-    """Take the times of a device with a queue while its clock is watched; an empty pass on a CPU."""
-    device = device_of(case.device)
-    if device is None:
-        return DevicePass((), ())
-    watch = watch_clock(device)
-    times = device_pass(pair, device, rng, budget, look=watch.look)
-    return DevicePass(times.samples, (*times.notes, *watch.notes()))
-
-
-def _witnessed(result: ArmResult, case: Case, settings: Settings, *, is_reference: bool) -> ArmResult:
-    """Add the resident memory of a fresh process, of the reference alone, where the settings want it."""
-    if not (settings.rss and is_reference):
-        return result
-    peak, timeline = witness(case, result.arm, settings.seed, settings.threads)
-    return msgspec.structs.replace(result, counts={**result.counts, WITNESS.name: peak}, timeline=timeline)
 
 
 def side(step: Step) -> Side:
@@ -197,8 +50,12 @@ def side(step: Step) -> Side:
     return Side(tuple((part.name, part.call) for part in step.parts), relocate)
 
 
-def _exact(arm: str, seen: Observation, settings: Settings, *, is_reference: bool) -> ArmResult:
-    """Return the exact result, with the timeline where a step begins with a forward pass."""
+def arm_result(arm: str, seen: Observation, settings: Settings, *, is_reference: bool) -> ArmResult:
+    """Return the exact result, with the timeline where a step begins with a forward pass.
+
+    Raises:
+        UnsupportedError: the arm did not do what its name says.
+    """
     step = seen.step
     result = exact_result(arm, seen)
     _check_arm(arm, seen)
@@ -261,4 +118,4 @@ def _groups(step: Step) -> tuple[Group, ...]:
 
 
 def _warnings(seen: Observation) -> tuple[str, ...]:
-    return (f"the model's output holds {seen.defect}",) if seen.defect else ()
+    return (f"the model's output holds {defect}",) if (defect := seen.forward_pass.defect) else ()

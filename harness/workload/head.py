@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from harness.workload.generators import random_state_kept
 from harness.workload.hooks import hookable
 from harness.workload.model import Model
 from harness.workload.nodes import leaves_behind
-from harness.workload.state import ModelState, random_state_kept
+from harness.workload.state import ModelState
 
 
 def with_head(model: Model) -> Model:

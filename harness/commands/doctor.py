@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.commands.options import Json
+
 if TYPE_CHECKING:
     from harness.measure.machine import Machine
 
@@ -13,8 +15,10 @@ def doctor(
     threads: Annotated[
         str, typer.Option(metavar="N", help="intra-op threads of torch; 0 leaves its own choice")
     ] = "1",
+    json: Json = None,
 ) -> None:
     """Say how noisy times are here now, what makes them so, and what would help."""
+    from harness.commands.files import print_report, write_json
     from harness.commands.options import setting_of
 
     setting = setting_of({"threads": threads})
@@ -25,7 +29,10 @@ def doctor(
 
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    typer.echo(machine_text(examine(_layers)))
+    machine = examine(_layers)
+    print_report(machine_text(machine), json)
+    if json is not None:
+        write_json(json, machine)
 
 
 def _layers(call_s: float) -> Callable[[], object]:

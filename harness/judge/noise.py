@@ -13,20 +13,20 @@ _EFFICIENCY = 1.2533  # of a normal distribution: how much wider the median scat
 _DEVIATIONS = 2.576  # of a 99 % interval
 
 
-def scatter(log_ratios: Sequence[float]) -> float:
+def round_scatter(log_ratios: Sequence[float]) -> float:
     """Return the robust standard deviation of the log ratios of two equal sides, round by round.
 
-    >>> round(scatter([0.01, -0.01, 0.02, -0.02, 0.0]), 4)
+    >>> round(round_scatter([0.01, -0.01, 0.02, -0.02, 0.0]), 4)
     0.0148
     """
     middle = statistics.median(log_ratios)
     return _NORMAL * statistics.median(abs(value - middle) for value in log_ratios)
 
 
-def resolved(deviation: float, rounds: float) -> float:
+def smallest_told(deviation: float, rounds: float) -> float:
     """Return the smallest difference that so many rounds show, as a fraction; both sides alike otherwise.
 
-    >>> round(resolved(0.1, 100), 3)
+    >>> round(smallest_told(0.1, 100), 3)
     0.032
     """
     return _DEVIATIONS * _EFFICIENCY * deviation / math.sqrt(max(1.0, rounds))
@@ -40,5 +40,5 @@ def scatter_of_run(run: Run) -> float | None:
         if control is not None and any(samples.metric == TIME and samples.arm for samples in control.timings):
             rounds = [value for layout in ratios(control, TIME) for value in layout]
             if len(rounds) > 1:
-                scatters.append(scatter(rounds))
+                scatters.append(round_scatter(rounds))
     return statistics.median(scatters) if scatters else None

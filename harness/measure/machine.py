@@ -11,8 +11,8 @@ from random import Random
 
 from harness.judge.contrasts import unit_medians
 from harness.judge.looks import Looks
-from harness.judge.noise import resolved, scatter
-from harness.measure.block import Block
+from harness.judge.noise import round_scatter, smallest_told
+from harness.measure.block import TimingBlock
 from harness.measure.clock import Clock
 from harness.measure.sampling import Side
 
@@ -31,7 +31,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class NoiseCause:
     """One thing that makes times noisy, or does not."""
 
     name: str
@@ -44,7 +44,7 @@ class Machine:
     """This machine, now."""
 
     resolutions: tuple[Resolution, ...]
-    causes: tuple[Cause, ...]
+    causes: tuple[NoiseCause, ...]
 
 
 def examine(work: Callable[[float], Callable[[], object]], clock: Clock = time.perf_counter) -> Machine:
@@ -64,27 +64,27 @@ def examine(work: Callable[[float], Callable[[], object]], clock: Clock = time.p
 
 def _resolution(call: Callable[[], object], call_s: float, clock: Clock) -> Resolution:
     side = Side((("call", call),))
-    block = Block(side, {"itself": side}, clock, Random(0))
+    block = TimingBlock(side, {"itself": side}, clock, Random(0))
     block.prepare(SECONDS)
     block.run(SECONDS, Looks(0, alpha=1e-9))  # nothing is to be decided
     (samples,) = block.samples("itself")
-    deviation = scatter(unit_medians(samples))
+    deviation = round_scatter(unit_medians(samples))
     rounds_a_second = len(unit_medians(samples)) / samples.measured_s
-    return Resolution(call_s, deviation, resolved(deviation, rounds_a_second))
+    return Resolution(call_s, deviation, smallest_told(deviation, rounds_a_second))
 
 
-def _causes(before: tuple[int, tuple[float, float] | None], took: float) -> Iterator[Cause]:
+def _causes(before: tuple[int, tuple[float, float] | None], took: float) -> Iterator[NoiseCause]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[0]
         others = load > cores * _BUSY + 1
-        yield Cause(
+        yield NoiseCause(
             "load",
             f"{load:.1f} on {cores} cores",
             "others run here: wait, or run fewer of them" if others else "",
         )
     switches = _switched() - before[0]
-    yield Cause(
+    yield NoiseCause(
         "preempted",
         f"{switches} times in {took:.1f} s",
         "others wait for this core" if switches > 10 * took else "",
@@ -92,25 +92,27 @@ def _causes(before: tuple[int, tuple[float, float] | None], took: float) -> Iter
     stolen = _stolen()
     if stolen is not None and before[1] is not None and stolen[1] > before[1][1]:
         share = (stolen[0] - before[1][0]) / (stolen[1] - before[1][1])
-        yield Cause(
+        yield NoiseCause(
             "stolen",
             f"{share:.1%} of the processor went to other guests".replace("%", " %"),
             "another machine, or another hour" if share > 0.01 else "",  # noqa: PLR2004 (a per cent)
         )
     governor = _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if governor:
-        yield Cause(
+        yield NoiseCause(
             "governor", governor, "" if governor == "performance" else "cpupower frequency-set -g performance"
         )
     quota = _quota()
     if quota is not None:
-        yield Cause(
+        yield NoiseCause(
             "quota",
             f"{quota:g} cores",
             "the container stops when it has used them up" if quota < cores else "",
         )
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    yield Cause("threads", f"OMP_NUM_THREADS={threads}" if threads else "torch's own number, unless told", "")
+    yield NoiseCause(
+        "threads", f"OMP_NUM_THREADS={threads}" if threads else "torch's own number, unless told", ""
+    )
 
 
 def _switched() -> int:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from harness.judge.contrasts import Contrast, contrasts
 from harness.record.names import PEAK, TIME
 from harness.record.schema import Record, Run
-from harness.report.answer import answer, tally
+from harness.report.answer import answer_of, tally
 from harness.report.attribution import Branch, memory_sentences, tree
 from harness.report.html import render
 from harness.report.plots import (
@@ -134,7 +134,7 @@ def _time_words(times: Sequence[Contrast], floor: float) -> str:
     if not times or times[0].judgement.ratio is None:
         return ""
     judged = times[0].judgement
-    return f" (time: {answer(judged, floor)})"
+    return f" (time: {answer_of(judged, floor)})"
 
 
 def _case_part(

@@ -7,7 +7,7 @@ from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.noise import scatter_of_run
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
-from harness.report.answer import answer
+from harness.report.answer import answer_of
 from harness.report.ranks import rank_lines
 from harness.report.text import many, markdown, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, whole
@@ -146,7 +146,7 @@ def _rows(
         compared = (
             ("1", "reference")
             if contrast.control
-            else (ratio(contrast.judgement.ratio), answer(contrast.judgement, floor))
+            else (ratio(contrast.judgement.ratio), answer_of(contrast.judgement, floor))
         )
         rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
     return rows
@@ -210,8 +210,8 @@ def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
 
 def _control_says(judgement: Judgement, floor: float) -> str:
     if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
-        return f"{answer(judgement, floor)} where nothing differs, so distrust what is smaller here"
-    return answer(judgement, floor)
+        return f"{answer_of(judgement, floor)} where nothing differs, so distrust what is smaller here"
+    return answer_of(judgement, floor)
 
 
 def _books(record: Record) -> list[str]:

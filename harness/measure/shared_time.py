@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from harness.measure.clock import Clock
 
+_ROUND = 10.0  # seconds to which what is needed is rounded up
+
 
 @dataclass(slots=True)
-class Allowance:
+class SharedTime:
     """How long each block may take.
 
     The exact numbers come first: what they will still take is set apart, at what an arm has taken so far.
@@ -33,6 +35,11 @@ class Allowance:
     def exact_only(self) -> bool:
         """Whether nothing is to be timed."""
         return not (self.run if self.per_arm is None else self.per_arm)
+
+    @property
+    def needed(self) -> float:
+        """Seconds of a run that would have left each arm a second, the exact numbers set aside."""
+        return float(round(self._exact_s + self._exact_arms, -1)) + _ROUND
 
     def plan(self, arms: int) -> None:
         """Add arms that are to be measured."""

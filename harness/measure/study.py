@@ -237,7 +237,7 @@ class Study:
         self.watch.measuring(job.case, job.arms[0])
         seconds = None if self.shares.exact_only else self.shares.seconds
         for result in measurement.measure(job.arms, seconds):
-            if isinstance(result, Failure):
+            if isinstance(result, Failure) and result.result.status == "failed":
                 self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
             arm = result.result if isinstance(result, Failure) else result
             if record.arm(arm.arm) is not None:

@@ -11,7 +11,10 @@ from brought.witness import spared
 
 from harness import Ledger, Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning"),
+]
 
 
 def _told(books: Ledger, *words: str) -> bool:

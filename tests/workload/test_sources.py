@@ -13,7 +13,8 @@ from torch import nn
 
 from harness.measure.inspection import OutOfMemoryError, inspect_model
 from harness.record.schema import Case
-from harness.workload.factory import Copying, entry_of, entry_of_model
+from harness.workload.copying import Copying
+from harness.workload.factory import entry_of, entry_of_model
 from harness.workload.losses import LOSSES, find_loss
 from harness.workload.model import Model, WorkloadError, mean_square
 from harness.workload.sources import build, resolve

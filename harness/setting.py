@@ -201,12 +201,12 @@ class Setting:
     device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel bisect pytest")
     dtype: str = _option(
         "",
-        "float32, bfloat16, ..., or autocast; by default the model's own",
+        "dtype: float32, bfloat16, ..., or autocast; by default the model's own",
         "measure fit duel bisect pytest",
     )
     memory_format: str = _option(
         "",
-        "channels_last lays out images with their channels last; by default contiguous",
+        "layout of images: channels_last; by default contiguous",
         "measure fit duel bisect pytest",
         metavar="FORMAT",
     )

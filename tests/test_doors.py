@@ -2,13 +2,14 @@
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import typer
-from sides import Quiet
+from sides import Quiet, fake
 from typer.testing import CliRunner
 
 import harness
@@ -135,6 +136,58 @@ def test_json_is_not_written_over_what_is_read(tmp_path: Path) -> None:
 
     assert "would write over what is read" in str(done.exception)
     assert file.read_bytes() == before
+
+
+GOLDEN_RUN = str(ROOT.parent / "tests" / "golden" / "run-1.json")
+OF_STORED = {
+    "gate": [GOLDEN_RUN, "--baseline", str(ROOT.parent / "results" / "baselines")],
+    "trend": [GOLDEN_RUN],
+    "report": [GOLDEN_RUN],
+    "compare": [GOLDEN_RUN, GOLDEN_RUN],
+    "versions": [GOLDEN_RUN],
+}
+OF_MEASURED = {
+    "measure": ["linear", "--question", "grad_mode", "--budget", "0", "--no-curve"],
+    "fit": ["linear", "--in", "1GiB", "--budget", "0"],
+    "calibrate": ["--cells", "object:20:0:1", "--budget", "0.01"],
+    "claims": ["F3", "--seeds", "8"],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        *OF_STORED.items(),
+        *(pytest.param(name, words, marks=pytest.mark.process) for name, words in OF_MEASURED.items()),
+    ],
+)
+def test_json_on_standard_output_takes_the_place_of_the_text(
+    command: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [command, *arguments, "--json", "-"])
+
+    assert done.exit_code in {0, 1}, done.exception
+    assert isinstance(json.loads(done.stdout), dict)
+    assert not (tmp_path / "-").exists()
+
+
+def test_json_of_a_duel_on_standard_output_takes_the_place_of_the_text(tmp_path: Path) -> None:
+    sides = fake(tmp_path, "base"), fake(tmp_path, "head")
+    done = CliRunner().invoke(app, ["duel", *sides, "--no-pin", "--budget", "0.1", "--json", "-"])
+
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["verdict"] == "pass"
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "out.json"
+    refused = f"{target} cannot be written: {tmp_path / 'file'} is not a folder"
+
+    for command, arguments in {**OF_MEASURED, "duel": [".", "."], "bisect": ["a", "b", "linear"]}.items():
+        done = CliRunner().invoke(app, [command, *arguments, "--json", str(target)])
+        assert refused in f"{done.exception} {' '.join(done.stderr.split())}", command
 
 
 MISTAKES = [

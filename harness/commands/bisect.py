@@ -39,7 +39,10 @@ def bisect(
         ),
     ] = _TOX,
     metric: Annotated[
-        str, typer.Option(help="saved, peak, nodes, operators or waits; by default the first that differs")
+        str,
+        typer.Option(
+            help="metric: saved, peak, nodes, operators or waits; by default the first that differs"
+        ),
     ] = "",
     state: Annotated[
         Path | None,

@@ -17,13 +17,14 @@ def calibrate(
     calls: Annotated[str, typer.Option(help="lengths of the calls, in microseconds")] = "20,200,2000,20000",
     planted: Annotated[str, typer.Option(help="slowdowns to plant, in percent; 0 is A/A")] = "0,1",
     kinds: Annotated[
-        str, typer.Option(help="object: one object on both sides; copies: two models built alike")
+        str,
+        typer.Option(help="kinds of pair: object, one object on both sides; copies, two models built alike"),
     ] = "object,copies",
     trials: Annotated[int, typer.Option(help="comparisons of each; by default what the seconds allow")] = 0,
     cells: Annotated[
         str,
         typer.Option(
-            metavar="KIND:US:PERCENT:TRIALS,...", help="in place of the above, such as copies:70:0:200"
+            metavar="KIND:US:PERCENT:TRIALS,...", help="cells in place of the above, such as copies:70:0:200"
         ),
     ] = "",
     device: Annotated[str, typer.Option(help="device: cpu, cuda, cuda:1")] = "cpu",

@@ -20,8 +20,8 @@ class Format(enum.StrEnum):
 
 def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE.json", help="a run, or pytest-benchmark's JSON")],
-    head: Annotated[Path, typer.Argument(metavar="HEAD.json", help="what is held against it")],
-    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.TEXT,
+    head: Annotated[Path, typer.Argument(metavar="HEAD.json", help="run that is held against it")],
+    form: Annotated[Format, typer.Option("--format", help="format to print")] = Format.TEXT,
     json: Json = None,
     html: Html = None,
     strict: Strict = False,

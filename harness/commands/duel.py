@@ -21,10 +21,12 @@ class Start(enum.StrEnum):
 def duel(
     words: Words,
     base: Annotated[str, typer.Argument(metavar="BASE", help="interpreter, git revision, REV@PYTHON, or .")],
-    head: Annotated[str, typer.Argument(metavar="HEAD", help="likewise; what is held against it")],
+    head: Annotated[
+        str, typer.Argument(metavar="HEAD", help="interpreter, revision or . that is held against it")
+    ],
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TARGET...", help="as in measure; all built-in models by default"),
+        typer.Argument(metavar="TARGET...", help="models, as in measure; all built-in ones by default"),
     ] = None,
     question: Questions = None,
     restarts: Annotated[

@@ -15,22 +15,28 @@ def fit(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+            help="model: a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
         ),
     ],
     limit: Annotated[
         str | None,
-        typer.Option("--in", metavar="SIZE", help="such as 8GiB or 500MB; without it the whole frontier"),
+        typer.Option(
+            "--in",
+            metavar="SIZE",
+            help="memory to fit into, such as 8GiB or 500MB; without it the whole frontier is shown",
+        ),
     ] = None,
     allow: Annotated[
         str,
         typer.Option(
-            metavar="WORD[,WORD...]", help="what may be given up: freeze, dtype, optimizer, batchnorm"
+            metavar="WORD[,WORD...]", help="things that may be given up: freeze, dtype, optimizer, batchnorm"
         ),
     ] = "",
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="AdamW, 'SGD with momentum', SGD")] = "AdamW",
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="optimizer: AdamW, 'SGD with momentum', SGD")
+    ] = "AdamW",
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="all that was run, and what was left out")
+        bool, typer.Option("-v", "--verbose", help="show all that was run, and what was not")
     ] = False,
     json: Json = None,
     html: Html = None,

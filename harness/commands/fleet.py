@@ -21,7 +21,7 @@ def fleet(
     targets: Annotated[list[str], typer.Argument(metavar="TARGET...", help="models, as in measure")],
     question: Questions = None,
     cluster: Annotated[
-        Cluster, typer.Option(help="this machine, one job at a time; or Slurm")
+        Cluster, typer.Option(help="machines: local, this one, a job at a time; or slurm")
     ] = Cluster.LOCAL,
     folder: Annotated[
         Path,
@@ -30,7 +30,7 @@ def fleet(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="a setting of submitit's executor, such as slurm_partition=gpu"
+            metavar="NAME=VALUE", help="setting of submitit's executor, such as slurm_partition=gpu"
         ),
     ] = None,
     options: Annotated[

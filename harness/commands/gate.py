@@ -16,7 +16,9 @@ def gate(
         Path, typer.Option(metavar="DIR", help="folder of baselines, a file a key")
     ] = _BASELINES,
     update: Annotated[bool, typer.Option("--update", help="write the baselines that the runs make")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="then drop rows that the runs do not hold")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="drop rows that the runs do not hold, with --update")
+    ] = False,
     every_baseline: Annotated[
         bool, typer.Option("--every-baseline", help="fail where no run meets a baseline")
     ] = False,

@@ -11,7 +11,7 @@ from harness.commands.options import Config, Html, Json, Markdown, RunFiles
 def report(
     runs: RunFiles,
     baseline: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="also hold the runs against these baselines")
+        Path | None, typer.Option(metavar="DIR", help="folder of baselines to hold the runs against")
     ] = None,
     config: Config = Path("pyproject.toml"),
     markdown: Markdown = None,

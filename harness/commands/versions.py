@@ -11,7 +11,7 @@ from harness.commands.options import Json, RunFiles
 def versions(
     runs: RunFiles,
     tables: Annotated[Path, typer.Option(help="folder that the tables are written to")] = Path(
-        "results/tables/torch"
+        "results/torch"
     ),
     json: Json = None,
 ) -> None:

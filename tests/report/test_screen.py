@@ -54,7 +54,8 @@ def test_controls_books_failures_and_warnings_are_told_below() -> None:
     failed = ArmResult(arm="fused", status="failed", reason="RuntimeError: \x1b[31mno")
     balanced = msgspec.structs.replace(runs.arm("grad"), books=runs.books(0))
     shown = lines(
-        runs.record(runs.case(), runs.timed("grad", SECONDS), failed), runs.record(runs.case("lstm"), balanced)
+        runs.record(runs.case(), runs.timed("grad", SECONDS), failed),
+        runs.record(runs.case("lstm"), balanced),
     )
 
     assert "A/A controls: none of 1 sees a difference where there is none" in shown

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -28,6 +29,14 @@ _LAZY = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, map
 _HOST_READS = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero"})
 
 
+class Signature(NamedTuple):
+    """What two runs of the same work have in common."""
+
+    operators: tuple[str, ...]  # in their order
+    modules: tuple[str, ...]  # that ran, where they were followed
+    sizes: tuple[int, ...]  # bytes of what was allocated, in order of size
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardPass:
     """What one forward pass did.
@@ -42,7 +51,7 @@ class ForwardPass:
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
         used_random: it drew random numbers on the host and read a value back, as random depth does.
         signature: what a repeat of the same pass has in common with it.
-        warm_signature: the same of the pass before it.
+        warm_signature: the same of the pass before it; where that was another, its own.
         allocated: bytes allocated while each module ran, by the path of the innermost one.
         warm_allocated: the same of the pass before it.
     """
@@ -55,8 +64,8 @@ class ForwardPass:
     defect: str
     lazy: str
     used_random: bool
-    signature: tuple[object, ...]
-    warm_signature: tuple[object, ...]
+    signature: Signature
+    warm_signature: Signature
     allocated: dict[str, int]
     warm_allocated: dict[str, int]
 
@@ -71,51 +80,61 @@ class ForwardPass:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is run, on what, and from which state."""
+class ForwardPlan:
+    """What is run, on what, from which state, and whose allocator counts; None for the CPU's."""
 
     forward: Callable[[], object]
     model: Model
     state: ModelState
-    device: Device | None
+    device: Device | None = None
 
 
-def run_forward(
-    forward: Callable[[], object],
-    model: Model,
-    state: ModelState,
-    seed: int,
-    device: Device | None = None,
-) -> ForwardPass:
+def run_forward(plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None = None) -> ForwardPass:
     """Run a forward pass twice from one state, with other random numbers, and look at the second time.
+
+    Args:
+        plan: what is run.
+        seed: of the random numbers of the second time.
+        earlier: where the model is warm, tells of a pass whether one before it, with other random numbers,
+            did the same. Then it is run once; where the two are not alike, twice all the same.
 
     Raises:
         Exception: whatever the model raises.
     """
-    plan = _Plan(forward, model, state, device)
     try:
-        return _run(plan, seed, hooked=True)
+        return _run_checked(plan, seed, earlier, hooked=True)
     except HarnessError:
         raise
     except Exception:  # noqa: BLE001 (some torch functions refuse saved-tensor hooks; if the model raises, it does again)
-        state.restore()
-        return _run(plan, seed, hooked=False)
+        plan.state.restore()
+        return _run_checked(plan, seed, earlier, hooked=False)
 
 
-def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
+def _run_checked(
+    plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None, *, hooked: bool
+) -> ForwardPass:
+    if earlier is not None:
+        passed = _run(plan, seed, hooked=hooked, warm=False)
+        if earlier(passed) and not passed.used_random:
+            return passed
+    return _run(plan, seed, hooked=hooked, warm=True)
+
+
+def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPass:
     device = plan.device
-    warm, measured = Look(), Look(hooked=hooked)
+    before, measured = Look(), Look(hooked=hooked)
+    # With an odd seed once more: what a call does may depend on how many went before.
+    warming = (*([seed + 2000] if seed % 2 else []), seed + 1000) if warm else ()
     with recording(device) as session:
-        # With an odd seed once more: what a call does may depend on how many went before.
-        for own_seed in (*([seed + 2000] if seed % 2 else []), seed + 1000):
-            warm = Look(hooked=hooked)
-            _look(plan, own_seed, session, warm)
+        for own_seed in warming:
+            before = Look(hooked=hooked)
+            _look(plan, own_seed, session, before)
         _look(plan, seed, session, measured)
     everything = session.trace() if device is None else session.trace_of_all()
     seen = session.trace()
     begin, returned, *_, end = measured.marks
     passed = seen.between(begin, returned)
-    before = seen.between(warm.marks[0], warm.marks[1])
+    earlier = seen.between(before.marks[0], before.marks[1]) if warm else passed
     blocks, elsewhere = held_blocks(everything.between(begin, end), measured, device)
     last = seen.between(begin, measured.marks[4])
     ran = {span.name for span in passed.operators}
@@ -139,13 +158,13 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
         lazy=measured.lazy,
         used_random=measured.used_random and bool(ran & _HOST_READS),
         signature=signature_of(passed),
-        warm_signature=signature_of(before),
+        warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
-        warm_allocated=_allocated(before),
+        warm_allocated=_allocated(earlier),
     )
 
 
-def _look(plan: _Plan, seed: int, session: Recording, look: Look) -> None:
+def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     """Run the pass once, and take it apart step by step, with a mark after each."""
     state, device = plan.state, plan.device
 
@@ -223,9 +242,9 @@ def defect_of(output: object) -> str:
     return ""
 
 
-def signature_of(seen: Trace) -> tuple[object, ...]:
-    """Return what two runs of the same work have in common: operators, modules, sizes."""
-    return (
+def signature_of(seen: Trace) -> Signature:
+    """Return what a run has in common with others of the same work."""
+    return Signature(
         tuple(span.name for span in seen.operators),
         tuple(span.name for span in seen.modules),
         tuple(sorted(event.bytes for event in seen.allocations if event.bytes > 0)),

@@ -1,9 +1,11 @@
 """The exact passes over one step, each run when a probe first asks for it and kept for the next."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -11,7 +13,7 @@ import torch
 from harness.measure.allocator_counters import AllocatorCounters, count_allocations
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
-from harness.measure.forward import ForwardPass, run_forward, signature_of
+from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_forward, signature_of
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.trace import Trace, recording
@@ -42,6 +44,7 @@ def device_of_model(model: Model) -> Device | None:
 class _Whole:
     trace: Trace
     is_repeatable: bool
+    signatures: dict[str, Signature]  # of each part
     gradient_bytes: int | None  # None where no part is a backward pass
     without_gradient: tuple[str, ...]  # trainable parameters that the backward part gave none
     with_gradient: tuple[str, ...]
@@ -55,17 +58,38 @@ class Observation:
         step: what is run.
         given: the device whose allocator counts; by default the one that the step's model lies on.
         seed: of the random numbers that the passes draw.
+        reference: what was seen before of another step on the very same model. What it shows is not looked
+            at again, as far as each of this step's passes bears that out.
+        is_warm: the step's optimizer has the state that its first call would make.
     """
 
     step: Step
     given: Device | None = None
     seed: int = 0
+    reference: "Observation | None" = None
+    is_warm: bool = False
 
     def again(self, seed: int) -> "Observation":
-        """Return an observation of the same step, from the same state, with other random numbers."""
-        other = replace(self, seed=seed)
+        """Return an observation of the same step by itself, from the same state, with other random numbers."""
+        other = replace(self, seed=seed, reference=None)
         other.__dict__["state"] = self.state
         return other
+
+    def settled(self) -> "Observation":
+        """Return this, or where its passes were not alike, an observation of the same step by itself."""
+        return self if self.reference is None or self.is_repeatable else self.again(self.seed)
+
+    @cached_property
+    def _before(self) -> "Observation | None":
+        """The reference, where its passes were alike and its bytes are in the trace; None where not."""
+        one = self.reference
+        # A device pays with the first calls of each kind for what its libraries take once.
+        return one if one is not None and self.device is None and one.is_repeatable else None
+
+    @property
+    def _trained(self) -> frozenset[int]:
+        """Which of the tensors that the model reached before the first pass needed a gradient, by identity."""
+        return frozenset(id(values.tensor) for values in self.state.tensors if values.requires_grad)
 
     @cached_property
     def state(self) -> ModelState:
@@ -91,8 +115,46 @@ class Observation:
     @cached_property
     def forward_pass(self) -> ForwardPass:
         """The forward pass by itself, with what it returns held to the end."""
+        return self._same_pass or self._run_forward(self.step.forward, self._earlier)
+
+    def _run_forward(
+        self, forward: Callable[[], object], earlier: Callable[[ForwardPass], bool] | None
+    ) -> ForwardPass:
         with self._fresh():
-            return run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
+            plan = ForwardPlan(forward, self.step.model, self.state, self.device)
+            return run_forward(plan, self.seed, earlier)
+
+    @property
+    def _earlier(self) -> Callable[[ForwardPass], bool] | None:
+        """What tells of a forward pass whether an earlier one did the same; None where none is known."""
+        part = self._forward_part
+        if part is not None:
+            return lambda passed: _without_modules(passed.signature) == _without_modules(part)
+        before = self._before
+        if before is None or not self.is_forward_alone:
+            return None
+        recorded = _without_sizes(before.forward_pass.signature)
+        return lambda passed: _without_sizes(passed.signature) == recorded
+
+    @property
+    def _forward_part(self) -> Signature | None:
+        """What the forward pass did as a part of the whole step; None where that was not looked at yet."""
+        # With other seeds a step is looked at because its passes differ, and a device is warmed for each pass.
+        if self.seed or self.device is not None or "_whole" not in self.__dict__:
+            return None
+        names = [part.name for part in self.step.parts if part.keeps_forward or part.call == self.step.forward]
+        return self._whole.signatures[names[0]] if names else None
+
+    @property
+    def _same_pass(self) -> ForwardPass | None:
+        """The reference's forward pass, where this step's is the same and did the same as a part."""
+        before, part = self._before, self._forward_part
+        if before is None or part is None:
+            return None
+        if before.step.forward != self.step.forward or before._trained != self._trained:
+            return None
+        passed = before.forward_pass
+        return passed if _without_modules(part) == _without_modules(passed.signature) else None
 
     @property
     def forward(self) -> Trace:
@@ -110,12 +172,22 @@ class Observation:
     @cached_property
     def _pass_or_reason(self) -> ForwardPass | str:
         """The same forward pass under `no_grad`, or what the model raises there."""
+        before = self._before
+        if before is not None and before.no_grad_pass is not None and self._closes_with(before.no_grad_pass):
+            return before.no_grad_pass
         quiet = torch.no_grad()(self.step.forward)
-        with self._fresh():
-            try:
-                return run_forward(quiet, self.step.model, self.state, self.seed, self.device)
-            except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
-                return first_line(error)
+        earlier: Callable[[ForwardPass], bool] | None = None
+        if self.device is None and not self.seed and self.forward_pass.is_repeatable:
+            recorded = _without_sizes(self.forward_pass.signature)
+            earlier = lambda passed: _without_sizes(passed.signature) == recorded  # noqa: E731 (one of two values)
+        try:
+            return self._run_forward(quiet, earlier)
+        except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
+            return first_line(error)
+
+    def _closes_with(self, quiet: ForwardPass) -> bool:
+        """Return whether the books balance with a pass under `no_grad`: then it is one of this step's."""
+        return self._books_with(quiet, quiet.trace).unaccounted == 0
 
     @property
     def no_grad_pass(self) -> ForwardPass | None:
@@ -163,12 +235,33 @@ class Observation:
             return self._run_whole()
 
     def _run_whole(self) -> _Whole:
-        """Run all parts twice, the first time with other random numbers, and look at the second time."""
+        """Run all parts, once where the reference's passes stand for the first of two."""
+        before = self._before
+        if before is not None and self.is_warm and self._has_parts_of(before):
+            once = self._run_parts(self.seed + 1000)
+            if _is_within(once, before._whole) and not self._has_foreign_state(once):  # noqa: SLF001 (of this class)
+                return once
+        if self.is_warm and self.step.optimizer is not None:
+            self.step.optimizer.state.clear()  # it was handed over, and may hold more than this step makes
+        return self._run_parts(self.seed + 1000, self.seed)
+
+    def _has_foreign_state(self, whole: _Whole) -> bool:
+        """Return whether the optimizer was given a state for a parameter that gets no gradient here."""
+        if self.step.optimizer is None:
+            return False
+        named = dict(self.step.model.module.named_parameters())
+        return any(self.step.optimizer.state.get(named[name]) for name in whole.without_gradient)
+
+    def _has_parts_of(self, other: "Observation") -> bool:
+        return {part.name for part in self.step.parts} <= {part.name for part in other.step.parts}
+
+    def _run_parts(self, *seeds: int) -> _Whole:
+        """Run all parts with one seed after the other, and look at the last time."""
         runs: list[list[int]] = []
         gradients: int | None = None
         names: dict[bool, tuple[str, ...]] = {True: (), False: ()}
         with recording(self.device) as session:
-            for seed in (self.seed + 1000, self.seed):
+            for seed in seeds:
                 self.state.restore()
                 seed_everything(seed)
                 marks = [session.mark()]
@@ -180,19 +273,21 @@ class Observation:
                         marks.append(session.mark())
                         del left
                 except RuntimeError:
-                    if seed == self.seed:
+                    if seed == seeds[-1]:
                         raise
                     # With random depth, other random numbers can leave nothing to train.
                     self.step.model.module.zero_grad(set_to_none=True)
                 runs.append(marks)
         seen = session.trace()
-        alike = len(runs[0]) == len(runs[1]) and all(
-            signature_of(seen.between(runs[0][place], runs[0][place + 1]))
-            == signature_of(seen.between(runs[1][place], runs[1][place + 1]))
-            for place, part in enumerate(self.step.parts)
-            if part.name != "optimizer"  # whose first step makes its state
+        first, last = ([seen.between(*pair) for pair in pairwise(marks)] for marks in (runs[0], runs[-1]))
+        parts = [part.name for part in self.step.parts]
+        earlier, later = (dict(zip(parts, map(signature_of, run), strict=False)) for run in (first, last))
+        alike = len(first) == len(last) and all(
+            earlier[name] == later[name] for name in parts if name != "optimizer"  # whose first makes its state
         )
-        return _Whole(seen.between(runs[1][0], runs[1][-1]), alike, gradients, names[False], names[True])
+        whole = seen.between(runs[-1][0], runs[-1][-1])
+        # Those of the first run: of other random numbers than the forward pass by itself.
+        return _Whole(whole, alike, later | earlier, gradients, names[False], names[True])
 
     def _gradients(self) -> tuple[int, dict[bool, tuple[str, ...]]]:
         """Return the bytes of all gradients, and the trainable parameters with one and without one."""
@@ -251,21 +346,17 @@ class Observation:
     @cached_property
     def books(self) -> Books | None:
         """What is held against what was saved; None where the model fails under `no_grad`."""
-        quiet = self.forward_no_grad
-        if quiet is None:
-            return None
+        quiet, levels = self.no_grad_pass, self.forward_no_grad
+        return None if quiet is None or levels is None else self._books_with(quiet, levels)
+
+    def _books_with(self, quiet: ForwardPass, levels: Levels) -> Books:
         return Books(
             retained=self.forward_levels.retained_bytes(),
-            retained_no_grad=quiet.retained_bytes(),
+            retained_no_grad=levels.retained_bytes(),
             saved=self.graph.saved_bytes,
             scalars=self.graph.scalar_bytes,
-            recorded_no_grad=self._recorded_no_grad,
+            recorded_no_grad=quiet.bytes_held_by("saved", "scalar"),
         )
-
-    @property
-    def _recorded_no_grad(self) -> int:
-        quiet = self.no_grad_pass
-        return 0 if quiet is None else quiet.bytes_held_by("saved", "scalar")
 
     @cached_property
     def unaccounted(self) -> tuple[Block, ...]:
@@ -297,3 +388,26 @@ class Observation:
         passes = [self.forward_pass, self.no_grad_pass]
         alike = all(each.is_repeatable for each in passes if each is not None)
         return alike and (self.is_forward_alone or self._whole.is_repeatable)
+
+
+def _without_modules(one: Signature) -> Signature:
+    """Return a signature to compare with one of a pass whose modules were not followed."""
+    return one._replace(modules=())
+
+
+def _without_sizes(one: Signature) -> Signature:
+    """Return a signature to compare with one of a pass that records more, or less."""
+    return one._replace(sizes=())
+
+
+def _is_within(whole: _Whole, other: _Whole) -> bool:
+    """Return whether a step is a part of another: the same forward pass, and no other operator after it.
+
+    What such a step does varies only where the other does. The optimizer is not looked at.
+    """
+    return all(
+        name == "optimizer"
+        or one.operators == other.signatures[name].operators
+        or (name == "backward" and Counter(one.operators) <= Counter(other.signatures[name].operators))
+        for name, one in whole.signatures.items()
+    )

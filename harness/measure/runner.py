@@ -18,15 +18,15 @@ from harness.measure.pairing import Pair
 from harness.measure.probes.rss import WITNESS, witness
 from harness.measure.probes.state import state_bytes
 from harness.measure.sampling import Side
+from harness.measure.shared_model import SharedModel, keeps_state
 from harness.measure.throttle import watch_clock
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Case, Group, Samples
-from harness.workload.hooks import is_scripted
 from harness.workload.model import UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build, resolve
-from harness.workload.state import ModelState, is_bookkeeping
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 
 Drive = Callable[[Pair], None]
@@ -53,7 +53,22 @@ class ReferenceArm:
     """
 
     step: Step | None = None
-    observation: Observation | None = None
+    keeps_state: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExactArm:
+    """What the exact passes of an arm showed.
+
+    Attributes:
+        result: the exact numbers.
+        grows: each call leaves something behind.
+        keeps_state: a call changes what the next one reads, other than running statistics.
+    """
+
+    result: ArmResult
+    grows: bool
+    keeps_state: bool
 
 
 def run_in_process(pair: Pair) -> None:
@@ -71,6 +86,7 @@ def measure_arm(
     entry: Entry | None = None,
     shared: ReferenceArm | None = None,
     reference_name: str = "",
+    exact: ExactArm | None = None,
 ) -> ArmResult:
     """Measure one arm: its exact numbers in passes of their own, then its time against the reference's.
 
@@ -86,6 +102,7 @@ def measure_arm(
         shared: the reference, for all arms of a record; filled when the arm is the reference. By default a
             reference is built for this arm alone.
         reference_name: the arm that others are compared with; by default the question's first.
+        exact: what its exact passes showed, where they were run before.
 
     Returns:
         The counts, the timings in seconds a call, and notes; with a budget of 0, no timings.
@@ -100,41 +117,37 @@ def measure_arm(
     is_reference = arm == reference_name
     standing = None if is_reference else shared.step
     # An arm that leaves the model in another state would leave it to the next.
-    shares = question.arms_share_model and not (shared.observation and keeps_state(shared.observation))
+    shares = question.arms_share_model and not shared.keeps_state
     model = standing.model if shares and standing else build(case, settings.seed, entry)
     step = question.build(case, arm, model)
-    seen = Observation(metered(step, settings.meter, clock_for(case.device)))
-    exact = _exact(arm, seen, settings, is_reference=is_reference)
+    exact = exact or _exact(
+        arm, Observation(metered(step, settings.meter, clock_for(case.device))), settings, is_reference=is_reference
+    )
     if is_reference and (shares or settings.budget > 0):
-        shared.step, shared.observation = step, seen
+        shared.step, shared.keeps_state = step, exact.keeps_state
     if settings.budget <= 0:
-        return _witnessed(exact, case, settings, is_reference=is_reference)
+        return _witnessed(exact.result, case, settings, is_reference=is_reference)
     reference = standing
     if reference is None:
         other = (
             model
-            if shares and not is_reference and not keeps_state(seen)
+            if shares and not is_reference and not exact.keeps_state
             else build(case, settings.seed, entry)
         )
         reference = question.build(case, reference_name, other)
     rng = Random(f"{case.id}/{arm}/{settings.seed}")
     pair = Pair(side(reference), side(step), clock_for(case.device), rng)
-    if seen.growth:
+    if exact.grows:
         # In one round each side is called twice: a sample of many calls would hold what each leaves behind.
         settings = replace(settings, one_round=True)
     timings = _timed(pair, (step,) if standing else (reference, step), (reference, step), settings, drive)
     on_device = _device_pass(pair, case, rng, settings.budget)
     timed = msgspec.structs.replace(
-        exact, timings=(*timings, *on_device.samples), notes=(*exact.notes, *on_device.notes)
+        exact.result,
+        timings=(*timings, *on_device.samples),
+        notes=(*exact.result.notes, *on_device.notes),
     )
     return _witnessed(timed, case, settings, is_reference=is_reference)
-
-
-def keeps_state(seen: Observation) -> bool:
-    """Return whether a call changes what the next one reads, other than running statistics."""
-    return is_scripted(seen.step.model.module) or any(
-        not is_bookkeeping(path) for path in seen.forward_pass.changes
-    )
 
 
 def _timed(
@@ -197,21 +210,38 @@ def side(step: Step) -> Side:
     return Side(tuple((part.name, part.call) for part in step.parts), relocate)
 
 
-def _exact(arm: str, seen: Observation, settings: Settings, *, is_reference: bool) -> ArmResult:
-    """Return the exact result, with the timeline where a step begins with a forward pass."""
+def exact_arm(
+    question: Question, case: Case, arm: str, settings: Settings, model: SharedModel, *, is_reference: bool
+) -> ExactArm:
+    """Take the exact numbers of an arm on a model that all arms share.
+
+    Raises:
+        WorkloadError: the case cannot be built, or the arm did not do what its name says.
+    """
+    prepare(case.device)
+    with model.arm(question, case, arm) as prepared:
+        step = metered(prepared.step, settings.meter, clock_for(case.device))
+        seen = Observation(step, reference=prepared.reference, is_warm=prepared.is_warm).settled()
+        exact = _exact(arm, seen, settings, is_reference=is_reference)
+        if not exact.result.varies:
+            model.look_back_on(case, seen)
+    return exact
+
+
+def _exact(arm: str, seen: Observation, settings: Settings, *, is_reference: bool) -> ExactArm:
+    """Return the exact numbers, with the timeline where a step begins with a forward pass."""
     step = seen.step
     result = exact_result(arm, seen)
     _check_arm(arm, seen)
-    if not settings.detail or step.parts[0].name != "forward":
-        return result
-    result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
-    if not is_reference:
-        return result
-    return msgspec.structs.replace(
-        result,
-        saved=saved_shares(seen.graph, step.model.module),
-        attribution=attribute_peak(step, seen.device),
-    )
+    if settings.detail and step.parts[0].name == "forward":
+        result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
+        if is_reference:
+            result = msgspec.structs.replace(
+                result,
+                saved=saved_shares(seen.graph, step.model.module),
+                attribution=attribute_peak(step, seen.device, runs=1 if seen.device is None else 2),
+            )
+    return ExactArm(result, bool(seen.growth), keeps_state(seen))
 
 
 def _check_arm(arm: str, seen: Observation) -> None:

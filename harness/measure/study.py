@@ -5,7 +5,7 @@ What goes wrong is told and kept in the record; what was finished before stays.
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from torch import nn
 from harness.errors import HarnessError
 from harness.measure.attribution import lasting_bytes
 from harness.measure.clock import clock_for
-from harness.measure.garbage import old_objects_set_aside
+from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -28,8 +28,9 @@ from harness.measure.inspection import (
 )
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.runner import ReferenceArm, Settings, measure_arm
+from harness.measure.runner import ExactArm, ReferenceArm, Settings, exact_arm, measure_arm
 from harness.measure.scaling import largest_batch
+from harness.measure.shared_model import SharedModel
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import Setting
 from harness.workload.blocks import find_blocks
@@ -92,6 +93,11 @@ class _Job:
     arms: tuple[str, ...]
     axis: dict[str, int] = field(default_factory=dict)  # where each arm stands, for a curve
 
+    @property
+    def trains(self) -> bool:
+        """Whether its arms make optimizers."""
+        return self.case.mode == "train" and not self.question.arms_share_model
+
 
 @dataclass(slots=True)
 class Study:
@@ -106,6 +112,7 @@ class Study:
     forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
+    shared: SharedModel = field(init=False)
 
     def measure(self) -> Run:
         """Measure everything that is planned.
@@ -114,6 +121,7 @@ class Study:
             WorkloadError: the model cannot be built or run at all.
         """
         self.entry = _asked_for(self.entry, self.plan)
+        self.shared = SharedModel(self.entry, self.plan.setting.seed)
         for note in self.entry.notes:
             self.watch.note(note)
         sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
@@ -147,7 +155,7 @@ class Study:
     def _inspect(self, batch_size: int) -> None:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
-            model = build(case, self.plan.setting.seed, self.entry)
+            model = self.shared.model_for(case)
         seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
@@ -188,8 +196,17 @@ class Study:
         if curve and self.trains:
             jobs += self._curve(batch_size)
         self.watch.planned(sum(len(job.arms) for job in jobs), sum(map(self._seconds_of, jobs)))
+        exact: dict[str, dict[str, ExactArm]] = {}
+        are_loaded = False
         for job in jobs:
-            self._record(job)
+            if job.trains and not are_loaded:
+                set_optimizers_aside()
+                are_loaded = True
+            exact[job.case.id] = self._exact_record(job)
+        self.shared.drop()
+        if self.plan.setting.pair_budget:
+            for job in jobs:
+                self._time_record(job, exact.pop(job.case.id))
 
     def _jobs(self, batch_size: int) -> Iterator[_Job]:
         for question in self.plan.questions:
@@ -204,7 +221,7 @@ class Study:
     def _curve(self, batch_size: int) -> list[_Job]:
         case = self._case(NAME, "train", batch_size)
         try:
-            blocks = find_blocks(build(case, self.plan.setting.seed, self.entry))
+            blocks = find_blocks(self.shared.model_for(case))
         except WorkloadError as error:
             self.watch.note(f"no freezing curve: {error}")
             return []
@@ -217,40 +234,69 @@ class Study:
         timing = max(self.plan.setting.pair_budget, 2 * call) if self.plan.setting.pair_budget else call
         return len(job.arms) * (timing + 2 * call + 2 * self.forward_s)
 
-    def _record(self, job: "_Job") -> None:
-        record = Record(
-            case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
-        )
-        settings = Settings(
+    def _settings(self, job: _Job) -> Settings:
+        return Settings(
             self.plan.setting.pair_budget,
             self.plan.setting.seed,
             detail=not job.axis,
             one_round=2 * self.forward_s >= self.plan.setting.pair_budget,
             meter=self.meter,
         )
-        # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
-        shared = None if self.compiled else ReferenceArm()
-        reference = ""  # the first arm that works
+
+    def _exact_record(self, job: _Job) -> dict[str, ExactArm]:
+        """Take the exact numbers of all arms of a record, and have them printed; return those that worked."""
+        settings = self._settings(job)
+        record = Record(
+            case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
+        )
+        worked: dict[str, ExactArm] = {}
         for arm in job.arms:
             self.watch.measuring(job.case, arm)
-            result = self._arm(job, arm, settings, shared, reference or arm)
-            if result.status == "ok" and not reference:
-                reference = arm
-                if arm != job.arms[0]:
-                    self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
+
+            def measured(arm: str = arm) -> ArmResult:
+                is_reference = arm == next(iter(worked), arm)
+                exact = exact_arm(job.question, job.case, arm, settings, self.shared, is_reference=is_reference)
+                worked[arm] = exact
+                return exact.result
+
+            result = self._arm(job.case, arm, measured)
+            if result.status == "ok" and list(worked) == [arm] != [job.arms[0]]:
+                self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
             record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
-            record = msgspec.structs.replace(record, reference=reference or job.arms[0])
+            record = msgspec.structs.replace(record, reference=next(iter(worked), job.arms[0]))
+            self._keep(record)
+        self.watch.finished(record)
+        return worked
+
+    def _time_record(self, job: _Job, exact: dict[str, ExactArm]) -> None:
+        """Time the arms of a record whose exact numbers are known."""
+        record = next(each for each in self.run.records if each.case.id == job.case.id)
+        # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
+        shared = None if self.compiled else ReferenceArm()
+        for arm in exact:
+            self.watch.measuring(job.case, arm)
+
+            def measured(arm: str = arm) -> ArmResult:
+                return measure_arm(
+                    job.question,
+                    job.case,
+                    arm,
+                    self._settings(job),
+                    entry=self.entry,
+                    shared=shared,
+                    reference_name=record.reference,
+                    exact=exact[arm],
+                )
+
+            result = self._arm(job.case, arm, measured)
+            record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(
-        self, job: "_Job", arm: str, settings: Settings, shared: ReferenceArm | None, reference: str
-    ) -> ArmResult:
-        case = job.case
+    def _arm(self, case: Case, arm: str, measured: Callable[[], ArmResult]) -> ArmResult:
+        """Return what an arm gave, or why it gave nothing."""
         try:
-            return measure_arm(
-                job.question, case, arm, settings, entry=self.entry, shared=shared, reference_name=reference
-            )
+            return measured()
         except UnsupportedError as error:
             return ArmResult(arm=arm, status="skipped", reason=str(error))
         except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError
 from harness.judge.contrasts import judge_samples
-from harness.judge.times import median_seconds
+from harness.judge.times import arm_seconds, median_seconds
 from harness.judge.verdict import ALPHA, Judgement, Verdict, invalid
 from harness.measure.callables import independent_copy, time_pair
 from harness.measure.clock import Clock, clock_for_devices_in_use
 from harness.measure.sampling import TimingError
 from harness.measurement import Collecting, Measurement
 from harness.record.schema import Samples
-from harness.setting import PAIR_BUDGET_S, QUESTIONS, Setting, parse_bytes
+from harness.setting import QUESTIONS, Setting, parse_bytes
 
 if TYPE_CHECKING:
     from harness.session import Target
@@ -32,7 +32,7 @@ class Comparison:
 
     Attributes:
         verdict: better, worse, same, undecided or invalid, of the arm seen from the reference.
-        ratio: median of the units, arm / reference; None when invalid.
+        ratio: median over rounds of arm / reference; None when invalid.
         low: of the interval of that median, 99 % unless `alpha` is another;
             None when invalid or with too few units.
         high: likewise.
@@ -103,7 +103,7 @@ def compare(
     alpha: float = ALPHA,
     clock: Clock | None = None,
 ) -> Comparison:
-    """Time two callables against each other, and say whether they differ.
+    """Time two callables against each other until it is decided whether they differ.
 
     Sides that can be moved (a `Model`, a `Step`, or any callable with a method `relocate(rng)`) are
     moved to fresh memory several times, and the layout is the unit that is judged; for bare callables it
@@ -113,8 +113,8 @@ def compare(
     Args:
         reference: called without arguments; a `Model` stands for its forward pass.
         arm: what is compared with it.
-        budget: seconds of timing for both sides together; warming up takes at least 0.04 s more, and
-            the A/A control a quarter more.
+        budget: seconds of timing for both sides together, at most: what is decided earlier ends earlier.
+            Warming up takes at least 0.04 s more, and the A/A control a quarter more.
         seed: of the order of the rounds and of the layouts; by default a fresh one.
         floor: the relative difference that is too small to matter; by default 0.1 %, and 0.5 % where each
             side has memory of its own, whose layout is worth nearly as much.
@@ -129,9 +129,17 @@ def compare(
     rng = Random(seed)
     ticking = clock or clock_for_devices_in_use()
     try:
-        timed = time_pair(reference, arm, budget, rng, ticking)
         copied = independent_copy(reference)
-        control = time_pair(reference, copied or reference, CONTROL_SHARE * budget, rng, ticking)
+        timed = time_pair(reference, arm, budget, rng, ticking, floor=floor, alpha=alpha)
+        control = time_pair(
+            reference,
+            copied or reference,
+            CONTROL_SHARE * budget,
+            rng,
+            ticking,
+            floor=floor,
+            alpha=alpha,
+        )
     except TimingError as error:
         refused = invalid(str(error))
         return _comparison(refused, None, refused, alpha, control_is_copy=False)
@@ -154,7 +162,7 @@ def _comparison(
         high=judged.high,
         reason=judged.reason,
         reference_s=median_seconds(samples.reference) if samples else math.nan,
-        arm_s=median_seconds(samples.arm) if samples else math.nan,
+        arm_s=arm_seconds(samples) if samples else math.nan,
         calls=samples.calls if samples else 0,
         rounds=sum(map(len, samples.arm)) if samples else 0,
         unit=samples.unit if samples else "round",
@@ -177,7 +185,8 @@ def measure_model(
     batch_sizes: Sequence[int] = (),
     mode: str = "",
     trainable: Sequence[str] = (),
-    budget: float = PAIR_BUDGET_S,
+    time: float | None = None,
+    budget: float | None = None,
     loss: str | Callable[[Any], Any] = "",
     memory_limit: int | str | None = None,
     curve: bool = True,
@@ -200,7 +209,8 @@ def measure_model(
         batch_sizes: by default the model's own.
         mode: "train" or "eval"; by default as the model is handed over, or each question's own.
         trainable: patterns of the parameters that an arm of their own trains, such as "lora_*".
-        budget: seconds of timing for an arm and its reference together; 0 for exact numbers only.
+        time: seconds of the whole run, 60 unless told; 0 for exact numbers only.
+        budget: seconds of timing an arm, in place of a share of the run's time.
         loss: a name, a function of the model's output, or "" for the model's own.
         memory_limit: bytes, or text such as "8GiB": also find the largest batch that fits.
         curve: also freeze the first k blocks, for every k.
@@ -220,6 +230,7 @@ def measure_model(
         batch_sizes=tuple(batch_sizes),
         mode=mode,
         trainable=tuple(trainable),
+        time=time,
         budget=budget,
         loss=loss,
         memory_limit=parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit,

@@ -70,7 +70,7 @@ class Collecting:
     arms: int = 0
     done: int = 0
 
-    def planned(self, arms: int, seconds: float = 0.0) -> None:  # noqa: ARG002 (the protocol's)
+    def planned(self, arms: int) -> None:
         """Count more arms."""
         self.arms += arms
 

@@ -20,7 +20,7 @@ from harness.record.store import RunWriter, StoreError, replace_file
 from harness.setting import Setting, options_of
 
 if TYPE_CHECKING:
-    from harness.measure.pairing import Pair
+    from harness.measure.allowance import Allowance
     from harness.measure.runner import Settings
     from harness.workload.question import Question
 
@@ -33,6 +33,8 @@ _OPTIONS: dict[str, tuple[_Reader, Any, str]] = {
     "rss": (bool, False, "also witness resident memory, in a fresh process for the first arm of each case"),
 }
 _USAGE = 4  # pytest's exit status for bad usage
+PAGE = "index.html"
+DEFAULT_TIME_S = 120.0  # of a session, unless told
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,6 +79,9 @@ class Session:
         self.run: Run | None = None
         self.records: dict[str, Record] = {}
         self.of_ranks: dict[str, Run | HarnessError] = {}  # by question
+        self.selected: dict[str, list[str]] = {}  # the arms of each case that are to be measured
+        self.failures: dict[tuple[str, str], Exception] = {}  # by case and arm
+        self.allowance: Allowance | None = None
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
@@ -138,20 +143,62 @@ class Session:
         # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
         set_old_objects_aside()
 
-    def over_ranks(self, question: "Question", case: Case, arm: str, settings: "Settings") -> ArmResult:
+        self.allowance = self._allowance()
+
+    def _allowance(self) -> "Allowance":
+        from harness.measure.allowance import Allowance
+
+        exact_only = not benchmarks_run(self.config)
+        run_s = self.setting.run_time(DEFAULT_TIME_S)
+        allowance = Allowance(0.0 if exact_only else self.setting.budget, run_s, time.perf_counter())
+        allowance.plan(sum(map(len, self.selected.values())))
+        return allowance
+
+    def over_ranks(self, question: "Question", case: Case, arm: str) -> ArmResult:
         """Return what ranks found of an arm; for the first arm they measure all cases of the question."""
         from harness.ranks.launch import arm_of, measured_by_ranks
 
+        allowance = self.allowance
+        if allowance is None:
+            raise RuntimeError("ranks were asked for before the session started")
         if question.name not in self.of_ranks:
-            cases = tuple(dict.fromkeys(case for case, _ in self.cells(question)))
-            self.of_ranks[question.name] = measured_by_ranks(cases, question.ranks, settings)
+            cells = tuple(self.cells(question))
+            seconds = 0.0 if allowance.exact_only else allowance.seconds(len(cells)) / len(cells)
+            cases = tuple(dict.fromkeys(case for case, _ in cells))
+            self.of_ranks[question.name] = measured_by_ranks(cases, question.ranks, self._settings(seconds))
+        allowance.measured()
         return arm_of(self.of_ranks[question.name], case, arm)
 
-    def keep(self, question: "Question", case: Case, result: ArmResult) -> None:
+    def measure_case(self, question: "Question", case: Case) -> None:
+        """Measure all arms of a case that were selected, and keep what comes."""
+        from harness.measure.case import CaseMeasurement, Failure
+        from harness.workload.sources import resolve
+
+        allowance = self.allowance
+        if allowance is None:
+            raise RuntimeError("a case was measured before the session started")
+        arms, entry = self.selected[case.id], resolve(case.model)
+        first = question.arms(entry)[0]
+        measurement = CaseMeasurement(
+            question, case, self._settings(0.0), entry, reference="" if first in arms else first
+        )
+        measured: set[str] = set()
+        for result in measurement.measure(arms, None if allowance.exact_only else allowance.seconds):
+            if isinstance(result, Failure):
+                self.failures[case.id, result.arm] = result.error
+            else:
+                self.keep(question, case, result, measurement.reference)
+            if result.arm in measured:
+                allowance.mark()  # it was timed
+            else:
+                measured.add(result.arm)
+                allowance.measured()
+
+    def keep(self, question: "Question", case: Case, result: ArmResult, reference: str = "") -> None:
         """Write an arm's result down."""
         from harness.workload.sources import resolve
 
-        reference = question.arms(resolve(case.model))[0]
+        reference = reference or question.arms(resolve(case.model))[0]
         before = self.records.get(case.id) or Record(
             case=case, asks=question.asks, reference=reference, columns=question.columns
         )
@@ -163,11 +210,16 @@ class Session:
         except StoreError as error:
             pytest.exit(str(error), returncode=_USAGE)
 
-    def settings(self) -> "Settings":
+    def _settings(self, seconds: float) -> "Settings":
         """Return how this session measures."""
         from harness.measure.runner import Settings
 
-        return Settings(budget=self.setting.pair_budget, rss=self.rss, threads=self.setting.threads)
+        return Settings(budget=seconds, rss=self.rss, threads=self.setting.threads)
+
+
+def benchmarks_run(config: pytest.Config) -> bool:
+    """Return whether pytest-benchmark times what it is given."""
+    return not config.getoption("benchmark_disable", default=False)
 
 
 _SESSION = pytest.StashKey[Session]()
@@ -188,21 +240,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 class PerCallClock:
-    """The clock that pytest-benchmark reads: seconds per call, so that its table and JSON are too."""
+    """The clock that pytest-benchmark reads: what was measured of an arm, round by round, per call."""
 
     __name__ = "seconds_per_call"
 
     def __init__(self) -> None:
-        self.calls = 1
         self.replayed: Iterator[float] | None = None
 
     def replay(self, seconds: Iterable[float]) -> None:
-        """From now on read as if each round took the next of these, which other processes measured."""
+        """From now on read as if each round took the next of these."""
         self.replayed = itertools.chain.from_iterable((0.0, each) for each in seconds)
 
     def __call__(self) -> float:
-        """Return the time, in units in which a call of a sample takes its seconds."""
-        return time.perf_counter() / self.calls if self.replayed is None else next(self.replayed)
+        """Return the time: of the machine, until there is something to replay."""
+        return time.perf_counter() if self.replayed is None else next(self.replayed)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -234,48 +285,52 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
         raise pytest.UsageError(config.stash[_REFUSED])
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note which arms of each case were selected: they are measured together."""
+    for item in session.items:
+        if item.get_closest_marker("harness_question") is None or not isinstance(item, pytest.Function):
+            continue
+        parameters: dict[str, Any] = dict(item.callspec.params)
+        selected = _session(session.config).selected
+        selected.setdefault(parameters["case"].id, []).append(parameters["arm"])
+
+
 MeasureArm = Callable[["Question", Case, str], ArmResult]
 
 
 @pytest.fixture
 def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureArm:
-    """Return the function that measures one arm of one case, timed by pytest-benchmark's loop."""
+    """Return the function that measures one arm of a case; pytest-benchmark is told each round's seconds."""
     session = _session(request.config)
     clock: PerCallClock = request.node.get_closest_marker("benchmark").kwargs["timer"]
 
-    def drive(pair: "Pair") -> None:
-        from harness.measure.sampling import quiet
+    def replay(record: Record | None, result: ArmResult) -> None:
+        from harness.judge.times import round_seconds
 
-        clock.calls = pair.plan.calls
-        with quiet():
-            benchmark.pedantic(
-                pair.time_arm, setup=pair.before, teardown=pair.after, rounds=pair.plan.total_rounds
-            )
-
-    def replay(result: ArmResult) -> None:
-        for samples in result.timings[:1]:
-            seconds = [value for layout in samples.arm for value in layout]
+        seconds = round_seconds(record, result) if record is not None else ()
+        if seconds:
             clock.replay(seconds)
-            benchmark.pedantic(lambda: None, rounds=len(seconds))
+        # pytest-benchmark wants every benchmark to have run something
+        benchmark.pedantic(lambda: None, rounds=max(1, len(seconds)))
 
     def measured(question: "Question", case: Case, arm: str) -> ArmResult:
-        from harness.measure.runner import Settings, measure_arm
         from harness.workload.model import UnsupportedError
 
         session.start()
         request.node.stash[_JOB] = (question, case, arm)
-        settings = session.settings() if benchmark.enabled else Settings(budget=0)
         try:
             if question.ranks > 1:
-                result = session.over_ranks(question, case, arm, settings)
-                replay(result)
-            else:
-                result = measure_arm(question, case, arm, settings, drive)
+                result = session.over_ranks(question, case, arm)
+                session.keep(question, case, result)
+            elif case.id not in session.records and (case.id, arm) not in session.failures:
+                session.measure_case(question, case)
+            if (case.id, arm) in session.failures:
+                raise session.failures[case.id, arm]
         except UnsupportedError as error:
             pytest.skip(str(error))
-        if not result.timings:
-            benchmark.pedantic(lambda: None)  # pytest-benchmark wants every benchmark to have run something
-        session.keep(question, case, result)
+        record = session.records[case.id]
+        result = next(each for each in record.arms if each.arm == arm)
+        replay(record, result)
         benchmark.extra_info.update(case=case.id, arm=arm, **result.counts)
         return result
 
@@ -303,6 +358,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     kept = session.config.stash.get(_SESSION, None)
     if kept is None or kept.writer is None:
         return
+    from harness.report.page import run_page
     from harness.report.tables import question_pages
 
     interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
@@ -313,25 +369,35 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         device = kept.setting.device.partition(":")[0]
         for question, page in question_pages(kept.run).items():
             replace_file(kept.results / "tables" / device / f"{question}.md", page.encode())
+        replace_file(kept.results / PAGE, run_page(kept.run).encode())
     except StoreError as error:
         pytest.exit(str(error), returncode=_USAGE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tables."""
+    """Print the run on one screen, and the tables with `-v`."""
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
+    from harness.report.screen import screen
     from harness.report.tables import case_tables, case_text, environment_lines, share_inside_samples
+    from harness.report.text import folded
 
+    width = terminalreporter._tw.fullwidth  # noqa: SLF001
     terminalreporter.section("autograd-harness")
     for line in environment_lines(kept.run.environment):
+        terminalreporter.line(folded(line, width))
+    if config.get_verbosity() > 0:
+        for table in case_tables(kept.run):
+            terminalreporter.line("")
+            terminalreporter.line(case_text(table))
+    for line in screen(kept.run, width).splitlines():
         terminalreporter.line(line)
-    for table in case_tables(kept.run):
-        terminalreporter.line("")
-        terminalreporter.line(case_text(table))
     share = share_inside_samples(kept.run)
     if share is not None:
         terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")
     if kept.writer is not None:
-        terminalreporter.line(f"records: {kept.writer.path}; tables: {kept.results / 'tables'}")
+        terminalreporter.line(
+            f"tables: {kept.results / 'tables'}; page: {kept.results / PAGE}; record: {kept.writer.path};"
+            " all tables here with -v"
+        )

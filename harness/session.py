@@ -63,8 +63,9 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
     entry = entry_to_measure(inquiry.target, inquiry.inputs)
-    if setting.pair_budget and isinstance(inquiry.target, str) and inquiry.target.partition(":")[0] in SOURCES:
-        entry = replace(entry, build=Copying(entry.build))  # the sides of a pair are copies
+    is_named = isinstance(inquiry.target, str) and inquiry.target.partition(":")[0] in SOURCES
+    if is_named and not setting.is_exact_only:
+        entry = replace(entry, build=Copying(entry.build))  # what is timed is a copy each
     return Study(entry, plan, watch, run, inquiry.began)
 
 

@@ -184,8 +184,9 @@ class Setting:
         mode: "train" or "eval"; "" for the question's own.
         trainable: patterns of the parameters that an arm of their own trains.
         loss: a name, `package.module:function`, or in this process a function; "" for the model's own.
-        budget: seconds of timing for an arm and its reference; 0 for exact metrics alone, None for what the
-            command spends by itself.
+        time: seconds of the whole run, shared out among what is to be timed; 0 for exact metrics alone, None
+            for what the command spends by itself.
+        budget: seconds of timing an arm, in place of a share of the run's time; 0 for exact metrics alone.
         threads: intra-op threads of torch; 0 for torch's own choice.
         seed: of weights, inputs and the order of rounds.
         curve: the freezing curve is taken too.
@@ -230,10 +231,18 @@ class Setting:
         metavar="PATTERN",
         read=parse_names,
     )
+    time: float | None = _option(
+        None,
+        "seconds of the whole run; what is decided early leaves its share to the rest; 0 takes exact metrics"
+        " only; by default 60, in pytest 120",
+        "measure pytest",
+        metavar="SECONDS",
+        read=parse_number,
+    )
     budget: float | None = _option(
         None,
-        "seconds of timing for an arm and its reference together; 0 takes exact metrics only; by default 0.5,"
-        " in fit 2 a finalist, in a duel 2 to 6 over all restarts",
+        "seconds of timing an arm, in place of a share of the run's time; 0 takes exact metrics only;"
+        " by default in fit 2 a finalist, in a duel 2 to 6 over all restarts",
         "measure fit duel pytest",
         metavar="SECONDS",
         read=parse_number,
@@ -267,8 +276,9 @@ class Setting:
             check_batch_size(size)
         if self.mode not in MODES:
             raise SettingError(f"no mode {self.mode!r}; there are 'train' and 'eval'")
-        if self.budget is not None:
-            check_budget(self.budget)
+        for seconds in (self.budget, self.time):
+            if seconds is not None:
+                check_budget(seconds)
         check_threads(self.threads)
 
     @classmethod
@@ -290,8 +300,17 @@ class Setting:
 
     @property
     def pair_budget(self) -> float:
-        """Seconds of timing for an arm and its reference."""
+        """Seconds of timing an arm, for who has no time of a run to share out."""
         return PAIR_BUDGET_S if self.budget is None else self.budget
+
+    @property
+    def is_exact_only(self) -> bool:
+        """Whether nothing is to be timed."""
+        return not (self.run_time(1.0) if self.budget is None else self.budget)
+
+    def run_time(self, default: float) -> float:
+        """Return the seconds of a run."""
+        return default if self.time is None else self.time
 
     def case(
         self, question: str, model: ModelDefaults, mode: str, *, variant: str = "", batch_size: int = 0

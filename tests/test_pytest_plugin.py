@@ -13,10 +13,11 @@ import pytest
 from fakes import fake_entry, nan_entry
 from torch import nn
 
+from harness.measure.block import Pair
+from harness.measure.case import measure_arm
 from harness.measure.environment import environment
-from harness.measure.pairing import Pair
 from harness.measure.probes import METRICS
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.record.schema import ArmResult, Case, Record, Run
 from harness.record.store import load_run
 from harness.report.tables import question_page

@@ -7,7 +7,7 @@ import msgspec
 
 from harness.duel.session import Judged
 from harness.errors import HarnessError
-from harness.judge.interval import log_ratios
+from harness.judge.contrasts import unit_medians
 from harness.judge.verdict import Verdict
 from harness.record.schema import Environment
 
@@ -56,7 +56,7 @@ def trials_of(duel: Judged, planted: float) -> Iterable[DuelTrial]:
             case=arm.case.split("/")[1].rpartition(":")[2],
             planted=planted,
             cases=len(duel.times),
-            values=tuple(log_ratios(arm.samples.reference, arm.samples.arm, arm.samples.unit)),
+            values=unit_medians(arm.samples),
             verdict=timed.judgement.verdict.value,
             call_s=timed.base,
             duel_s=duel.duel.seconds,

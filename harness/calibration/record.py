@@ -18,8 +18,10 @@ class Trial(msgspec.Struct, frozen=True):
     verdict: str
     ratio: float
     seconds: float  # the timing pass took
-    values: tuple[float, ...]  # log-ratios, one a unit; what was judged
+    values: tuple[float, ...]  # log-ratios, one a unit
     call_s: float = 0.0  # median seconds of a call of the reference; 0 where that was not kept
+    low: float | None = None  # of the interval that was judged, log units; None where that was not kept
+    high: float | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,10 +54,13 @@ _FLOORS = {"object": FLOOR, "copies": LAYOUT_FLOOR}
 
 
 def _threshold(trial: Trial, floor: float) -> float:
-    interval = median_interval(trial.values)
-    if interval is None:
-        return math.inf
-    return math.expm1(max(-interval.low, math.log1p(floor) - statistics.median(trial.values)))
+    low = trial.low
+    if low is None:
+        interval = median_interval(trial.values)
+        if interval is None:
+            return math.inf
+        low = interval.low
+    return math.expm1(max(-low, math.log1p(floor) - statistics.median(trial.values)))
 
 
 def resolved(thresholds: Sequence[float]) -> float:

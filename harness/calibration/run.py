@@ -1,5 +1,6 @@
 """The run: every pair of a plan, timed by the very code that `compare` uses, and judged."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -10,8 +11,7 @@ from harness.calibration.load import bursty_load
 from harness.calibration.plan import CalibrationPlan, PlanError
 from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
-from harness.judge import interval
-from harness.judge.contrasts import judge_samples
+from harness.judge.contrasts import judge_samples, unit_medians
 from harness.judge.times import median_seconds
 from harness.measure.callables import time_pair
 from harness.measure.clock import Clock, clock_for
@@ -131,9 +131,9 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         verdict=judged.verdict.value,
         ratio=judged.ratio or 0.0,
         seconds=samples.pass_s,
-        values=tuple(
-            round(value, 7) for value in interval.log_ratios(samples.reference, samples.arm, samples.unit)
-        ),
+        values=tuple(round(value, 7) for value in unit_medians(samples)),
+        low=None if judged.low is None else math.log(judged.low),
+        high=None if judged.high is None else math.log(judged.high),
         call_s=median_seconds(samples.reference),
     )
 

@@ -10,7 +10,6 @@ import torch
 from harness.claims.claim import Evidence, Lab, Section, claim
 from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import case_of, judged, measure_case, ratio_number, seconds
-from harness.measure.runner import Settings, measure_arm
 from harness.workload.questions import differentiation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -227,13 +226,8 @@ def _prices(lab: Lab) -> list[Number]:
     numbers = []
     for model in lab.timed:
         case = case_of(question, model, "train")
-        record = measure_case(question, case, differentiation.ARMS[:1], lab)
         # Each derivative is compared with the forward pass, which the question's arms are.
-        others = [
-            measure_arm(question, case, arm, Settings(lab.budget, lab.seed))
-            for arm in differentiation.ARMS[1:]
-        ]
-        control = record.arms[0]
+        control, *others = measure_case(question, case, differentiation.ARMS, lab).arms
         numbers.append(Number(name=f"{model}, forward: time", value=seconds(control), unit="s"))
         numbers.append(Number(name=f"{model}, forward: peak", value=control.counts["peak"], unit="B"))
         for arm, judgement in zip(others, judged(others), strict=True):

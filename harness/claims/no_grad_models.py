@@ -20,8 +20,9 @@ from harness.claims.timing import (
     ratio_number,
     seconds,
 )
+from harness.measure.case import measure_arm
 from harness.measure.observe import Observation
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.workload.model import Model
 from harness.workload.questions import grad_mode
 from harness.workload.tensors import tensors_in

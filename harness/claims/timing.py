@@ -9,13 +9,14 @@ from torch import nn
 
 from harness.claims.claim import Lab
 from harness.claims.record import Number
-from harness.judge.contrasts import median, ratios
-from harness.judge.interval import log_ratios
-from harness.judge.times import median_seconds
-from harness.judge.verdict import LAYOUT_FLOOR, Judgement, Verdict, judge, judge_family
+from harness.judge.contrasts import judge_samples, ratios, timing
+from harness.judge.looks import Looks
+from harness.judge.times import arm_seconds, median_seconds
+from harness.judge.verdict import ALPHA, LAYOUT_FLOOR, Judgement, Verdict, judge
+from harness.measure.block import Block
+from harness.measure.case import measure_arms
 from harness.measure.clock import clock_for
-from harness.measure.pairing import Pair
-from harness.measure.runner import Settings, measure_arm, side
+from harness.measure.runner import Settings, side
 from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case, Record
 from harness.report.units import ratio_with_interval
@@ -52,22 +53,24 @@ def time_calls(
 
 def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> TimedPair:
     """Time two sides as a pair that stands alone."""
-    pair = Pair(reference, arm, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
-    pair.prepare(lab.budget)
-    pair.run()
-    taken = pair.samples()[0]
+    block = Block(reference, {"arm": arm}, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
+    block.prepare(lab.budget)
+    block.run(lab.budget, Looks(1, floor))
+    for error in block.failed.values():
+        raise error
+    taken = block.samples("arm")[0]
     return TimedPair(
-        judge(log_ratios(taken.reference, taken.arm, taken.unit), floor=floor),
-        median_seconds(taken.arm),
+        judge_samples(taken, floor=floor),
+        arm_seconds(taken),
         median_seconds(taken.reference),
     )
 
 
 def measure_case(question: Question, case: Case, arms: Sequence[str], lab: Lab) -> Record:
-    """Measure the arms of one case, the reference first as its own A/A control."""
+    """Measure the arms of one case in one block, the reference first as its own A/A control."""
     record = Record(case=case, asks=question.asks, reference=question.arms(resolve(case.model))[0])
-    for arm in arms:
-        record = record.with_arm(measure_arm(question, case, arm, Settings(lab.budget, lab.seed)))
+    for result in measure_arms(question, case, arms, Settings(lab.budget, lab.seed)):
+        record = record.with_arm(result)
     return record
 
 
@@ -83,12 +86,16 @@ def judged(
     results: Sequence[ArmResult], metric: str = "time", floor: float = LAYOUT_FLOOR
 ) -> tuple[Judgement, ...]:
     """Judge arms that are read together as one family."""
-    return judge_family([ratios(result, metric) for result in results], floor=floor)
+    level = ALPHA / max(1, len(results))
+    return tuple(
+        judge(ratios(result, metric), floor=floor, level=timing(result, metric).level or level)
+        for result in results
+    )
 
 
 def seconds(result: ArmResult, metric: str = "time") -> float:
-    """Return an arm's median seconds a call."""
-    return median(result, metric)
+    """Return the seconds of a call of an arm."""
+    return arm_seconds(timing(result, metric))
 
 
 def is_better(judgement: Judgement) -> bool | None:

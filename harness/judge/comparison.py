@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.times import times_of
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
 from harness.record.pytest_benchmark import BenchmarkFile, Stats
@@ -72,7 +73,12 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     return Listing(
         name=name,
         metrics={metric.name: metric for metric in source.metrics},
-        arms={(record.case.id, arm.arm): _entry(arm) for record in source.records for arm in record.arms},
+        arms={
+            (record.case.id, arm.arm): _entry(arm, seconds)
+            for record in source.records
+            for seconds in (times_of(record),)
+            for arm in record.arms
+        },
         decides_exact=exact,
         decides_time={**exact, "device": where.device, "processor": where.processor},
         told={
@@ -89,8 +95,11 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
     )
 
 
-def _entry(arm: ArmResult) -> ArmSummary:
-    spreads = {samples.metric: Spread.of_side(samples.arm) for samples in arm.timings}
+def _entry(arm: ArmResult, seconds: Mapping[tuple[str, str], float]) -> ArmSummary:
+    spreads = {
+        samples.metric: Spread.of_side(samples.arm, seconds[arm.arm, samples.metric])
+        for samples in arm.timings
+    }
     return ArmSummary(arm.status, arm.reason, arm.counts, arm.groups, spreads)
 
 

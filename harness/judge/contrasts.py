@@ -1,12 +1,12 @@
 """From the records of one run to its contrasts: every arm against its reference, judged as a family."""
 
-import math
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.judge.interval import log_ratios
-from harness.judge.times import median_seconds
-from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, judge, judge_family
+from harness.judge.times import times_of
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, Judgement, judge
 from harness.record.schema import ArmResult, Metric, Record, Run, Samples
 
 
@@ -20,13 +20,21 @@ class Contrast:
     case: str
     arm: str
     metric: str
-    value: float  # the arm's median, in the metric's unit
+    value: float  # the arm's time, in the metric's unit: see `harness.judge.times`
     judgement: Judgement
     control: bool
 
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The ends of an arm's time, for a fixed time of its reference; (None, None) for that one itself."""
+        judged = self.judgement
+        if self.control or judged.ratio is None or judged.low is None or judged.high is None:
+            return None, None
+        return self.value * judged.low / judged.ratio, self.value * judged.high / judged.ratio
+
 
 def contrasts(run: Run) -> dict[str, tuple[Contrast, ...]]:
-    """Judge all timings of a run; Holm's family is one metric of the arms of one case.
+    """Judge all timings of a run; a family is one metric of the arms of one case.
 
     Returns:
         The contrasts of each case, by its id.
@@ -36,38 +44,38 @@ def contrasts(run: Run) -> dict[str, tuple[Contrast, ...]]:
 
 
 def _of_record(record: Record, metrics: Mapping[str, Metric], floor: float) -> Iterable[Contrast]:
+    seconds = times_of(record)
     names = dict.fromkeys(samples.metric for arm in record.arms for samples in arm.timings)
     for name in names:
-        arms = [arm for arm in record.arms if any(samples.metric == name for samples in arm.timings)]
+        timed = [arm for arm in record.arms for samples in arm.timings if samples.metric == name]
         # The control is not a question: it has no part in the family.
-        for family in (
-            [arm for arm in arms if arm.arm == record.reference],
-            [arm for arm in arms if arm.arm != record.reference],
-        ):
-            values = [ratios(arm, name) for arm in family]
-            judged = judge_family(values, better=metrics[name].better, floor=floor)
-            for arm, judgement in zip(family, judged, strict=True):
-                yield Contrast(
-                    record.case.id, arm.arm, name, median(arm, name), judgement, arm.arm == record.reference
-                )
+        family = [arm for arm in timed if arm.arm != record.reference]
+        for arm in sorted(timed, key=lambda arm: arm.arm != record.reference):
+            control = arm.arm == record.reference
+            level = timing(arm, name).level or ALPHA / (1 if control else len(family))
+            judgement = judge(ratios(arm, name), better=metrics[name].better, floor=floor, level=level)
+            yield Contrast(record.case.id, arm.arm, name, seconds[arm.arm, name], judgement, control)
 
 
-def ratios(arm: ArmResult, metric: str) -> tuple[float, ...]:
-    """Return the log-ratios of an arm to its reference, one a unit."""
-    samples = next(samples for samples in arm.timings if samples.metric == metric)
+def timing(arm: ArmResult, metric: str) -> Samples:
+    """Return the samples of an arm in a metric that was timed."""
+    return next(samples for samples in arm.timings if samples.metric == metric)
+
+
+def ratios(arm: ArmResult, metric: str) -> tuple[tuple[float, ...], ...]:
+    """Return the log ratios of an arm to its reference, [unit][round]."""
+    samples = timing(arm, metric)
     return log_ratios(samples.reference, samples.arm, samples.unit)
 
 
-def median(arm: ArmResult, metric: str) -> float:
-    """Return an arm's median sample; NaN where the metric was not timed."""
-    for samples in arm.timings:
-        if samples.metric == metric:
-            return median_seconds(samples.arm)
-    return math.nan
+def unit_medians(samples: Samples) -> tuple[float, ...]:
+    """Return the median log ratio of each unit: of each layout, restart or round."""
+    return tuple(map(statistics.median, log_ratios(samples.reference, samples.arm, samples.unit)))
 
 
 def judge_samples(samples: Samples, *, floor: float | None = None, alpha: float = ALPHA) -> Judgement:
     """Judge one pair that stands alone; the floor is by default that of its unit."""
     if floor is None:
         floor = LAYOUT_FLOOR if samples.unit == "draw" else FLOOR
-    return judge(log_ratios(samples.reference, samples.arm, samples.unit), floor=floor, alpha=alpha)
+    values = log_ratios(samples.reference, samples.arm, samples.unit)
+    return judge(values, floor=floor, level=samples.level or alpha)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Finding, FindingState, Outcome, in_order
 from harness.judge.interval import log_ratios
-from harness.judge.times import undisturbed_seconds
+from harness.judge.times import arm_seconds, median_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
 from harness.record.duel import Cause, Duel, DuelArm
 from harness.record.schema import Metric
@@ -21,8 +21,8 @@ class Timed:
     case: str
     arm: str
     metric: str
-    base: float  # undisturbed seconds a call, the median of the restarts
-    head: float  # likewise
+    base: float  # seconds a call, the median of all rounds
+    head: float  # of base, times the ratio
     judgement: Judgement
 
 
@@ -44,8 +44,8 @@ def judge_times(duel: Duel) -> tuple[Timed, ...]:
             case=arm.case,
             arm=arm.arm,
             metric=samples.metric,
-            base=undisturbed_seconds(samples.reference),
-            head=undisturbed_seconds(samples.arm),
+            base=median_seconds(samples.reference),
+            head=arm_seconds(samples),
             judgement=judged[index],
         )
         for index, (arm, samples) in enumerate(timed)
@@ -109,7 +109,6 @@ _STATES = {
 
 def _timed(timed: Timed, metric: Metric) -> Finding:
     judgement = timed.judgement
-    ratio = judgement.ratio
     return Finding(
         state=_STATES[judgement.verdict],
         fails=judgement.verdict is Verdict.WORSE,
@@ -118,8 +117,7 @@ def _timed(timed: Timed, metric: Metric) -> Finding:
         metric=timed.metric,
         unit=metric.unit,
         base=timed.base,
-        # Ratios are taken restart by restart, so that the medians of the sides need not be as far apart.
-        head=timed.head if ratio is None else timed.base * ratio,
+        head=timed.head,
         meaning=metric.meaning,
         detail="; ".join(_rests_on(judgement)),
     )

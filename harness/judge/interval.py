@@ -1,10 +1,11 @@
-"""Distribution-free statistics of paired samples: log ratios, the median's interval, the sign test, Holm.
+"""Distribution-free statistics of paired samples: log ratios, the median's interval, and its test.
 
 Everything here is a pure function of numbers and knows no metric. It decides nothing: that is for verdicts.
 scipy.stats takes about a second to import, so that only the functions which compute with it import it.
 """
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,85 +51,138 @@ def median_interval(values: Sequence[float], confidence: float = 0.99) -> Interv
     return Interval(low=ordered[rank - 1], high=ordered[-rank], coverage=float(1 - 2 * tails[rank - 1]))
 
 
-def sign_test(values: Sequence[float], centre: float = 0.0) -> float:
-    """Return the exact two-sided p that the median is `centre`.
+def layout_interval(layouts: Sequence[Sequence[float]], level: float) -> Interval | None:
+    """Return the interval of the median over all rounds, where layouts are what was drawn at random.
 
-    Values equal to the centre are dropped; with none left p is 1.
+    Rounds of one layout share what that layout is worth, so that they are not independent; layouts are. A
+    value lies outside where `flip_test` refuses it as the median. With one round a layout the interval is
+    that of order statistics. It holds for differences that are symmetric around the median, as those of
+    sides are that were given their layouts and their turns by chance.
 
-    Source: W. J. Conover, Practical Nonparametric Statistics, 3rd ed. (1999), section 3.4.
+    Args:
+        layouts: [layout][round].
+        level: the chance that the median lies outside.
 
-    >>> sign_test([1, 2, 3, 4, 5, 6, 7, 8])
-    0.0078125
+    Returns:
+        The interval; None where the layouts are too few to refuse any value.
+
+    Source: R. S. Woodruff, Confidence intervals for medians and other position measures, Journal of the
+    American Statistical Association 47 (1952) 635-646, for the inversion; see `flip_test` for the test.
+
+    Raises:
+        ValueError: the level is not between 0 and 1.
+
+    >>> layout_interval([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]], 0.01)
+    Interval(low=1.0, high=8.0, coverage=0.9921875)
     """
-    above = sum(value > centre for value in values)
-    below = sum(value < centre for value in values)
-    if above + below == 0:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it lies between 0 and 1")
+    if len(layouts) < MIN_UNITS:
+        return None
+    if all(len(layout) == 1 for layout in layouts):
+        return median_interval([layout[0] for layout in layouts], 1 - level)
+    low = _lower_end(layouts, level)
+    high = _lower_end([[-value for value in layout] for layout in layouts], level)
+    return None if low is None or high is None else Interval(low, -high, 1 - level)
+
+
+def _lower_end(layouts: Sequence[Sequence[float]], level: float) -> float | None:
+    """Return the lowest value that is not refused as the median; None where none is refused."""
+    ordered = sorted(value for layout in layouts for value in layout)
+
+    def refused(below: int) -> bool:
+        """Whether a value is refused that has so many of the values below it."""
+        value = ordered[0] - 1 if below == 0 else (ordered[below - 1] + ordered[below]) / 2
+        return flip_test(layouts, value) <= level
+
+    if not refused(0):
+        return None
+    certain, open_ = 0, len(ordered) // 2
+    while certain < open_:
+        middle = (certain + open_ + 1) // 2
+        certain, open_ = (middle, open_) if refused(middle) else (certain, middle - 1)
+    return ordered[certain]
+
+
+_MANY_LAYOUTS = 500  # from here on a sum of signs is normal to four digits
+
+
+def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
+    """Return the two-sided p that values lie around `centre`, exact whatever one layout's rounds share.
+
+    The statistic is the sum of the signs of all rounds. It is held against the sums that come out where a
+    coin turns all signs of a layout: for two equal sides chance has tossed that very coin. With one round a
+    layout this is the sign test. For more than 500 layouts the sum is taken as normal.
+
+    Args:
+        layouts: [layout][round].
+        centre: of the values, if p is large.
+
+    Source: E. J. G. Pitman, Significance tests which may be applied to samples from any populations, Journal
+    of the Royal Statistical Society, Supplement 4 (1937) 119-130.
+
+    >>> flip_test([[1, 2], [3, 4], [5, 6], [7, 8], [1, -1]])
+    0.125
+    """
+    sums = [sum((value > centre) - (value < centre) for value in layout) for layout in layouts]
+    sizes = [abs(each) for each in sums if each]
+    total, all_one_way = abs(sum(sums)), sum(sizes)
+    if not total:
         return 1.0
-    from scipy.stats import binomtest
+    if len(sizes) > _MANY_LAYOUTS:
+        deviation = math.sqrt(sum(size * size for size in sizes))
+        return math.erfc(total / deviation / math.sqrt(2))
+    import numpy as np
 
-    return float(binomtest(above, above + below).pvalue)
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return the p values adjusted for their number, in the order given.
-
-    Rejecting the adjusted values up to alpha keeps the chance of one false rejection or more in the whole
-    family at alpha, however the tests depend on one another.
-
-    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of
-    Statistics 6 (1979) 65-70.
-
-    >>> holm([0.25, 0.125])
-    (0.25, 0.25)
-    """
-    adjusted = [1.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return tuple(adjusted)
-
-
-FASTEST = 0.25  # share of a layout's samples that its value rests on
+    # chance[n]: that the sizes of the layouts with one sign add up to n
+    chance = np.zeros(all_one_way + 1)
+    chance[0] = 1.0
+    reached = 0
+    for size in sizes:
+        reached += size
+        turned = chance[: reached + 1] / 2
+        turned[size:] += chance[: reached + 1 - size] / 2
+        chance[: reached + 1] = turned
+    at_most = (all_one_way - total) // 2
+    return min(1.0, 2 * float(chance[: at_most + 1].sum()))
 
 
 def log_ratios(
     reference: Sequence[Sequence[float]], arm: Sequence[Sequence[float]], unit: str
-) -> tuple[float, ...]:
-    """Return ln(arm / reference) of paired samples, one value a unit.
+) -> tuple[tuple[float, ...], ...]:
+    """Return ln(arm / reference) of paired samples, [unit][round]: units are independent of each other.
 
     Both sides are [layout][round], each sample per call; samples with the same indices were taken in the
-    same round. With the unit "layout" or "window" a value is that of the `undisturbed` seconds of both
-    sides in one; with "round" every round is one. Files call a layout a draw, which is read too.
+    same round, in an order that chance chose. The unit is the layout where the sides were moved in memory
+    from layout to layout; where they were not, every round is a unit. Files call a layout a draw.
 
     Raises:
         ValueError: the unit is another word, the sides differ in shape, a layout has no rounds, or a sample
             is not finite and above 0.
 
     >>> log_ratios([[1.0, 2.0], [4.0, 5.0]], [[1.0, 2.0], [4.0, 5.0]], "layout")
-    (0.0, 0.0)
+    ((0.0, 0.0), (0.0, 0.0))
     """
     if unit not in {"draw", "layout", "window", "round"}:
         raise ValueError(f"unit is {unit!r}; it is 'layout', 'window' or 'round'")
     _check_paired(reference, arm)
-    rounds = [pair for layout in zip(reference, arm, strict=True) for pair in zip(*layout, strict=True)]
-    grouped = [tuple(map(undisturbed, layout)) for layout in zip(reference, arm, strict=True)]
     # a difference of logarithms, no logarithm of a quotient: swapped sides then mirror to the last bit
-    return tuple(
-        math.log(after) - math.log(before) for before, after in (rounds if unit == "round" else grouped)
+    layouts = tuple(
+        tuple(math.log(after) - math.log(before) for before, after in zip(*layout, strict=True))
+        for layout in zip(reference, arm, strict=True)
     )
+    if unit in {"draw", "layout"}:
+        return layouts
+    return tuple((value,) for layout in layouts for value in layout)
 
 
-def undisturbed(samples: Sequence[float]) -> float:
-    """Return the mean of the fastest quarter of samples, at least one: the seconds when least came between.
+def middle(layouts: Sequence[Sequence[float]]) -> float:
+    """Return the median over all rounds of [layout][round].
 
-    What disturbs a sample only ever lengthens it, and comes in bursts; the fastest ones scatter least.
-
-    >>> undisturbed([4.0, 9.0, 2.0, 8.0, 7.0, 5.0])
+    >>> middle([[4.0, 1.0], [3.0]])
     3.0
     """
-    fastest = sorted(samples)[: math.ceil(FASTEST * len(samples))]
-    return math.fsum(fastest) / len(fastest)
+    return statistics.median(value for layout in layouts for value in layout)
 
 
 def _check_paired(reference: Sequence[Sequence[float]], arm: Sequence[Sequence[float]]) -> None:

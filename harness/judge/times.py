@@ -1,19 +1,22 @@
-"""The time of one side, from its samples: each quantity that is shown of it is defined here, once.
+"""The seconds of a call, defined here once, so that no two numbers that are shown contradict each other.
 
+The time of a reference is the median of all its samples. The time of an arm is that of its reference times
+their ratio, which is taken round by round: what slows both down at once is then in neither of them.
 A side's samples are seconds per call, [layout][round].
 """
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.judge.interval import Interval, median_interval, undisturbed
+from harness.judge.interval import log_ratios, middle
+from harness.record.schema import ArmResult, Record, Samples
 
 _Side = Sequence[Sequence[float]]
 
 
 def median_seconds(side: _Side) -> float:
-    """Return the median of all samples: what a call takes here, with what else the machine does.
+    """Return the median of all samples of a side.
 
     >>> median_seconds([[1.0, 4.0, 2.0], [3.0, 9.0]])
     3.0
@@ -21,18 +24,46 @@ def median_seconds(side: _Side) -> float:
     return statistics.median(sample for layout in side for sample in layout)
 
 
-def undisturbed_seconds(side: _Side) -> float:
-    """Return the median over layouts of the undisturbed seconds, which ratios are taken of.
+def ratio_of(samples: Samples) -> float:
+    """Return the median over rounds of arm / reference."""
+    return math.exp(middle(log_ratios(samples.reference, samples.arm, samples.unit)))
 
-    >>> undisturbed_seconds([[1.0, 4.0, 2.0], [3.0, 9.0], [8.0]])
-    3.0
+
+def arm_seconds(samples: Samples) -> float:
+    """Return the seconds of an arm that is read alone, without the others of its record."""
+    return median_seconds(samples.reference) * ratio_of(samples)
+
+
+def times_of(record: Record) -> Mapping[tuple[str, str], float]:
+    """Return the seconds of all arms of a record, by arm and metric; what was not timed is not in it."""
+    timed = [(arm, samples) for arm in record.arms for samples in arm.timings if samples.arm]
+    longest: dict[str, Samples] = {}  # by metric: arms that were decided early have fewer rounds
+    for arm, samples in timed:
+        before = longest.get(samples.metric)
+        if arm.arm == record.reference or before is None or _rounds(samples) > _rounds(before):
+            longest[samples.metric] = samples
+    bases = {metric: median_seconds(samples.reference) for metric, samples in longest.items()}
+    return {
+        (arm.arm, samples.metric): bases[samples.metric]
+        * (1.0 if arm.arm == record.reference else ratio_of(samples))
+        for arm, samples in timed
+    }
+
+
+def round_seconds(record: Record, arm: ArmResult) -> tuple[float, ...]:
+    """Return an arm's seconds, round by round, whose median is the time that is shown of it.
+
+    They are the seconds of the reference times the ratio of each round; the reference's own are as they were.
     """
-    return statistics.median(undisturbed(layout) for layout in side)
+    if not arm.timings:
+        return ()
+    samples = arm.timings[0]
+    if arm.arm == record.reference:
+        return tuple(value for layout in samples.reference for value in layout)
+    base = times_of(record)[arm.arm, samples.metric] / ratio_of(samples)
+    layouts = log_ratios(samples.reference, samples.arm, samples.unit)
+    return tuple(base * math.exp(value) for layout in layouts for value in layout)
 
 
-def seconds_interval(side: _Side) -> Interval | None:
-    """Return the 99 % interval, in seconds, of the median over layouts; None where they are too few."""
-    interval = median_interval([math.log(statistics.median(layout)) for layout in side])
-    if interval is None:
-        return None
-    return Interval(math.exp(interval.low), math.exp(interval.high), interval.coverage)
+def _rounds(samples: Samples) -> int:
+    return sum(map(len, samples.reference))

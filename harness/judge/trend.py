@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import exact_values, meaning_of, unit_of
-from harness.judge.times import median_seconds
+from harness.judge.times import times_of
 from harness.record.schema import Environment, Kind, Run, Unit
 
 TREND_ALPHA = 0.01  # the chance of one false change point or more among all series
@@ -144,6 +144,7 @@ def _collect(runs: Sequence[Run]) -> _History:
     for number, run in enumerate(runs):
         metrics = {metric.name: metric for metric in run.metrics}
         for record in run.records:
+            seconds = times_of(record)
             for arm in record.arms:
                 if arm.status != "ok":
                     continue
@@ -153,8 +154,8 @@ def _collect(runs: Sequence[Run]) -> _History:
                 for samples in arm.timings:
                     metric = metrics[samples.metric]
                     new = _Found(metric.unit, metric.kind, metric.meaning)
-                    middle = median_seconds(samples.arm)
-                    history.setdefault((record.case.id, arm.arm, metric.name), new).values[number] = middle
+                    series = history.setdefault((record.case.id, arm.arm, metric.name), new)
+                    series.values[number] = seconds[arm.arm, metric.name]
     return history
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.interval import MIN_UNITS
-from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
 from harness.record.schema import Better
 
@@ -34,12 +33,12 @@ class Spread:
         return Spread(median, deviation, samples)
 
     @staticmethod
-    def of_side(side: Sequence[Sequence[float]]) -> "Spread":
-        """Return the spread of a side's samples, [layout][round]."""
+    def of_side(side: Sequence[Sequence[float]], seconds: float) -> "Spread":
+        """Return the spread of a side's samples, [layout][round], around the time that is shown of it."""
         ordered = sorted(sample for layout in side for sample in layout)
         last = len(ordered) - 1
         q1, q3 = (ordered[(last * quarter + 2) // 4] for quarter in (1, 3))
-        return Spread.of_quartiles(q1, median_seconds(side), q3, samples=len(ordered))
+        return Spread.of_quartiles(q1, seconds, q3, samples=len(ordered))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from random import Random
 from typing import Protocol, runtime_checkable
 
 from harness.errors import HarnessError
+from harness.judge.looks import Looks
+from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR
+from harness.measure.block import Block
 from harness.measure.clock import Clock
-from harness.measure.pairing import Pair
 from harness.measure.sampling import Side
 from harness.record.schema import Samples
 
@@ -28,17 +30,31 @@ class Movable(Protocol):
         """
 
 
-def time_pair(reference: object, arm: object, budget: float, rng: Random, clock: Clock) -> Samples:
-    """Time two callables against each other for `budget` seconds.
+def time_pair(
+    reference: object,
+    arm: object,
+    budget: float,
+    rng: Random,
+    clock: Clock,
+    *,
+    floor: float | None = None,
+    alpha: float = ALPHA,
+) -> Samples:
+    """Time two callables against each other until the difference is decided, or for `budget` seconds.
+
+    The floor is by default that of the unit: 0.1 %, and 0.5 % where both sides are moved in memory.
 
     Raises:
         TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
     """
     one = as_side(reference)
-    pair = Pair(one, one if arm is reference else as_side(arm), clock, rng)
-    pair.prepare(budget, longest=budget)
-    pair.run()
-    return pair.samples()[0]
+    block = Block(one, {"arm": one if arm is reference else as_side(arm)}, clock, rng)
+    block.prepare(budget, longest=budget)
+    small = floor if floor is not None else LAYOUT_FLOOR if block.moves else FLOOR
+    block.run(budget, Looks(1, small, alpha))
+    for error in block.failed.values():
+        raise error
+    return block.samples("arm")[0]
 
 
 def as_side(subject: object) -> Side:

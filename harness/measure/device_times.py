@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from harness.measure.block import FEWEST_LAYOUTS, Pair
 from harness.measure.clock import Clock
 from harness.measure.devices.protocol import Device, Event
-from harness.measure.pairing import FEWEST_LAYOUTS, Pair
 from harness.measure.probes.step_time import DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
 from harness.measure.sampling import SAMPLE_S, Side, quiet
 from harness.record.schema import Samples

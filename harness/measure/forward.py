@@ -89,7 +89,9 @@ class ForwardPlan:
     device: Device | None = None
 
 
-def run_forward(plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None = None) -> ForwardPass:
+def run_forward(
+    plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None = None
+) -> ForwardPass:
     """Run a forward pass twice from one state, with other random numbers, and look at the second time.
 
     Args:

@@ -34,7 +34,7 @@ def set_old_objects_aside() -> Token[bool]:
 
 
 def set_optimizers_aside() -> None:
-    """Keep what torch imports for the first optimizer out of collections too, where old objects are set aside."""
+    """Keep what torch imports for the first optimizer out of collections too."""
     load_optimizers()
     gc.collect()
     gc.freeze()

@@ -70,7 +70,7 @@ class Observation:
     is_warm: bool = False
 
     def again(self, seed: int) -> "Observation":
-        """Return an observation of the same step by itself, from the same state, with other random numbers."""
+        """Return an observation of the step by itself, from the same state, with other random numbers."""
         other = replace(self, seed=seed, reference=None)
         other.__dict__["state"] = self.state
         return other
@@ -87,8 +87,8 @@ class Observation:
         return one if one is not None and self.device is None and one.is_repeatable else None
 
     @property
-    def _trained(self) -> frozenset[int]:
-        """Which of the tensors that the model reached before the first pass needed a gradient, by identity."""
+    def trained(self) -> frozenset[int]:
+        """Which tensors that the model reached before the first pass needed a gradient, by identity."""
         return frozenset(id(values.tensor) for values in self.state.tensors if values.requires_grad)
 
     @cached_property
@@ -139,10 +139,11 @@ class Observation:
     @property
     def _forward_part(self) -> Signature | None:
         """What the forward pass did as a part of the whole step; None where that was not looked at yet."""
-        # With other seeds a step is looked at because its passes differ, and a device is warmed for each pass.
+        # With other seeds a step is looked at because its passes differ; a device is warmed for each pass.
         if self.seed or self.device is not None or "_whole" not in self.__dict__:
             return None
-        names = [part.name for part in self.step.parts if part.keeps_forward or part.call == self.step.forward]
+        forward = self.step.forward
+        names = [part.name for part in self.step.parts if part.keeps_forward or part.call == forward]
         return self._whole.signatures[names[0]] if names else None
 
     @property
@@ -151,7 +152,7 @@ class Observation:
         before, part = self._before, self._forward_part
         if before is None or part is None:
             return None
-        if before.step.forward != self.step.forward or before._trained != self._trained:
+        if (before.step.forward, before.trained) != (self.step.forward, self.trained):
             return None
         passed = before.forward_pass
         return passed if _without_modules(part) == _without_modules(passed.signature) else None
@@ -239,11 +240,24 @@ class Observation:
         before = self._before
         if before is not None and self.is_warm and self._has_parts_of(before):
             once = self._run_parts(self.seed + 1000)
-            if _is_within(once, before._whole) and not self._has_foreign_state(once):  # noqa: SLF001 (of this class)
+            if before.is_like_a_part(once) and not self._has_foreign_state(once):
                 return once
         if self.is_warm and self.step.optimizer is not None:
             self.step.optimizer.state.clear()  # it was handed over, and may hold more than this step makes
         return self._run_parts(self.seed + 1000, self.seed)
+
+    def is_like_a_part(self, other: "_Whole") -> bool:
+        """Return whether another step is a part of this: the same forward pass, no other operator after it.
+
+        What such a step does varies only where this does. The optimizer is not looked at.
+        """
+        mine = self._whole.signatures
+        return all(
+            name == "optimizer"
+            or one.operators == mine[name].operators
+            or (name == "backward" and Counter(one.operators) <= Counter(mine[name].operators))
+            for name, one in other.signatures.items()
+        )
 
     def _has_foreign_state(self, whole: _Whole) -> bool:
         """Return whether the optimizer was given a state for a parameter that gets no gradient here."""
@@ -283,7 +297,9 @@ class Observation:
         parts = [part.name for part in self.step.parts]
         earlier, later = (dict(zip(parts, map(signature_of, run), strict=False)) for run in (first, last))
         alike = len(first) == len(last) and all(
-            earlier[name] == later[name] for name in parts if name != "optimizer"  # whose first makes its state
+            earlier[name] == later[name]
+            for name in parts
+            if name != "optimizer"  # whose first makes its state
         )
         whole = seen.between(runs[-1][0], runs[-1][-1])
         # Those of the first run: of other random numbers than the forward pass by itself.
@@ -398,16 +414,3 @@ def _without_modules(one: Signature) -> Signature:
 def _without_sizes(one: Signature) -> Signature:
     """Return a signature to compare with one of a pass that records more, or less."""
     return one._replace(sizes=())
-
-
-def _is_within(whole: _Whole, other: _Whole) -> bool:
-    """Return whether a step is a part of another: the same forward pass, and no other operator after it.
-
-    What such a step does varies only where the other does. The optimizer is not looked at.
-    """
-    return all(
-        name == "optimizer"
-        or one.operators == other.signatures[name].operators
-        or (name == "backward" and Counter(one.operators) <= Counter(other.signatures[name].operators))
-        for name, one in whole.signatures.items()
-    )

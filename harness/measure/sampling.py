@@ -81,20 +81,21 @@ def sample(side: Side, calls: int, clock: Clock) -> tuple[float, ...]:
     return ((clock() - start) / calls, *(lap / calls for lap in laps))
 
 
-def warm(side: Side, clock: Clock, longest: float = math.inf) -> float:
+def warm(side: Side, clock: Clock, longest: float = math.inf, fewest: int = _FEWEST_WARM_CALLS) -> float:
     """Call a side until it is warm; return what a call costs then, in seconds.
 
     Args:
         side: what is called.
         clock: seconds.
         longest: the most that a call may take, in seconds.
+        fewest: calls; one is enough where the side has run before.
 
     Raises:
         TimingError: a call takes longer.
     """
     costs: list[float] = []
     begin = clock()
-    while len(costs) < _FEWEST_WARM_CALLS or clock() - begin < WARM_S:
+    while len(costs) < fewest or clock() - begin < WARM_S:
         start = clock()
         side.call()
         costs.append(clock() - start)

@@ -42,9 +42,9 @@ class SharedModel:
     _model: Model | None = field(default=None, init=False)
     _case: Case | None = field(default=None, init=False)  # that it was built for, without question and mode
     _as_built: ModelState | None = field(default=None, init=False)
-    _methods: dict[nn.Module, frozenset[str]] = field(default_factory=dict, init=False)  # names of own attributes
+    _attributes: dict[nn.Module, frozenset[str]] = field(default_factory=dict, init=False)  # their names
     _states: OptimizerStates = field(default_factory=OptimizerStates, init=False)
-    _seen: dict[str, Observation] = field(default_factory=dict, init=False)  # the first of a case, and of a kind
+    _seen: dict[str, Observation] = field(default_factory=dict, init=False)  # first of a case or kind
     _gradients: dict[torch.Tensor, torch.Tensor] = field(default_factory=dict, init=False)
     _gradients_of: str = field(default="", init=False)  # the case whose steps begin with these
     _is_kept: bool = field(default=True, init=False)  # for the next arm
@@ -60,7 +60,7 @@ class SharedModel:
             self.drop()
             self._model, self._case = build(built_for, self.seed, self.entry), built_for
             self._as_built = ModelState.of(self._model)
-            self._methods = {each: frozenset(vars(each)) for each in self._model.module.modules()}
+            self._attributes = {each: frozenset(vars(each)) for each in self._model.module.modules()}
             self._is_kept = not is_compiled(self._model.module) and not is_scripted(self._model.module)
         self._restore()
         set_mode(self._model.module, case.mode)
@@ -69,7 +69,7 @@ class SharedModel:
     def _restore(self) -> None:
         if self._as_built is not None:
             self._as_built.restore()
-        for module, names in self._methods.items():
+        for module, names in self._attributes.items():
             for name in [name for name in vars(module) if name not in names]:
                 delattr(module, name)  # a method, such as `forward`, that an arm gave to this module alone
 
@@ -124,7 +124,7 @@ class SharedModel:
     def drop(self) -> None:
         """Drop the model and all that is known of it; the next arm has one built anew."""
         self._model = self._case = self._as_built = None
-        self._methods.clear()
+        self._attributes.clear()
         self._states.drop()
         self._seen.clear()
         self._gradients.clear()

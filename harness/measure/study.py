@@ -3,19 +3,21 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
-import gc
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-import torch
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.judge.looks import FIRST
+from harness.measure.allowance import Allowance
 from harness.measure.attribution import lasting_bytes
+from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.history import write_history
@@ -28,31 +30,31 @@ from harness.measure.inspection import (
 )
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.runner import ExactArm, ReferenceArm, Settings, exact_arm, measure_arm
+from harness.measure.runner import Settings
 from harness.measure.scaling import largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import Setting
 from harness.workload.blocks import find_blocks
-from harness.workload.factory import first_line
 from harness.workload.freezing_curve import NAME, arms_of, curve_question
 from harness.workload.hooks import is_compiled
 from harness.workload.losses import Loss
-from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Question
 from harness.workload.sources import build
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
+DEFAULT_TIME_S = 60.0  # of a run, unless told
 _CALL_OF_TRAINING = 2.5  # forward passes: a step takes three, and fewer with a part of the model frozen
 
 
 class Watcher(Protocol):
     """Who is told how a study goes on."""
 
-    def planned(self, arms: int, seconds: float = 0.0) -> None:
-        """So many more arms will be measured, which takes about so many seconds; 0 where none can tell."""
+    def planned(self, arms: int) -> None:
+        """So many more arms will be measured."""
 
     def measuring(self, case: Case, arm: str) -> None:
         """This arm is begun."""
@@ -112,7 +114,12 @@ class Study:
     forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
-    shared: SharedModel = field(init=False)
+    shares: Allowance = field(init=False)
+    shared: SharedModel = field(init=False)  # by all exact passes of a batch size
+
+    def __post_init__(self) -> None:
+        setting = self.plan.setting
+        self.shares = Allowance(setting.budget, setting.run_time(DEFAULT_TIME_S), self.began)
 
     def measure(self) -> Run:
         """Measure everything that is planned.
@@ -138,10 +145,21 @@ class Study:
                 continue
             with old_objects_set_aside():
                 self._batch(batch_size, curve=self.plan.setting.curve and index == 0)
+        if self.shares.untimed:
+            self._say_untimed()
         if self.plan.setting.memory_limit is not None:
             self._fit(sizes[0], self.plan.setting.memory_limit)
         self._note_down(complete=True)
         return self.run
+
+    def _say_untimed(self) -> None:
+        arms = self.shares.untimed
+        call = self.forward_s * _CALL_OF_TRAINING
+        needed = time.perf_counter() - self.began + FIRST * call * (arms + 2)
+        self.watch.note(
+            f"{arms} arm{'s' * (arms != 1)} not timed: the exact numbers took the time of the run;"
+            f" --time {math.ceil(needed / 10) * 10} would do"
+        )
 
     def _note_down(self, **changes: object) -> None:
         """Change the run, and have it kept with the seconds until now."""
@@ -195,18 +213,18 @@ class Study:
         jobs = list(self._jobs(batch_size))
         if curve and self.trains:
             jobs += self._curve(batch_size)
-        self.watch.planned(sum(len(job.arms) for job in jobs), sum(map(self._seconds_of, jobs)))
-        exact: dict[str, dict[str, ExactArm]] = {}
-        are_loaded = False
+        arms = sum(len(job.arms) for job in jobs)
+        self.watch.planned(arms)
+        self.shares.plan(arms)
+        measured: list[tuple[_Job, CaseMeasurement]] = []
         for job in jobs:
-            if job.trains and not are_loaded:
+            if job.trains and not any(earlier.trains for earlier, _ in measured):
                 set_optimizers_aside()
-                are_loaded = True
-            exact[job.case.id] = self._exact_record(job)
+            measured.append((job, self._exact(job)))
         self.shared.drop()
-        if self.plan.setting.pair_budget:
-            for job in jobs:
-                self._time_record(job, exact.pop(job.case.id))
+        if not self.shares.exact_only:
+            for job, measurement in measured:
+                self._time(job, measurement)
 
     def _jobs(self, batch_size: int) -> Iterator[_Job]:
         for question in self.plan.questions:
@@ -228,89 +246,52 @@ class Study:
         axis = arms_of(len(blocks.paths))
         return [_Job(curve_question(blocks), case, tuple(axis), axis)]
 
-    def _seconds_of(self, job: "_Job") -> float:
-        """Return about how many seconds a job's calls take, from those of a forward pass."""
-        call = self.forward_s * (_CALL_OF_TRAINING if job.case.mode == "train" else 1)
-        timing = max(self.plan.setting.pair_budget, 2 * call) if self.plan.setting.pair_budget else call
-        return len(job.arms) * (timing + 2 * call + 2 * self.forward_s)
-
-    def _settings(self, job: _Job) -> Settings:
-        return Settings(
-            self.plan.setting.pair_budget,
-            self.plan.setting.seed,
-            detail=not job.axis,
-            one_round=2 * self.forward_s >= self.plan.setting.pair_budget,
-            meter=self.meter,
-        )
-
-    def _exact_record(self, job: _Job) -> dict[str, ExactArm]:
-        """Take the exact numbers of all arms of a record, and have them printed; return those that worked."""
-        settings = self._settings(job)
+    def _exact(self, job: _Job) -> CaseMeasurement:
+        """Take the exact numbers of a record's arms, and have them printed."""
+        settings = Settings(0.0, self.plan.setting.seed, detail=not job.axis, meter=self.meter)
+        measurement = CaseMeasurement(job.question, job.case, settings, self.entry, compiled=self.compiled)
+        measurement.model = self.shared
+        self.watch.measuring(job.case, job.arms[0])
         record = Record(
             case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
         )
-        worked: dict[str, ExactArm] = {}
-        for arm in job.arms:
-            self.watch.measuring(job.case, arm)
-
-            def measured(arm: str = arm) -> ArmResult:
-                is_reference = arm == next(iter(worked), arm)
-                exact = exact_arm(job.question, job.case, arm, settings, self.shared, is_reference=is_reference)
-                worked[arm] = exact
-                return exact.result
-
-            result = self._arm(job.case, arm, measured)
-            if result.status == "ok" and list(worked) == [arm] != [job.arms[0]]:
-                self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
-            record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
-            record = msgspec.structs.replace(record, reference=next(iter(worked), job.arms[0]))
+        for result in measurement.exact(job.arms):
+            arm = self._result_of(job, result)
+            self.shares.measured()
+            self._told(job, arm.arm, measurement.reference)
+            record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
+            record = msgspec.structs.replace(record, reference=measurement.reference or job.arms[0])
             self._keep(record)
         self.watch.finished(record)
-        return worked
+        return measurement
 
-    def _time_record(self, job: _Job, exact: dict[str, ExactArm]) -> None:
-        """Time the arms of a record whose exact numbers are known."""
+    def _time(self, job: _Job, measurement: CaseMeasurement) -> None:
+        """Time the arms of a record whose exact numbers are there."""
         record = next(each for each in self.run.records if each.case.id == job.case.id)
-        # Code compiled for an arm is dropped after it: a reference would be compiled anew in a sample.
-        shared = None if self.compiled else ReferenceArm()
-        for arm in exact:
-            self.watch.measuring(job.case, arm)
-
-            def measured(arm: str = arm) -> ArmResult:
-                return measure_arm(
-                    job.question,
-                    job.case,
-                    arm,
-                    self._settings(job),
-                    entry=self.entry,
-                    shared=shared,
-                    reference_name=record.reference,
-                    exact=exact[arm],
-                )
-
-            result = self._arm(job.case, arm, measured)
-            record = record.with_arm(msgspec.structs.replace(result, axis=job.axis.get(arm)))
+        self.watch.measuring(job.case, job.arms[0])
+        for result in measurement.times(job.arms, self.shares.seconds):
+            arm = self._result_of(job, result)
+            before = record.arm(arm.arm)
+            if isinstance(result, Failure) and before is not None:  # its exact numbers stay
+                arm = msgspec.structs.replace(before, notes=(*before.notes, f"not timed: {result.reason}"))
+            record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             self._keep(record)
         self.watch.finished(record)
 
-    def _arm(self, case: Case, arm: str, measured: Callable[[], ArmResult]) -> ArmResult:
-        """Return what an arm gave, or why it gave nothing."""
-        try:
-            return measured()
-        except UnsupportedError as error:
-            return ArmResult(arm=arm, status="skipped", reason=str(error))
-        except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
-            reason = str(error) if isinstance(error, HarnessError) else first_line(error)
-            if is_out_of_memory(error):
-                reason = f"out of memory at batch size {case.batch_size}: {reason}"
-            self.watch.problem(f"{case.id}, {arm}: {reason}", error)
-            return ArmResult(arm=arm, status="failed", reason=reason)
-        finally:
-            gc.collect()  # models of a finished arm that lie in reference cycles
-            if self.compiled:
-                # Code compiled for the next arm's model counts against one limit with this one's, and
-                # past it torch runs what was not compiled.
-                torch.compiler.reset()
+    def _result_of(self, job: _Job, result: ArmResult | Failure) -> ArmResult:
+        """Return what there is to record of an arm; what went wrong is told."""
+        if not isinstance(result, Failure):
+            return result
+        self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
+        return result.result
+
+    def _told(self, job: "_Job", arm: str, reference: str) -> None:
+        """Say what is begun after an arm, and with what arms are compared if not with the first."""
+        if arm == reference != job.arms[0]:
+            self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
+        following = job.arms[job.arms.index(arm) + 1 :]
+        if following:
+            self.watch.measuring(job.case, following[0])
 
     def _keep(self, record: Record) -> None:
         others = tuple(each for each in self.run.records if each.case.id != record.case.id)

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
+from torch import profiler as whole_profiler
+from torch.autograd.profiler import profile
 from torch.profiler import ProfilerActivity, record_function, supported_activities
 
 from harness.measure.devices.protocol import Device
@@ -194,11 +195,11 @@ def _profiler(device: Device | None) -> Any:
     starts, which takes 2.4 s with torch 2.13; the one underneath it does not.
     """
     if device is None:
-        return torch.autograd.profiler.profile(profile_memory=True, use_kineto=True)
+        return profile(profile_memory=True, use_kineto=True)
     activities = {ProfilerActivity.CPU}
     if sees_launches():
         activities.add(ProfilerActivity.CUDA)
-    return torch.profiler.profile(activities=activities, profile_memory=True)
+    return whole_profiler.profile(activities=activities, profile_memory=True)
 
 
 @contextmanager

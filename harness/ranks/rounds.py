@@ -6,9 +6,9 @@ from random import Random
 
 import msgspec
 
+from harness.measure.block import Sample, paired_samples, relocate, rounds_a_layout
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
-from harness.measure.pairing import PairPlan, Round, move_all, plan_layouts, samples_of
 from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
 from harness.ranks.crew import Crew
 from harness.record.schema import Samples
@@ -17,10 +17,19 @@ _BATCH = 2  # warming calls between two questions to rank 0 whether they were en
 
 
 @dataclass(frozen=True, slots=True)
+class RanksPlan:
+    """How two sides are timed on all ranks."""
+
+    calls: int  # a sample
+    layouts: int
+    rounds: int  # a layout
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """What all ranks do, in which order: decided by rank 0, for ranks that differ in it wait for ever."""
 
-    plan: PairPlan
+    plan: RanksPlan
     reference_first: tuple[bool, ...]  # a round each
 
 
@@ -46,14 +55,20 @@ class Together:
         moving = self._moving(rng)
         one_call = sum(self._warm(side) for side in (self.reference, self.arm)) / 2
         schedule = self._decided(one_call, moving, budget)
-        rounds = []
+        rounds: list[tuple[Sample, Sample]] = []
         with quiet():
             for index, reference_first in enumerate(schedule.reference_first):
                 if index and schedule.plan.layouts > 1 and index % schedule.plan.rounds == 0:
                     self._relocate(rng)
                 rounds.append(self._round(schedule.plan.calls, index, reference_first=reference_first))
-        sides = (self.reference, self.arm)
-        return samples_of(sides, rounds, schedule.plan, self.clock() - started, moved=True)
+        size = schedule.plan.rounds
+        return paired_samples(
+            (self.reference, self.arm),
+            [rounds[first : first + size] for first in range(0, len(rounds), size)],
+            calls=schedule.plan.calls,
+            unit="draw",
+            pass_s=self.clock() - started,
+        )
 
     def _warm(self, side: Side) -> float:
         """Call a side until rank 0 finds it warm; return what a call costs the slowest rank, in seconds."""
@@ -82,8 +97,7 @@ class Together:
 
     def _relocate(self, rng: Random) -> None:
         self.progress("moving tensors")
-        moves = [side.relocate for side in (self.reference, self.arm) if side.relocate is not None]
-        move_all(moves, rng)
+        relocate((self.reference, self.arm), rng)
 
     def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:
         """Return the schedule that rank 0 makes."""
@@ -94,10 +108,10 @@ class Together:
         plan = planned(one_call, meeting, moving, budget)
         coins = Random(f"{self.seed}/order")
         return self.crew.told(  # type: ignore[no-any-return]
-            Schedule(plan, tuple(coins.random() < 0.5 for _ in range(plan.total_rounds)))  # noqa: PLR2004
+            Schedule(plan, tuple(coins.random() < 0.5 for _ in range(plan.layouts * plan.rounds)))  # noqa: PLR2004
         )
 
-    def _round(self, calls: int, index: int, *, reference_first: bool) -> Round:
+    def _round(self, calls: int, index: int, *, reference_first: bool) -> tuple[Sample, Sample]:
         self.progress(f"timing, round {index + 1}")
         sides = (self.reference, self.arm) if reference_first else (self.arm, self.reference)
         taken = []
@@ -107,7 +121,7 @@ class Together:
         return (taken[0], taken[1]) if reference_first else (taken[1], taken[0])
 
 
-def planned(one_call: float, meeting: float, moving: float, budget: float) -> PairPlan:
+def planned(one_call: float, meeting: float, moving: float, budget: float) -> RanksPlan:
     """Divide a budget into calls a sample, layouts and rounds.
 
     Args:
@@ -117,10 +131,12 @@ def planned(one_call: float, meeting: float, moving: float, budget: float) -> Pa
         budget: seconds.
 
     >>> planned(0.0003, 0.0001, 0.001, 1.024)
-    PairPlan(calls=1, layouts=66, rounds=18)
+    RanksPlan(calls=1, layouts=124, rounds=9)
     """
     calls = calls_a_sample(one_call)
-    return plan_layouts(calls, 2 * (calls * one_call + meeting), moving, budget)
+    round_s = 2 * (calls * one_call + meeting)
+    rounds = rounds_a_layout(round_s, moving, budget)
+    return RanksPlan(calls, max(1, int(budget / (rounds * round_s + moving) * (1 + 1e-9))), rounds)
 
 
 def slowest(of_ranks: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:

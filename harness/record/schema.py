@@ -83,6 +83,7 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     unit: Literal["draw", "window", "round"] = "draw"  # what is judged; files call a layout a draw
     measured_s: float = 0.0  # seconds spent inside samples
     pass_s: float = 0.0  # seconds the whole timing pass took
+    level: float = 0.0  # the chance of a false alarm that its interval is for; 0 where nothing was set apart
 
     @property
     def unit_name(self) -> str:

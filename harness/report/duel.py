@@ -15,7 +15,7 @@ from harness.report.units import quantity, ratio_with_interval, whole
 
 _MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it
 _EXACT_HEADERS = ("", "metric", "arm", "base", "head", "change")
-_HEADERS = ("arm", "base", "head", "ratio [99 % interval]", "verdict")
+_HEADERS = ("arm", "base", "head", "ratio [its interval]", "verdict")
 
 
 def duel_text(duel: Duel, outcome: Outcome, times: Sequence[Timed], width: int = 80) -> str:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from harness.judge.contrasts import unit_medians
 from harness.judge.duel import Timed
 from harness.judge.finding import Outcome
-from harness.judge.interval import log_ratios
 from harness.judge.verdict import Verdict
 from harness.record.duel import Duel
 from harness.report.comparison_page import rendered
@@ -18,11 +18,7 @@ _LEAST = 0.02  # what the ends stand for at least, so that noise does not look l
 
 def duel_page(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
     """Return a duel as a page that fetches nothing."""
-    values = {
-        (arm.case, arm.arm): log_ratios(arm.samples.reference, arm.samples.arm, arm.samples.unit)
-        for arm in duel.arms
-        if arm.samples is not None
-    }
+    values = {(arm.case, arm.arm): unit_medians(arm.samples) for arm in duel.arms if arm.samples is not None}
     reach = max([_LEAST, *(abs(value) for each in values.values() for value in each)])
     return rendered(
         "duel.html",

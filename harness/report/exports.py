@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.finding import Outcome
-from harness.judge.times import median_seconds, seconds_interval
 from harness.record.schema import ArmResult, Metric, Run
 from harness.report.sentence import counts_line, verdict_line
 from harness.report.units import unit_word
@@ -16,7 +16,7 @@ BENCHER_BENCHMARK = 1024  # and of a benchmark's
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """One number of one arm, with the interval of its median where it has one."""
+    """One number of one arm; a time has the interval that its ratio to the reference leaves it."""
 
     name: str  # the case and the arm
     metric: Metric
@@ -29,23 +29,21 @@ def _values(runs: Sequence[Run]) -> Iterator[_Value]:
     several = len(runs) > 1
     for run in runs:
         metrics = {metric.name: metric for metric in run.metrics}
+        judged = contrasts(run)
         suffix = f" (torch {run.environment.torch})" if several else ""
         for record in run.records:
             for arm in record.arms:
                 if arm.status == "ok":
-                    yield from _of_arm(f"{record.case.id}: {arm.arm}{suffix}", arm, metrics)
+                    times = [one for one in judged[record.case.id] if one.arm == arm.arm]
+                    yield from _of_arm(f"{record.case.id}: {arm.arm}{suffix}", arm, times, metrics)
 
 
-def _of_arm(name: str, arm: ArmResult, metrics: dict[str, Metric]) -> Iterator[_Value]:
-    for samples in arm.timings:
-        interval = seconds_interval(samples.arm)
-        yield _Value(
-            name,
-            metrics[samples.metric],
-            median_seconds(samples.arm),
-            None if interval is None else interval.low,
-            None if interval is None else interval.high,
-        )
+def _of_arm(
+    name: str, arm: ArmResult, times: Sequence[Contrast], metrics: dict[str, Metric]
+) -> Iterator[_Value]:
+    for one in times:
+        low, high = one.interval
+        yield _Value(name, metrics[one.metric], one.value, low, high)
     for metric, value in arm.counts.items():
         yield _Value(name, metrics[metric], value)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.judge.contrasts import Contrast, contrasts
-from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import Record, Run
+from harness.report.answer import answer, tally
 from harness.report.attribution import Branch, memory_sentences, tree
 from harness.report.html import render
 from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot, witness_plot
@@ -16,7 +16,6 @@ from harness.report.reproduce import case_command
 from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
 from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, environment_lines
 from harness.report.text import percent
-from harness.report.units import ratio
 from harness.report.witness import WITNESS_HEADERS
 
 _WITNESS_CAPTION = (
@@ -79,12 +78,8 @@ def verdict_sentence(run: Run) -> str:
     models = {record.case.model for record in run.records}
     if len(models) == 1 and (best := _best(run)):
         return best
-    counted = [
-        f"{number} {verdict.value}"
-        for verdict in Verdict
-        if (number := sum(one.judgement.verdict is verdict for one in judged))
-    ]
-    times = f"; times against their reference: {', '.join(counted)}" if counted else ""
+    counted = tally(contrast.judgement for contrast in judged)
+    times = f"; times against their reference: {counted}" if counted else ""
     failed = sum(arm.status == "failed" for record in run.records for arm in record.arms)
     wrong = f"; {failed} arms failed" if failed else ""
     return f"{len(run.records)} cases of {len(models)} models, {_books(run)}{times}{wrong}."
@@ -123,17 +118,17 @@ def _best(run: Run) -> str:
         if before <= after:
             continue
         times = [one for one in judged[record.case.id] if one.arm == best.arm]
-        told.append(f"{best.arm} lowers the peak by {percent(1 - after / before)}{_time_words(times)}")
+        told.append(
+            f"{best.arm} lowers the peak by {percent(1 - after / before)}{_time_words(times, run.floor)}"
+        )
     return "; ".join(dict.fromkeys(told)) + f"; {_books(run)}." if told else ""
 
 
-def _time_words(times: Sequence[Contrast]) -> str:
+def _time_words(times: Sequence[Contrast], floor: float) -> str:
     if not times or times[0].judgement.ratio is None:
         return ""
     judged = times[0].judgement
-    if judged.verdict is Verdict.UNDECIDED:
-        return " (time undecided)"
-    return f" (time x {ratio(judged.ratio)}, {judged.verdict.value})"
+    return f" (time: {answer(judged, floor)})"
 
 
 def _case_part(

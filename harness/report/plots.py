@@ -55,7 +55,7 @@ def ratio_plot(contrasts: Sequence[Contrast], floor: float) -> str:
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         # Of the figure, not of the axes, from under which it would stick out where arms have long names.
-        figure.supxlabel("time / reference's time (median, 99 % interval)", fontsize=9)
+        figure.supxlabel("time / reference's time (median, with its interval)", fontsize=9)
         return svg_element(figure, f"ratio {shown[0].case}")
 
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.judge.contrasts import contrasts, median
+from harness.judge.contrasts import contrasts
 from harness.judge.knee import knee
+from harness.judge.times import times_of
 from harness.record.names import PEAK, SAVED, TIME
 from harness.record.schema import ArmResult, Fit, Record, Run
 from harness.report.text import text_table
@@ -57,7 +58,7 @@ def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
                 frozen=arm.axis,
                 saved=arm.counts[SAVED],
                 peak=arm.counts[PEAK],
-                seconds=median(arm, TIME),
+                seconds=contrast.value if contrast else math.nan,
                 ratio=contrast.judgement.ratio if contrast and compared else None,
                 low=contrast.judgement.low if contrast and compared else None,
                 high=contrast.judgement.high if contrast and compared else None,
@@ -79,7 +80,7 @@ def curve_section(run: Run, record: Record) -> TextTable:
         )
         for point in points
     )
-    headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [99 % interval]")
+    headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [its interval]")
     return TextTable(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 
@@ -103,18 +104,18 @@ def knee_line(points: Sequence[CurvePoint]) -> str:
 
 def scaling_sections(run: Run) -> tuple[TextTable, ...]:
     """Return bytes and time against batch size, for every arm that was measured at two sizes or more."""
-    series: dict[tuple[str, ...], dict[int, ArmResult]] = defaultdict(dict)
+    series: dict[tuple[str, ...], dict[int, tuple[ArmResult, float]]] = defaultdict(dict)
     for record in run.records:
-        case = record.case
+        case, seconds = record.case, times_of(record)
         for arm in record.arms:
             if arm.status == "ok":
                 key = (case.model, case.question, case.mode, case.variant, arm.arm)
-                series[key][case.batch_size] = arm
+                series[key][case.batch_size] = arm, seconds.get((arm.arm, TIME), math.nan)
     sections: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for (model, question, mode, variant, name), by_size in series.items():
         if len(by_size) > 1:
             title = ", ".join(part for part in (model, question, mode, variant) if part)
-            sections[title].extend(_scaling_row(name, size, by_size[size]) for size in sorted(by_size))
+            sections[title].extend(_scaling_row(name, size, *by_size[size]) for size in sorted(by_size))
     headers = ("arm", "batch", PEAK, SAVED, TIME, "time / example")
     return tuple(
         TextTable(f"Against batch size: {title}", headers, tuple(rows), ())
@@ -122,8 +123,7 @@ def scaling_sections(run: Run) -> tuple[TextTable, ...]:
     )
 
 
-def _scaling_row(name: str, size: int, arm: ArmResult) -> tuple[str, ...]:
-    seconds = median(arm, TIME)
+def _scaling_row(name: str, size: int, arm: ArmResult, seconds: float) -> tuple[str, ...]:
     return (
         name,
         f"{size}",

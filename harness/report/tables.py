@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
+from harness.report.answer import answer
 from harness.report.ranks import rank_lines
 from harness.report.text import many, markdown, markdown_table, tables_in_width, text_table, width_of
-from harness.report.units import quantity, ratio_with_interval, whole
+from harness.report.units import quantity, ratio, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
 
@@ -50,17 +51,19 @@ def case_tables(run: Run) -> tuple[CaseTable, ...]:
     """Return the table of every case of a run, in its order."""
     metrics = {metric.name: metric for metric in run.metrics}
     judged = contrasts(run)
-    return tuple(_case_table(record, judged[record.case.id], metrics) for record in run.records)
+    return tuple(_case_table(record, judged[record.case.id], metrics, run.floor) for record in run.records)
 
 
-def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> CaseTable:
+def _case_table(
+    record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric], floor: float
+) -> CaseTable:
     case = record.case
     title = case.title
     columns = columns_of(record, metrics)
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         rows.extend(
-            _rows(arm, [contrast for contrast in judged if contrast.arm == arm.arm], columns, metrics)
+            _rows(arm, [contrast for contrast in judged if contrast.arm == arm.arm], columns, metrics, floor)
         )
     groups = tuple(
         (
@@ -76,9 +79,9 @@ def _case_table(record: Record, judged: Sequence[Contrast], metrics: Mapping[str
         for group in arm.groups
     )
     timed = next((metric.name for metric in metrics.values() if metric.kind == "noisy"), "-")
-    headers = ("arm", timed, "ratio [99 % interval]", "verdict", *columns)
+    headers = ("arm", timed, "ratio", "verdict", *columns)
     witnessed = tuple(row for arm in record.arms for row in witness_rows(arm))
-    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics), groups, witnessed)
+    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics, floor), groups, witnessed)
 
 
 def columns_of(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
@@ -113,7 +116,11 @@ _MOST_GROUPS = 4  # an arm with more has one for each parameter, which is said b
 
 
 def _rows(
-    arm: ArmResult, judged: Sequence[Contrast], columns: Sequence[str], metrics: Mapping[str, Metric]
+    arm: ArmResult,
+    judged: Sequence[Contrast],
+    columns: Sequence[str],
+    metrics: Mapping[str, Metric],
+    floor: float,
 ) -> list[tuple[str, ...]]:
     if arm.status != "ok":
         return [(arm.arm, "-", "-", arm.status, *("-" for _ in columns))]
@@ -127,7 +134,7 @@ def _rows(
         compared = (
             ("1", "reference")
             if contrast.control
-            else (_interval(contrast), contrast.judgement.verdict.value)
+            else (ratio(contrast.judgement.ratio), answer(contrast.judgement, floor))
         )
         rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
     return rows
@@ -141,20 +148,17 @@ def _value(arm: ArmResult, metric: Metric) -> str:
     return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
 
 
-def _interval(contrast: Contrast) -> str:
-    judgement = contrast.judgement
-    return ratio_with_interval(judgement.ratio, judgement.low, judgement.high)
-
-
-def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+def _lines(
+    record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric], floor: float
+) -> tuple[str, ...]:
     lines = []
     unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
             judgement = contrast.judgement
             lines.append(
-                f"A/A control ({contrast.arm} against an independent copy): {_interval(contrast)} "
-                f"over {many(judgement.units, unit)}: {_control_says(judgement)}"
+                f"A/A control ({contrast.arm} against an independent copy), {many(judgement.units, unit)}:"
+                f" {_control_says(judgement, floor)}"
             )
     lines.extend(_books(record))
     for arm in record.arms:
@@ -170,14 +174,14 @@ def _lines(record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Met
             f" in {block.module or 'the model itself'}, unaccounted for"
             for block in arm.blocks
         )
-    undecided = [
-        contrast
+    too_few = [
+        contrast.judgement
         for contrast in judged
-        if contrast.judgement.verdict is Verdict.UNDECIDED and not contrast.control
+        if contrast.judgement.verdict is Verdict.UNDECIDED and contrast.judgement.low is None
     ]
-    if undecided:
-        needed = max((contrast.judgement.units_to_decide or 0) for contrast in undecided)
-        lines.append(f"undecided: up to about {many(needed, unit)} would decide; raise the budget")
+    if too_few:
+        needed = max(judgement.units_to_decide or 0 for judgement in too_few)
+        lines.append(f"undecided: at least {many(needed, unit)} would decide; give more time")
     return tuple(lines)
 
 
@@ -192,12 +196,10 @@ def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
     return [f"{arm.arm}, witnesses, not exact: {values}"] if witnesses else []
 
 
-def _control_says(judgement: Judgement) -> str:
-    if judgement.low is None:
-        return "too few for an interval"
+def _control_says(judgement: Judgement, floor: float) -> str:
     if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
-        return "it sees a difference where there is none, so distrust smaller ones here"
-    return "no difference seen, and smaller ones than this interval are not resolved"
+        return f"{answer(judgement, floor)} where nothing differs, so distrust what is smaller here"
+    return answer(judgement, floor)
 
 
 def _books(record: Record) -> list[str]:

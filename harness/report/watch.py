@@ -13,7 +13,6 @@ from harness.report.measurement import record_text
 from harness.report.progress import ProgressBar
 
 _WIDEST = 120
-_LONG_S = 60.0
 
 
 @dataclass(slots=True)
@@ -36,25 +35,20 @@ class TerminalWatch:
         """Return how wide a line may be."""
         return min(self.out.width, _WIDEST)
 
-    def planned(self, arms: int, seconds: float = 0.0) -> None:
-        """Make the bar longer, and say beforehand what takes long."""
-        if seconds >= _LONG_S:
-            self.note(
-                f"{arms} arms take about {seconds / 60:.0f} min, as a call of this model takes long;"
-                " --no-curve, one --question, a smaller --batch-size or more --threads make it shorter"
-            )
+    def planned(self, arms: int) -> None:
+        """Make the bar longer."""
         self.bar.extend(arms)
 
     def measuring(self, case: Case, arm: str) -> None:
         """Name what is being measured."""
         self.bar.describe(f"{case.question} b{case.batch_size}: {arm}")
+        self.bar.advance()
 
     def kept(self, run: Run) -> None:
         """Keep the run so far: it is there whatever comes."""
         self.run = run
         if self.json is not None:
             replace_file(self.json, encode(run))
-        self.bar.advance()
 
     def finished(self, record: Record) -> None:
         """Print a record's tables."""

@@ -12,7 +12,7 @@ class OptimizerStates:
     """The states that an optimizer left behind; never those of two kinds at once."""
 
     kind: tuple[object, ...] = ()
-    parameters: list[torch.Tensor] = field(default_factory=list)  # that an optimizer had, with a state or none
+    parameters: list[torch.Tensor] = field(default_factory=list)  # with a state or without one
     states: dict[torch.Tensor, Any] = field(default_factory=dict)
 
     def hand_to(self, optimizer: Optimizer) -> bool:

@@ -38,8 +38,8 @@ class Question:
         columns: the metrics that its tables show.
         arms_share_model: the arms run one model that they leave as it was, so that all of them, but
             the A/A control, may run the very same one.
-        arms_are_undone: what an arm changes of its model is put back with the model's state, so that the exact
-            passes of all arms may run one model: what is trained, gradients, methods; not which modules.
+        arms_are_undone: what an arm changes of its model (what is trained, gradients, methods; not which
+            modules there are) is put back with the model's state: all exact passes may run one model.
         ranks: processes that run a step together; more than one have to be started together.
     """
 

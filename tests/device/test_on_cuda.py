@@ -7,7 +7,6 @@ Every number that it prints is one that a page about the device can quote.
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -18,15 +17,16 @@ from torch import nn
 from harness.judge.contrasts import judge_samples
 from harness.judge.times import median_seconds
 from harness.judge.verdict import Verdict
+from harness.measure.block import Pair
 from harness.measure.callables import time_pair
+from harness.measure.case import measure_arm
 from harness.measure.clock import clock_for
 from harness.measure.device_times import DevicePass, device_pass, occupy
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair
 from harness.measure.probes import PROBES
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case
 from harness.workload.model import Model, UnsupportedError
@@ -205,7 +205,7 @@ def timed(device: Device, call: Callable[[], object], budget: float = 1.0) -> De
     for side in sides:
         for _ in range(3):
             side.call()
-    return device_pass(Pair(*sides, time.perf_counter, Random(0)), device, Random(1), budget)
+    return device_pass(Pair(*sides, Random(0)), device, Random(1), budget)
 
 
 def median_of(found: DevicePass, metric: str) -> float:

@@ -12,8 +12,9 @@ from torch import nn
 from harness.judge.finding import Outcome
 from harness.judge.gate import gate, replacements
 from harness.judge.limits import Limits
+from harness.measure.case import measure_arm
 from harness.measure.probes import METRICS
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.record.schema import ArmResult, Case, Run
 from harness.report.sentence import sentence
 from harness.workload.model import Model, WorkloadError

@@ -1,9 +1,11 @@
 """The statistics, against literals, exact fractions and scipy's own quantile test."""
 
 import math
+import random
 import re
 import statistics
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -13,11 +15,11 @@ from scipy.stats import quantile_test
 from harness.judge.interval import (
     MIN_UNITS,
     Interval,
-    holm,
+    flip_test,
+    layout_interval,
     log_ratios,
     median_interval,
-    sign_test,
-    undisturbed,
+    middle,
 )
 
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
@@ -106,6 +108,10 @@ def test_the_interval_holds_the_median_and_mirrors(values: list[float]) -> None:
     assert mirrored == Interval(low=-interval.high, high=-interval.low, coverage=interval.coverage)
 
 
+def alone(values: list[float]) -> list[list[float]]:
+    return [[value] for value in values]
+
+
 @pytest.mark.parametrize(
     ("values", "p"),
     [
@@ -116,77 +122,125 @@ def test_the_interval_holds_the_median_and_mirrors(values: list[float]) -> None:
         ([3], 1.0),
     ],
 )
-def test_the_sign_test_is_exact_and_two_sided(values: list[float], p: float) -> None:
-    assert sign_test(values) == pytest.approx(p, rel=1e-12)
+def test_with_one_round_a_layout_the_flip_test_is_the_sign_test(values: list[float], p: float) -> None:
+    assert flip_test(alone(values)) == pytest.approx(p, rel=1e-12)
 
 
 def test_values_at_the_centre_are_dropped() -> None:
-    assert sign_test([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]) == pytest.approx(1 / 128, rel=1e-12)
-    assert sign_test([5, 5, 6, 6, 6, 6, 6, 6, 6, 6], centre=5) == pytest.approx(1 / 128, rel=1e-12)
+    assert flip_test(alone([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1])) == pytest.approx(1 / 128, rel=1e-12)
+    assert flip_test(alone([5, 5, 6, 6, 6, 6, 6, 6, 6, 6]), 5) == pytest.approx(1 / 128, rel=1e-12)
 
 
 def test_nothing_but_the_centre_says_nothing() -> None:
-    assert sign_test([0.0, 0.0, -0.0]) == 1.0
-    assert sign_test([]) == 1.0
+    assert flip_test(alone([0.0, 0.0, -0.0])) == 1.0
+    assert flip_test([]) == 1.0
 
 
-def test_holm_multiplies_the_smallest_by_all_and_the_next_by_one_less() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
-
-
-def test_holm_never_falls_and_never_passes_1() -> None:
-    assert holm([0.01, 0.011, 0.9, 0.8]) == pytest.approx((0.04, 0.04, 1.0, 1.0))
-
-
-def test_holm_of_a_single_test_changes_nothing() -> None:
-    assert holm([0.03]) == (0.03,)
-    assert holm([]) == ()
+LAYOUTS = st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1, max_size=9)
 
 
 @quick
-@given(st.lists(st.floats(0, 1), max_size=12))
-def test_holm_lies_between_the_raw_p_and_bonferroni(p_values: list[float]) -> None:
-    for raw, adjusted in zip(p_values, holm(p_values), strict=True):
-        assert raw <= adjusted <= min(1.0, len(p_values) * raw)
-
-
-@pytest.mark.parametrize("unit", ["layout", "window"])
-def test_a_draw_is_worth_its_fastest_rounds(unit: str) -> None:
-    reference = [[3.0, 1.0, 1.5], [2.0, 2.0, 2.0]]
-    arm = [[4.0, 100.0, math.e], [2 * math.e**2, 20.0, 2 * math.e**3]]
-
-    assert log_ratios(reference, arm, unit) == pytest.approx((1.0, 2.0))
-
-
-@pytest.mark.parametrize(
-    ("samples", "seconds"),
-    [
-        ([5.0], 5.0),
-        ([5.0, 3.0, 4.0, 6.0], 3.0),
-        ([5.0, 3.0, 4.0, 6.0, 9.0], 3.5),
-        ([8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0], 1.5),
-    ],
-)
-def test_undisturbed_is_the_mean_of_the_fastest_quarter_rounded_up(
-    samples: list[float], seconds: float
+@given(LAYOUTS, st.sampled_from([0, 1]))
+def test_the_flip_test_counts_all_ways_in_which_coins_can_turn_layouts(
+    layouts: list[list[int]], centre: int
 ) -> None:
-    assert undisturbed(samples) == seconds
+    sums = [sum((value > centre) - (value < centre) for value in layout) for layout in layouts]
+    ways = [
+        abs(sum(sign * each for sign, each in zip(signs, sums, strict=True)))
+        for signs in product((-1, 1), repeat=len(sums))
+    ]
+    expected = Fraction(sum(way >= abs(sum(sums)) for way in ways), len(ways))
+
+    assert flip_test(layouts, centre) == pytest.approx(float(expected), rel=1e-9)
 
 
-def test_a_burst_that_reaches_three_quarters_of_the_samples_changes_nothing() -> None:
-    quiet = [1.0, 1.0, 1.0, 1.0]
-    assert log_ratios([quiet], [[7.0, 1.1, 5.0, 3.0]], "layout") == pytest.approx((math.log(1.1),))
+def test_many_layouts_are_taken_as_normal_and_that_is_nearly_right() -> None:
+    few = [[1.0, 1.0, -1.0]] * 150 + [[-1.0, -1.0]] * 50 + [[1.0], [-1.0]] * 150
+    many = [*few, [0.0, 0.0], [1.0, -1.0, 1.0, -1.0, 1.0]]
+
+    assert flip_test(few) == pytest.approx(flip_test(many), rel=0.2)
+
+
+@pytest.mark.parametrize("count", [8, 12, 20, 37, 100])
+@pytest.mark.parametrize("level", [0.1, 0.01, 0.002])
+def test_with_one_round_a_layout_the_interval_is_that_of_order_statistics(count: int, level: float) -> None:
+    values = [math.sin(7 * number) for number in range(count)]
+
+    assert layout_interval(alone(values), level) == median_interval(values, 1 - level)
+
+
+@quick
+@given(
+    st.lists(st.lists(LOGS, min_size=2, max_size=5), min_size=8, max_size=20),
+    st.sampled_from([0.1, 0.01]),
+)
+def test_what_the_flip_test_refuses_is_outside_of_the_interval(
+    layouts: list[list[float]], level: float
+) -> None:
+    interval = layout_interval(layouts, level)
+    mirrored = layout_interval([[-value for value in layout] for layout in layouts], level)
+
+    if interval is None:
+        assert mirrored is None
+        assert flip_test(layouts, min(map(min, layouts)) - 1) > level
+        return
+    assert mirrored is not None
+    assert (mirrored.low, mirrored.high) == (-interval.high, -interval.low)
+    assert interval.low <= middle(layouts) <= interval.high
+    ordered = sorted(value for layout in layouts for value in layout)
+    below = ordered.index(interval.low)
+    just_below = ordered[0] - 1 if not below else (ordered[below - 1] + ordered[below]) / 2
+    assert flip_test(layouts, just_below) <= level
+
+
+def test_rounds_that_agree_within_their_layout_count_as_one() -> None:
+    layouts = [[place] * 50 for place in (0.03, -0.02, 0.01, 0.04, -0.01, 0.02, 0.03, -0.03, 0.02, 0.01)]
+    rounds = alone([value for layout in layouts for value in layout])
+
+    assert layout_interval(layouts, 0.01) == Interval(-0.03, 0.04, 0.99)
+    narrow = layout_interval(rounds, 0.01)
+    assert narrow is not None
+    assert narrow.high - narrow.low < 0.02
+
+
+def test_rounds_that_owe_nothing_to_their_layout_make_it_nearly_as_narrow_as_rounds_alone() -> None:
+    chance = random.Random(3)
+    layouts = [[chance.gauss(0, 0.05) for _ in range(8)] for _ in range(30)]
+
+    by_layout = layout_interval(layouts, 0.01)
+    by_round = layout_interval(alone([value for layout in layouts for value in layout]), 0.01)
+
+    assert by_layout is not None
+    assert by_round is not None
+    assert (by_layout.high - by_layout.low) / (by_round.high - by_round.low) < 1.2
+
+
+def test_a_level_outside_0_to_1_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^level is 1.5; it lies between 0 and 1$"):
+        layout_interval([[1.0]] * 9, 1.5)
+
+
+def test_a_layout_holds_its_rounds_and_a_window_is_rounds_alone() -> None:
+    reference, arm = [[1.0, 1.0], [2.0, 2.0]], [[math.e, 1.0], [2.0, 2 * math.e]]
+
+    assert log_ratios(reference, arm, "layout") == ((1.0, 0.0), pytest.approx((0.0, 1.0)))
+    assert log_ratios(reference, arm, "draw") == log_ratios(reference, arm, "layout")
+    assert log_ratios(reference, arm, "window") == tuple(
+        (value,) for layout in log_ratios(reference, arm, "layout") for value in layout
+    )
 
 
 def test_every_round_is_a_value_where_the_round_is_the_unit() -> None:
-    assert log_ratios([[1.0, 2.0], [4.0]], [[2.0, 1.0], [4.0]], "round") == pytest.approx(
-        (math.log(2), -math.log(2), 0.0)
-    )
+    ratios = log_ratios([[1.0, 2.0], [4.0]], [[2.0, 1.0], [4.0]], "round")
+
+    assert ratios == (pytest.approx((math.log(2),)), pytest.approx((-math.log(2),)), (0.0,))
 
 
 def test_a_machine_that_slows_while_it_is_timed_slows_both_sides() -> None:
     # the machine slows fivefold; the arm costs 10 % more throughout
-    assert log_ratios([[1.0, 2.0, 5.0]], [[1.1, 2.2, 5.5]], "layout") == pytest.approx((math.log(1.1),))
+    (layout,) = log_ratios([[1.0, 2.0, 5.0]], [[1.1, 2.2, 5.5]], "layout")
+
+    assert layout == pytest.approx((math.log(1.1),) * 3)
 
 
 def test_no_draws_are_no_values() -> None:
@@ -227,7 +281,9 @@ def test_swapped_sides_give_the_mirrored_values(pairs: list[list[tuple[float, fl
     reference = [[before for before, _ in layout] for layout in pairs]
     arm = [[after for _, after in layout] for layout in pairs]
 
-    assert log_ratios(arm, reference, unit) == tuple(-value for value in log_ratios(reference, arm, unit))
+    assert log_ratios(arm, reference, unit) == tuple(
+        tuple(-value for value in layout) for layout in log_ratios(reference, arm, unit)
+    )
 
 
 @quick
@@ -243,10 +299,11 @@ def test_the_unit_of_time_is_of_no_matter(
         unit,
     )
 
-    assert scaled == pytest.approx(log_ratios(reference, arm, unit), rel=1e-9, abs=1e-12)
+    for there, back in zip(scaled, log_ratios(reference, arm, unit), strict=True):
+        assert there == pytest.approx(back, rel=1e-9, abs=1e-12)
 
 
 @quick
 @given(st.lists(st.lists(SECONDS, min_size=1, max_size=5), max_size=12), st.sampled_from(["layout", "round"]))
 def test_samples_against_themselves_are_exactly_0(samples: list[list[float]], unit: str) -> None:
-    assert set(log_ratios(samples, samples, unit)) <= {0.0}
+    assert {value for layout in log_ratios(samples, samples, unit) for value in layout} <= {0.0}

@@ -9,10 +9,12 @@ from fakes import FakeClock, fake_entry, fake_question
 from torch import nn
 
 from harness import measure_model
+from harness.judge.looks import Looks
+from harness.measure.block import Block
+from harness.measure.case import measure_arm
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair
-from harness.measure.runner import ReferenceArm, Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.measure.trace import trace
 from harness.record.schema import Case
 from harness.report.measurement import took_line
@@ -63,53 +65,18 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     return modules
 
 
-def _timed_modules(
-    ran: list[nn.Module], arm: str, settings: Settings, shared: ReferenceArm
-) -> list[nn.Module]:
-    """Return the modules that ran in the samples of an arm."""
-    timed: list[nn.Module] = []
-
-    def drive(pair: Pair) -> None:
-        before = len(ran)
-        pair.run()
-        timed.extend(ran[before:])
-
-    measure_arm(fake_question("reference", "arm"), CASE, arm, settings, drive, shared=shared)
-    return timed
-
-
-def test_a_record_has_one_reference_against_which_all_its_arms_are_timed(ran: list[nn.Module]) -> None:
-    shared, settings = ReferenceArm(), Settings(budget=0.01)
-    control = set(_timed_modules(ran, "reference", settings, shared))
-    arm = set(_timed_modules(ran, "arm", settings, shared))
-
-    assert shared.step is not None
-    assert shared.step.model.module in control & arm
-    assert len(control) == len(arm) == 2
-
-
-def test_where_one_round_takes_the_budget_a_call_is_warmed_once_and_timed_once(ran: list[nn.Module]) -> None:
-    shared, settings = ReferenceArm(), Settings(budget=0.01, one_round=True)
-    assert len(_timed_modules(ran, "reference", settings, shared)) == 2
-    ran.clear()
-    assert len(_timed_modules(ran, "arm", settings, shared)) == 2
-
-    reference = shared.step
-    assert reference is not None
-    of_the_arm = [module for module in ran if module is not reference.model.module]
-    # The forward pass twice with and twice without a graph under the profiler, one warm call, one timed.
-    assert (len(of_the_arm), len(ran) - len(of_the_arm)) == (6, 1)
-
-
-def test_nothing_looks_on_in_a_sample(ran: list[nn.Module]) -> None:
+def test_nothing_looks_on_in_a_sample(ran: list[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[Callable[[], object]] = []
+    run = Block.run
 
-    def drive(pair: Pair) -> None:
-        parts.extend(call for side in (pair.reference, pair.arm) for _, call in side.parts)
-        pair.run()
+    def watched(self: Block, budget: float, looks: Looks, control: str = "") -> None:
+        sides = (self.reference, *self.arms.values())
+        parts.extend(call for side in sides for _, call in side.parts)
+        run(self, budget, looks, control)
 
+    monkeypatch.setattr(Block, "run", watched)
     settings = Settings(budget=0.01)
-    measure_arm(fake_question("reference", "arm"), CASE, "arm", settings, drive)
+    measure_arm(fake_question("reference", "arm"), CASE, "arm", settings)
 
     assert ran
     assert all(isinstance(call, Model) for call in parts)

@@ -10,8 +10,9 @@ import torch
 from fakes import Watched
 from torch import nn
 
+from harness.measure.case import measure_arm
 from harness.measure.observe import Observation
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.record.schema import Case
 from harness.workload.call import as_call
 from harness.workload.model import Model

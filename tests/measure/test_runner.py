@@ -4,7 +4,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -13,14 +13,20 @@ from fakes import fake_entry, fake_question, nan_entry
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.judge.looks import Looks
 from harness.measure import graph, trace
+from harness.measure.block import Block
+from harness.measure.case import CaseMeasurement, Failure, measure_arm, measure_arms
+from harness.measure.devices.cpu import CpuBackend
 from harness.measure.observe import Observation
-from harness.measure.pairing import Pair
-from harness.measure.runner import Settings, exact_result, measure_arm, run_in_process
-from harness.record.schema import Case, Group
+from harness.measure.runner import Settings, exact_result
+from harness.record.schema import ArmResult, Case, Group
+from harness.workload.model import Model
 from harness.workload.models import MODELS
+from harness.workload.question import Question
 from harness.workload.questions import load_question
 from harness.workload.sources import build
+from harness.workload.step import Step
 
 CASE = Case(question="fake", model="fake", batch_size=2)
 LINEAR = Case(question="grad_mode", model="linear", batch_size=16)
@@ -34,37 +40,112 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     return ran
 
 
-def sides_of(arm: str, ran: list[nn.Module], *, share: bool) -> int:
-    """Return how many different modules ran while an arm was timed."""
+@contextmanager
+def watched_blocks(before: Callable[[], object], after: Callable[[], object]) -> Iterator[None]:
+    """Call something before and after each block is timed."""
+    run = Block.run
+
+    def watched(self: Block, budget: float, looks: Looks, control: str = "") -> None:
+        before()
+        run(self, budget, looks, control)
+        after()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Block, "run", watched)
+        yield
+
+
+def sides_of(arms: tuple[str, ...], ran: list[nn.Module], *, share: bool) -> int:
+    """Return how many different modules ran while arms were timed."""
     timed: list[nn.Module] = []
-
-    def drive(pair: Pair) -> None:
-        ran.clear()
-        pair.run()
-        timed.extend(ran)
-
-    question = fake_question("reference", "arm", arms_share_model=share)
-    measure_arm(question, CASE, arm, Settings(budget=0.02), drive)
+    question = fake_question("reference", "arm", "other", arms_share_model=share)
+    with watched_blocks(ran.clear, lambda: timed.extend(ran)):
+        measure_arms(question, CASE, arms, Settings(budget=0.02))
     return len({id(module) for module in timed})
 
 
 def test_arms_that_cannot_share_a_model_have_one_each(built: list[nn.Module]) -> None:
-    assert sides_of("arm", built, share=False) == 2
+    assert sides_of(("arm",), built, share=False) == 2
+    assert sides_of(("arm", "other"), built, share=False) == 3
 
 
 def test_arms_that_share_a_model_run_the_very_same(built: list[nn.Module]) -> None:
-    assert sides_of("arm", built, share=True) == 1
+    assert sides_of(("arm", "other"), built, share=True) == 1
 
 
 def test_the_control_is_an_independent_copy_even_where_arms_share_a_model(built: list[nn.Module]) -> None:
-    assert sides_of("reference", built, share=True) == 2
+    assert sides_of(("reference", "arm"), built, share=True) == 2
+
+
+@pytest.mark.usefixtures("built")
+def test_all_arms_are_timed_against_the_same_samples_of_one_reference() -> None:
+    question = fake_question("reference", "arm", "other")
+    control, arm, other = measure_arms(question, CASE, ("reference", "arm", "other"), Settings(budget=0.02))
+
+    longest = max((each.timings[0].reference for each in (control, arm, other)), key=len)
+    for each in (control, arm, other):
+        assert each.timings[0].reference == longest[: len(each.timings[0].reference)]
+
+
+def measured(
+    arms: tuple[str, ...], question: Question, *, seconds: float = 0.02, **options: Any
+) -> list[ArmResult | Failure]:
+    measurement = CaseMeasurement(question, CASE, Settings(budget=0), MODELS["fake"], **options)
+    return list(measurement.measure(arms, lambda _number: seconds))
+
+
+@pytest.mark.usefixtures("built")
+def test_exact_numbers_come_first_and_times_when_all_arms_have_theirs() -> None:
+    results = measured(("reference", "arm"), fake_question("reference", "arm"))
+
+    assert [(each.arm, bool(each.timings)) for each in results if isinstance(each, ArmResult)] == [
+        ("reference", False),
+        ("arm", False),
+        ("reference", True),
+        ("arm", True),
+    ]
+
+
+@pytest.mark.usefixtures("built")
+def test_where_memory_is_tight_arms_are_timed_in_groups_each_with_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CpuBackend, "free_bytes", lambda _self, _name: 1)
+    order = [
+        (each.arm, bool(each.timings))
+        for each in measured(("reference", "arm"), fake_question("reference", "arm"))
+        if isinstance(each, ArmResult)
+    ]
+
+    assert order == [("reference", False), ("reference", True), ("arm", False), ("arm", True)]
+
+
+@pytest.mark.usefixtures("built")
+def test_an_arm_that_fails_takes_nothing_with_it_and_the_first_that_works_is_the_reference() -> None:
+    plain = fake_question("reference", "arm", "other")
+
+    def build(case: Case, arm: str, model: Model) -> Step:
+        if arm == "reference":
+            raise ValueError("no luck")
+        return plain.build(case, arm, model)
+
+    failed, *others = measured(("reference", "arm", "other"), replace(plain, build=build))
+
+    assert isinstance(failed, Failure)
+    assert (failed.arm, failed.reason) == ("reference", "ValueError: no luck")
+    assert [each.arm for each in others] == ["arm", "other", "arm", "other"]
+    assert all(isinstance(each, ArmResult) and each.timings for each in others[2:])
+
+
+@pytest.mark.usefixtures("built")
+def test_without_seconds_left_the_exact_numbers_stand_alone() -> None:
+    results = measured(("reference", "arm"), fake_question("reference", "arm"), seconds=0.0)
+
+    assert [each.arm for each in results] == ["reference", "arm"]
 
 
 def test_without_a_budget_nothing_is_timed() -> None:
-    def drive(_pair: Pair) -> None:
-        raise AssertionError
-
-    result = measure_arm(load_question("grad_mode"), LINEAR, "no_grad", Settings(budget=0), drive)
+    result = measure_arm(load_question("grad_mode"), LINEAR, "no_grad", Settings(budget=0))
 
     assert result.timings == ()
     assert result.counts["peak"] == 64
@@ -216,11 +297,9 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
 
     exact: list[dict[str, Any]] = []
 
-    def drive(pair: Pair) -> None:
+    def before() -> None:
         exact.extend(onlookers.seen)
         onlookers.seen.clear()
-        run_in_process(pair)
-        timed.extend(onlookers.seen)
 
     def tracer(*_: object) -> None:
         return None
@@ -228,11 +307,12 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     kept = sys.gettrace()
     sys.settrace(tracer)  # as a debugger or a coverage tool would
     try:
-        measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.05), drive)
+        with watched_blocks(before, lambda: timed.extend(onlookers.seen)):
+            measure_arm(fake_question("reference"), CASE, "reference", Settings(budget=0.05))
     finally:
         sys.settrace(kept)
 
-    assert len(timed) > 100
+    assert len(timed) > 20
     assert all(seen == NOTHING for seen in timed)
     # The same eyes do see them in the exact passes, which come before.
     assert any(seen["profilers"] for seen in exact)

@@ -8,10 +8,11 @@ from fake_cuda import FakeCuda
 from fakes import fake_question
 
 from harness.judge.times import median_seconds
-from harness.measure import observe, runner
+from harness.measure import case, observe
+from harness.measure.case import measure_arm
 from harness.measure.environment import environment
 from harness.measure.probes import METRICS
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.runner import Settings
 from harness.record.check import check_run
 from harness.record.schema import ArmResult, Case, Record, Run
 from harness.report.tables import case_tables, case_text
@@ -34,7 +35,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> ArmResult:
 
         return Step((Part("forward", call),), model, call)
 
-    monkeypatch.setattr(runner, "device_of", lambda _name: device)
+    monkeypatch.setattr(case, "device_of", lambda _name: device)
     monkeypatch.setattr(observe, "device_of", lambda _name: device)
     monkeypatch.setitem(sys.modules, "pynvml", None)  # type: ignore[arg-type]
     question = replace(fake_question("plain", "again"), build=build)

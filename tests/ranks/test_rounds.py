@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.measure.pairing import PairPlan
-from harness.ranks.rounds import planned, slowest
+from harness.ranks.rounds import RanksPlan, planned, slowest
 from harness.record.schema import Samples
 
 
@@ -23,13 +22,13 @@ def test_a_round_takes_as_long_as_its_slowest_rank_on_each_side() -> None:
 @pytest.mark.parametrize(
     ("one_call", "meeting", "moving", "budget", "plan"),
     [
-        (0.0001, 0.0, 0.0, 0.3, PairPlan(calls=3, layouts=31, rounds=16)),
-        (0.010, 0.0, 0.001, 0.5, PairPlan(calls=1, layouts=12, rounds=2)),
-        (1.0, 0.0, 0.001, 0.5, PairPlan(calls=1, layouts=1, rounds=1)),
-        (0.001, 0.001, 10.0, 1.0, PairPlan(calls=1, layouts=1, rounds=1)),
+        (0.0001, 0.0, 0.0, 0.3, RanksPlan(calls=3, layouts=500, rounds=1)),
+        (0.010, 0.0, 0.001, 0.5, RanksPlan(calls=1, layouts=23, rounds=1)),
+        (1.0, 0.0, 0.001, 0.5, RanksPlan(calls=1, layouts=1, rounds=1)),
+        (0.001, 0.001, 10.0, 1.0, RanksPlan(calls=1, layouts=1, rounds=1)),
     ],
 )
 def test_a_budget_is_divided_into_layouts(
-    one_call: float, meeting: float, moving: float, budget: float, plan: PairPlan
+    one_call: float, meeting: float, moving: float, budget: float, plan: RanksPlan
 ) -> None:
     assert planned(one_call, meeting, moving, budget) == plan

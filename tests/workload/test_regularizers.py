@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.measure.runner import Settings, measure_arm
+from harness.measure.case import measure_arm
+from harness.measure.runner import Settings
 from harness.record.schema import Case
 from harness.workload import regularizers
 from harness.workload.model import Model, UnsupportedError, WorkloadError

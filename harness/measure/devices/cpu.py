@@ -33,6 +33,15 @@ class CpuBackend:
         """Return the number of cores and the processor's name."""
         return f"{os.cpu_count()} cores of {processor()}"
 
+    def free_bytes(self, _name: str) -> int | None:
+        """Return what Linux holds available; None on other systems."""
+        try:
+            lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return None
+        fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+        return 1024 * int(fields["MemAvailable"][0]) if "MemAvailable" in fields else None
+
     def make_current(self, _name: str) -> None:
         """Do nothing: there is but one."""
 

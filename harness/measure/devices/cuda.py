@@ -186,6 +186,11 @@ class CudaBackend:
         """Return the product's name."""
         return str(torch.cuda.get_device_name(name))
 
+    def free_bytes(self, name: str) -> int | None:
+        """Return what the driver has left, and what torch's allocator keeps unused."""
+        free, _ = torch.cuda.mem_get_info(name)
+        return free + torch.cuda.memory_reserved(name) - torch.cuda.memory_allocated(name)
+
     def make_current(self, name: str) -> None:
         """Let a device be the one that is meant where torch is told no number."""
         torch.cuda.set_device(name)

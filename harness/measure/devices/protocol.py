@@ -112,6 +112,9 @@ class Backend(Protocol):
     def words(self, name: str) -> str:
         """Return what a device is, in words."""
 
+    def free_bytes(self, name: str) -> int | None:
+        """Return the memory that can still be had on a device; None where the system does not tell."""
+
     def make_current(self, name: str) -> None:
         """Let a device be the one that is meant where torch is told no number."""
 

@@ -1,0 +1,68 @@
+"""The seconds of a run, shared out among its blocks: what one does not need goes to those that follow."""
+
+import time
+from dataclasses import dataclass, field
+
+from harness.measure.clock import Clock
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How long each block may take.
+
+    The exact numbers come first: what they will still take is set apart, at what an arm has taken so far.
+
+    Attributes:
+        per_arm: seconds of timing an arm, whatever the run takes; None where the run has its time.
+        run: seconds of the whole run; not looked at where `per_arm` is given.
+        began: when the run did, on the clock.
+        clock: seconds.
+    """
+
+    per_arm: float | None
+    run: float
+    began: float
+    clock: Clock = time.perf_counter
+    untimed: int = field(default=0, init=False)  # arms for which no time was left
+    _planned: int = field(default=0, init=False)  # arms not measured exactly yet
+    _waiting: int = field(default=0, init=False)  # arms measured exactly, and not timed yet
+    _exact_arms: int = field(default=0, init=False)
+    _exact_s: float = field(default=0.0, init=False)
+    _mark: float = field(default=0.0, init=False)
+
+    @property
+    def exact_only(self) -> bool:
+        """Whether nothing is to be timed."""
+        return not (self.run if self.per_arm is None else self.per_arm)
+
+    def plan(self, arms: int) -> None:
+        """Add arms that are to be measured."""
+        self._planned += arms
+        self.mark()
+
+    def mark(self) -> None:
+        """Begin the exact numbers of an arm: what was before is not theirs."""
+        self._mark = self.clock()
+
+    def measured(self) -> None:
+        """Count an arm whose exact numbers are there, or will not be."""
+        now = self.clock()
+        self._exact_s += now - self._mark
+        self._exact_arms += 1
+        self._planned -= 1
+        self._waiting += 1
+        self._mark = now
+
+    def seconds(self, arms: int) -> float:
+        """Return the seconds of a block of so many arms; 0 where none are left."""
+        if self.per_arm is not None:
+            return self.per_arm * arms
+        exact = self._planned * self._exact_s / max(1, self._exact_arms)
+        remaining = self.run - (self.clock() - self.began) - exact
+        if remaining <= 0:
+            self.untimed += arms
+            self._waiting = max(0, self._waiting - arms)
+            return 0.0
+        share = arms / max(arms, self._waiting + self._planned)
+        self._waiting = max(0, self._waiting - arms)
+        return remaining * share

@@ -1,0 +1,287 @@
+"""All sides of a case timed together: in each round every side once, in random order, over common layouts.
+
+A round times the reference and every arm that is not decided yet. A layout is where the memory of all sides
+lies: some rounds are timed in it, then all sides are moved. Every arm is so judged against the same samples
+of the same reference. Neither models nor torch are known here: a side is a tuple of named calls.
+"""
+
+import gc
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from harness.judge.looks import Looks, next_look
+from harness.measure.clock import Clock
+from harness.measure.heap import keep_freed_memory
+from harness.measure.sampling import Side, TimingError, calls_a_sample, quiet, sample, warm
+from harness.record.names import TIME
+from harness.record.schema import Samples
+
+SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
+FEWEST_LAYOUTS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
+MOVING_SHARE = 0.15  # of the time, at most, is spent on moving, unless layouts would be fewer than those
+
+Sample = tuple[float, ...]  # seconds a call: of the whole, then of its parts
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """How a block is timed; chosen once, the same for all sides."""
+
+    calls: int  # a sample
+    rounds: int  # a layout
+
+
+def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> Sample:
+    """Time a side from so many frames deeper in the interpreter's stack.
+
+    At which address the frames of the calls lie is worth 0.1 us a sample, which chance has to give to sides.
+    """
+    return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
+
+
+def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
+    """Move sides to fresh memory in random order; the old memory stays taken until all have moved.
+
+    Otherwise a side would move to the addresses that another has just given up. They would swap the same few
+    addresses for as long as they live, and what these differ by would never vary again.
+    """
+    old = [move(rng) for move in rng.sample(moves, len(moves))]
+    del old
+
+
+def relocate(sides: Iterable[Side], rng: Random) -> None:
+    """Move sides to fresh memory, in random order; what several share is moved once."""
+    move_all([move for move in dict.fromkeys(side.relocate for side in sides) if move is not None], rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A reference and one arm, for who times two sides in a way of its own."""
+
+    reference: Side
+    arm: Side
+    rng: Random
+
+    def relocate(self) -> None:
+        """Move both sides to fresh memory, in random order; what both share is moved once."""
+        relocate((self.reference, self.arm), self.rng)
+
+
+@dataclass(slots=True)
+class Block:
+    """A reference, its arms, and the samples taken of them so far.
+
+    Attributes:
+        reference: the side that all others are compared with.
+        arms: the other sides, by name; one may be a copy of the reference.
+        clock: seconds; for a device with a queue, one that waits until it is empty.
+        rng: of the order in a round, of the layouts, and of the depth of the interpreter's stack.
+        most_rounds: given up after so many, whatever is undecided.
+        plan: made by `prepare`.
+        failed: arms that raised while they were timed, with what they raised.
+    """
+
+    reference: Side
+    arms: Mapping[str, Side]
+    clock: Clock
+    rng: Random
+    most_rounds: int | None = None
+    plan: BlockPlan = BlockPlan(1, 1)
+    failed: dict[str, Exception] = field(default_factory=dict)
+    _rounds: int = field(default=0, init=False)
+    _taken: dict[str, list[Sample]] = field(default_factory=dict, init=False)  # by arm; "" for the reference
+    _levels: dict[str, float] = field(default_factory=dict, init=False)  # of each arm's last look
+    _took: float = field(default=0.0, init=False)
+
+    @property
+    def moves(self) -> bool:
+        """Whether all sides can be moved to fresh memory."""
+        return all(side.relocate is not None for side in self._sides())
+
+    def _sides(self) -> list[Side]:
+        return [self.reference, *self.arms.values()]
+
+    def prepare(self, budget: float, longest: float = math.inf, *, warmed: bool = False) -> None:
+        """Warm all sides, then plan the calls of a sample and the rounds of a layout.
+
+        Args:
+            budget: seconds of timing, all sides together.
+            longest: the most that a call may take, in seconds.
+            warmed: all sides have run before.
+
+        Raises:
+            TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
+        """
+        keep_freed_memory()
+        started = self.clock()
+        costs = [warm(side, self.clock, longest, 1 if warmed else 2) for side in self._sides()]
+        if min(costs) < SHORTEST_CALL_S:
+            raise TimingError(
+                f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is"
+                " the clock and the call itself, so put more work in one call"
+            )
+        calls = calls_a_sample(min(costs))
+        moving = self._moving_cost(calls)
+        self.plan = BlockPlan(calls, rounds_a_layout(calls * sum(costs), moving, budget))
+        self._took += self.clock() - started
+
+    def _moving_cost(self, calls: int) -> float:
+        """Return what one move of all sides costs, in seconds; 0 where a side cannot be moved."""
+        if not self.moves:
+            return 0.0
+        self._relocate(calls)  # the first move also pays for the memory that later ones find
+        start = self.clock()
+        self._relocate(calls)
+        return self.clock() - start
+
+    def _relocate(self, calls: int) -> None:
+        relocate(self._sides(), self.rng)
+        if calls > 1:  # of a sample of many calls only the first would find the caches cold
+            for side in self._sides():
+                side.call()
+
+    def run(self, budget: float, looks: Looks, control: str = "") -> None:
+        """Time rounds until every arm is decided, or for `budget` seconds; at least one round.
+
+        Args:
+            budget: seconds.
+            looks: judge what is there, ever again.
+            control: the arm that is a copy of the reference: it is no question, and waited for only if there
+                is no other.
+        """
+        active = dict(self.arms)
+        waited_for = {name for name in active if name != control} or set(active)
+        entered = self.clock()
+        look_at = next_look(0)
+        with quiet():
+            start = self.clock()  # collecting garbage takes none of the budget
+            while True:
+                self._round(active)
+                took = self.clock() - start
+                over = took * (1 + 1 / self._rounds) > budget or self._rounds == self.most_rounds
+                units = self._rounds // (self.plan.rounds if self.moves else 1)
+                if over or units >= look_at:
+                    self._look(active, looks, 1.0 if over else took / budget, control)
+                    look_at = next_look(units)
+                    gc.collect(0)  # what calls leave in cycles does not pile up
+                if over or not waited_for & active.keys():
+                    break
+                if self.moves and self._rounds % self.plan.rounds == 0:
+                    self._relocate(self.plan.calls)
+        self._took += self.clock() - entered
+
+    def _round(self, active: dict[str, Side]) -> None:
+        """Time every active side once, in random order."""
+        order = ["", *active]
+        self.rng.shuffle(order)
+        taken: dict[str, Sample] = {}
+        for name in order:
+            side = active[name] if name else self.reference
+            try:
+                taken[name] = _deeper(self.rng.randrange(DEPTHS), side, self.plan.calls, self.clock)
+            except Exception as error:  # whatever the model raises, now, in this arm
+                if not name:
+                    raise
+                self.failed[name] = error
+                del active[name]
+        for name, seconds in taken.items():
+            self._taken.setdefault(name, []).append(seconds)
+        self._rounds += 1
+
+    def _look(self, active: dict[str, Side], looks: Looks, share: float, control: str) -> None:
+        level = looks.spend(share)
+        for names, each in (
+            ([name for name in active if name != control], level / max(1, looks.family)),
+            ([control] if control in active else [], level),
+        ):
+            self._levels.update(dict.fromkeys(names, each))
+            for name in looks.decided({name: self.samples(name) for name in names}, each):
+                del active[name]
+
+    def pair(self, arm: str) -> Pair:
+        """Return the reference and an arm."""
+        return Pair(self.reference, self.arms[arm], self.rng)
+
+    def samples(self, arm: str) -> tuple[Samples, ...]:
+        """Return what was timed of an arm: the whole call, and each part that it shares with the reference.
+
+        Where the sides were moved the layout is what is independent of others, and otherwise the round.
+        """
+        taken = self._taken.get(arm, [])
+        reference = self._taken.get("", [])[: len(taken)]
+        size = self.plan.rounds if self.moves else max(1, len(taken))
+        return paired_samples(
+            (self.reference, self.arms[arm]),
+            [
+                list(zip(reference[first : first + size], taken[first : first + size], strict=True))
+                for first in range(0, len(taken), size)
+            ],
+            calls=self.plan.calls,
+            unit="draw" if self.moves else "round",
+            pass_s=self._took / len(self.arms),
+            level=self._levels.get(arm, 0.0),
+            sharing=len(self.arms),
+        )
+
+
+def paired_samples(
+    sides: tuple[Side, Side],
+    layouts: Sequence[Sequence[tuple[Sample, Sample]]],
+    *,
+    calls: int,
+    unit: Literal["draw", "window", "round"],
+    pass_s: float,
+    level: float = 0.0,
+    sharing: int = 1,
+) -> tuple[Samples, ...]:
+    """Return rounds as they are stored: of the whole call, and of each part that both sides have.
+
+    Args:
+        sides: the reference and the arm.
+        layouts: [layout][round]: a sample of each.
+        calls: a sample.
+        unit: what is independent.
+        pass_s: seconds of the whole pass.
+        level: of the interval.
+        sharing: arms whose reference this is: each accounts for its share of the reference's seconds.
+    """
+    names = [[TIME, *(f"{name} time" for name, _ in _laps(side))] for side in sides]
+    measured = calls * sum(before[0] / sharing + after[0] for layout in layouts for before, after in layout)
+    return tuple(
+        Samples(
+            metric=name,
+            calls=calls,
+            reference=tuple(tuple(pair[0][names[0].index(name)] for pair in layout) for layout in layouts),
+            arm=tuple(tuple(pair[1][names[1].index(name)] for pair in layout) for layout in layouts),
+            unit=unit,
+            measured_s=measured,
+            pass_s=pass_s,
+            level=level,
+        )
+        for name in names[1]
+        if name in names[0] and layouts
+    )
+
+
+def rounds_a_layout(round_s: float, moving: float, budget: float) -> int:
+    """Return how many rounds a layout has: as few as moving allows, for layouts are what is independent.
+
+    Args:
+        round_s: seconds of a round, all sides.
+        moving: seconds of one move, all sides.
+        budget: seconds.
+
+    >>> rounds_a_layout(0.6e-3, 0.2e-3, 1.0), rounds_a_layout(0.01, 0.01, 0.3), rounds_a_layout(0.01, 0, 1)
+    (3, 1, 1)
+    """
+    affordable = max(1, math.ceil(moving / (MOVING_SHARE * round_s)))
+    for_fewest = max(1, int((budget / FEWEST_LAYOUTS - moving) / round_s))
+    return min(affordable, for_fewest)
+
+
+def _laps(side: Side) -> Sequence[tuple[str, Callable[[], object]]]:
+    return side.parts if len(side.parts) > 1 else ()

@@ -49,7 +49,7 @@ class ForwardPass:
         changes: paths of the model's state and inputs that it changed.
         defect: what in its output is no number: "NaN", "infinity", or "".
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
-        used_random: it drew random numbers on the host and read a value back, as random depth does.
+        used_random: it drew random numbers and read a value back after that, as random depth does.
         signature: what a repeat of the same pass has in common with it.
         warm_signature: the same of the pass before it; where that was another, its own.
         allocated: bytes allocated while each module ran, by the path of the innermost one.
@@ -139,7 +139,6 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
     earlier = seen.between(before.marks[0], before.marks[1]) if warm else passed
     blocks, elsewhere = held_blocks(everything.between(begin, end), measured, device)
     last = seen.between(begin, measured.marks[4])
-    ran = {span.name for span in passed.operators}
     return ForwardPass(
         trace=passed,
         held=blocks,
@@ -158,12 +157,37 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
         changes=measured.changes,
         defect=measured.defect,
         lazy=measured.lazy,
-        used_random=measured.used_random and bool(ran & _HOST_READS),
+        used_random=_may_follow_random(passed, measured),
         signature=signature_of(passed),
         warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
         warm_allocated=_allocated(earlier),
     )
+
+
+def _may_follow_random(passed: Trace, look: Look) -> bool:
+    """Return whether a value that a pass read back may depend on random numbers that it drew.
+
+    One that was read before the first operator that draws does not, such as whether a mask masks anything.
+    Where a draw is in no operator that says so, any that was read may.
+    """
+    reads = [span.start for span in passed.operators if span.name in _HOST_READS]
+    if not look.used_random or not reads:
+        return False
+    draws = [span.start for span in passed.operators if draws_random(span.name)]
+    return look.used_random_outside or not draws or max(reads) > min(draws)
+
+
+def draws_random(operator: str) -> bool:
+    """Return whether torch says of an operator that it draws random numbers.
+
+    >>> draws_random("aten::bernoulli_"), draws_random("aten::add")
+    (True, False)
+    """
+    space, _, name = operator.partition("::")
+    packet = getattr(getattr(torch.ops, space), name, None)
+    overloads = () if packet is None else packet.overloads()
+    return any(torch.Tag.nondeterministic_seeded in getattr(packet, each).tags for each in overloads)
 
 
 def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
@@ -189,7 +213,8 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     with followed(plan.model.module), hooks:
         result = plan.forward()
     look.marks.append(session.mark())
-    look.used_random = random_fingerprint() != before
+    after = random_fingerprint()
+    look.used_random, look.used_random_outside = after != before, after[1:] != before[1:]
     look.held = saved.held()
     _look_at(result, look)
     outputs = list(raw_storages_in(result))

@@ -76,6 +76,7 @@ class Look:
     lazy: str = ""
     changes: tuple[str, ...] = ()
     used_random: bool = False
+    used_random_outside: bool = False  # of torch: the generators of Python and numpy
 
 
 @dataclass(slots=True)

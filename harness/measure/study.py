@@ -116,6 +116,7 @@ class Study:
     compiled: bool = field(default=False, init=False)
     shares: Allowance = field(init=False)
     shared: SharedModel = field(init=False)  # by all exact passes of a batch size
+    _open: dict[str, str] = field(default_factory=dict, init=False)  # what is planned and not finished
 
     def __post_init__(self) -> None:
         setting = self.plan.setting
@@ -216,6 +217,12 @@ class Study:
         arms = sum(len(job.arms) for job in jobs)
         self.watch.planned(arms)
         self.shares.plan(arms)
+        kinds = ("bytes",) if self.shares.exact_only else ("bytes", "times")
+        self._open = {
+            f"{kind} of {job.case.id}": f"{kind} of {job.case.question}, {job.case.variant or job.case.mode}"
+            for kind in kinds
+            for job in jobs
+        }
         measured: list[tuple[_Job, CaseMeasurement]] = []
         for job in jobs:
             if job.trains and not any(earlier.trains for earlier, _ in measured):
@@ -263,6 +270,7 @@ class Study:
             record = msgspec.structs.replace(record, reference=measurement.reference or job.arms[0])
             self._keep(record)
         self.watch.finished(record)
+        self._open.pop(f"bytes of {job.case.id}", None)
         return measurement
 
     def _time(self, job: _Job, measurement: CaseMeasurement) -> None:
@@ -277,13 +285,22 @@ class Study:
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             self._keep(record)
         self.watch.finished(record)
+        self._open.pop(f"times of {job.case.id}", None)
+
+    def missing(self) -> tuple[str, ...]:
+        """Return what is planned and not finished."""
+        sizes = self.plan.setting.batch_sizes
+        begun = {record.case.batch_size for record in self.run.records}
+        return (*self._open.values(), *(f"batch size {size}" for size in sizes if size not in begun))
 
     def _result_of(self, job: _Job, result: ArmResult | Failure) -> ArmResult:
         """Return what there is to record of an arm; what went wrong is told."""
         if not isinstance(result, Failure):
             return result
-        self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
-        return result.result
+        arm = result.result
+        if arm.status != "skipped":  # which is no problem: the arm does not apply to this model
+            self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
+        return arm
 
     def _told(self, job: "_Job", arm: str, reference: str) -> None:
         """Say what is begun after an arm, and with what arms are compared if not with the first."""

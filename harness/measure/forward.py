@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
+from harness.measure.randomness import draws_random
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.model import Model
 from harness.workload.state import ModelState, random_fingerprint, reached_by, seed_everything
@@ -49,7 +50,8 @@ class ForwardPass:
         changes: paths of the model's state and inputs that it changed.
         defect: what in its output is no number: "NaN", "infinity", or "".
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
-        used_random: it drew random numbers and read a value back after that, as random depth does.
+        may_follow_random: it drew random numbers and read a value back after that, as random depth does.
+        draws_elsewhere: it drew from a generator that is not torch's: Python's or numpy's.
         signature: what a repeat of the same pass has in common with it.
         warm_signature: the same of the pass before it; where that was another, its own.
         allocated: bytes allocated while each module ran, by the path of the innermost one.
@@ -63,7 +65,8 @@ class ForwardPass:
     changes: tuple[str, ...]
     defect: str
     lazy: str
-    used_random: bool
+    may_follow_random: bool
+    draws_elsewhere: bool
     signature: Signature
     warm_signature: Signature
     allocated: dict[str, int]
@@ -72,7 +75,7 @@ class ForwardPass:
     @property
     def is_repeatable(self) -> bool:
         """Whether the pass before it, from the same state and other random numbers, did the same."""
-        return self.signature == self.warm_signature and not self.used_random
+        return self.signature == self.warm_signature
 
     def bytes_held_by(self, *which: Holder) -> int:
         """Return the bytes that some holders hold."""
@@ -117,7 +120,7 @@ def _run_checked(
 ) -> ForwardPass:
     if earlier is not None:
         passed = _run(plan, seed, hooked=hooked, warm=False)
-        if earlier(passed) and not passed.used_random:
+        if earlier(passed):
             return passed
     return _run(plan, seed, hooked=hooked, warm=True)
 
@@ -157,7 +160,8 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
         changes=measured.changes,
         defect=measured.defect,
         lazy=measured.lazy,
-        used_random=_may_follow_random(passed, measured),
+        may_follow_random=_may_follow_random(passed, measured),
+        draws_elsewhere=measured.used_random_outside,
         signature=signature_of(passed),
         warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
@@ -174,20 +178,19 @@ def _may_follow_random(passed: Trace, look: Look) -> bool:
     reads = [span.start for span in passed.operators if span.name in _HOST_READS]
     if not look.used_random or not reads:
         return False
-    draws = [span.start for span in passed.operators if draws_random(span.name)]
+    draws = [span.start for span in passed.operators if _is_drawing(span.name)]
     return look.used_random_outside or not draws or max(reads) > min(draws)
 
 
-def draws_random(operator: str) -> bool:
-    """Return whether torch says of an operator that it draws random numbers.
+def _is_drawing(operator: str) -> bool:
+    """Return whether an operator of that name draws random numbers.
 
-    >>> draws_random("aten::bernoulli_"), draws_random("aten::add")
+    >>> _is_drawing("aten::bernoulli_"), _is_drawing("aten::add")
     (True, False)
     """
     space, _, name = operator.partition("::")
     packet = getattr(getattr(torch.ops, space), name, None)
-    overloads = () if packet is None else packet.overloads()
-    return any(torch.Tag.nondeterministic_seeded in getattr(packet, each).tags for each in overloads)
+    return packet is not None and any(draws_random(getattr(packet, each)) for each in packet.overloads())
 
 
 def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:

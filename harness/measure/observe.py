@@ -16,6 +16,7 @@ from harness.measure.devices.registry import device_of
 from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_forward, signature_of
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
+from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
@@ -142,9 +143,14 @@ class Observation:
         # With other seeds a step is looked at because its passes differ; a device is warmed for each pass.
         if self.seed or self.device is not None or "_whole" not in self.__dict__:
             return None
+        return self._whole.signatures.get(self._forward_name)
+
+    @property
+    def _forward_name(self) -> str:
+        """The name of the part that is the forward pass; "" where there is none."""
         forward = self.step.forward
         names = [part.name for part in self.step.parts if part.keeps_forward or part.call == forward]
-        return self._whole.signatures[names[0]] if names else None
+        return names[0] if names else ""
 
     @property
     def _same_pass(self) -> ForwardPass | None:
@@ -154,8 +160,12 @@ class Observation:
             return None
         if (before.step.forward, before.trained) != (self.step.forward, self.trained):
             return None
-        passed = before.forward_pass
-        return passed if _without_modules(part) == _without_modules(passed.signature) else None
+        passed, again = before.forward_pass, self.part(self._forward_name)
+        if again is None or _without_modules(part) != _without_modules(passed.signature):
+            return None
+        # An arm may run some of it without a graph, which shows in what is held alone.
+        levels = [(each.peak_bytes(), each.retained_bytes()) for each in (again, passed.trace)]
+        return passed if levels[0] == levels[1] else None
 
     @property
     def forward(self) -> Trace:
@@ -400,10 +410,34 @@ class Observation:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether each pass did twice the same, from the same state and with other random numbers."""
-        passes = [self.forward_pass, self.no_grad_pass]
-        alike = all(each.is_repeatable for each in passes if each is not None)
-        return alike and (self.is_forward_alone or self._whole.is_repeatable)
+        """Whether each pass did twice the same, from the same state and with other random numbers.
+
+        Two passes can be alike by chance: with random depth, what is read back depends on what was drawn.
+        """
+        # The whole first: a forward pass in it stands for one of two by themselves.
+        if not (self.is_forward_alone or self._whole.is_repeatable):
+            return False
+        passes = [each for each in (self.forward_pass, self.no_grad_pass) if each is not None]
+        if not all(each.is_repeatable for each in passes):
+            return False
+        return not any(each.may_follow_random for each in passes) or not self._follows_random
+
+    @cached_property
+    def _follows_random(self) -> bool:
+        """Whether a value that the forward pass reads back depends on random numbers, or may."""
+        before = self._before
+        if before is not None:
+            earlier, mine = before.forward_pass.signature, self.forward_pass.signature
+            if earlier.operators == mine.operators:
+                return False  # as there
+        if self.forward_pass.draws_elsewhere:
+            return True
+        try:
+            with self._fresh():
+                seed_everything(self.seed)
+                return reads_random_values(self.step.forward)
+        except Exception:  # noqa: BLE001 (what cannot be looked on, such as compiled code, may)
+            return True
 
 
 def _without_modules(one: Signature) -> Signature:

@@ -1,4 +1,4 @@
-"""`python -m bench.passes.plain MODEL STEPS`: train a model in a loop of torch alone, and say what a step took."""
+"""`python -m bench.passes.plain MODEL STEPS`: a training loop of torch alone, and what a step took."""
 
 import json
 import resource

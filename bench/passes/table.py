@@ -55,18 +55,10 @@ def passes_markdown(passes: Passes) -> str:
         [*map(markdown, environment_lines(passes.environment)), f"Measured by `{passes.command}`."]
     )
     told = (
-        f"`harness measure MODEL --time 0`, one thread, beside a training loop of torch alone in the same run."
-        f" *Start-up* are {START_UP_S:g} s, which torch's and transformers' imports and building the model are"
-        " given; *processor* is all that the command used of it, start-up included, over that of a plain step."
+        "`harness measure MODEL --time 0`, one thread, beside a training loop of torch alone in the same"
+        f" run. *Start-up* are {START_UP_S:g} s, which torch's and transformers' imports and building the"
+        " model are given; *processor* is all that the command used of it, start-up included, over that of a"
+        " plain step."
     )
-    return (
-        "\n\n".join(
-            [
-                "# Exact numbers, in plain training steps",
-                where,
-                told,
-                markdown_table(_COLUMNS, list(_rows(passes.timed))),
-            ]
-        )
-        + "\n"
-    )
+    table = markdown_table(_COLUMNS, list(_rows(passes.timed)))
+    return f"# Exact numbers, in plain training steps\n\n{where}\n\n{told}\n\n{table}\n"

@@ -8,6 +8,7 @@ in none of this: a block counts because the traced pass allocated it.
 import gc
 import types
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -36,6 +37,18 @@ class Signature(NamedTuple):
     operators: tuple[str, ...]  # in their order
     modules: tuple[str, ...]  # that ran, where they were followed
     sizes: tuple[int, ...]  # bytes of what was allocated, in order of size
+
+    def calls(self) -> Counter[str]:
+        """Return how often each operator was called."""
+        return Counter(self.operators)
+
+    def without_modules(self) -> "Signature":
+        """Return what to compare with a pass whose modules were not followed."""
+        return self._replace(modules=())
+
+    def without_sizes(self) -> "Signature":
+        """Return what to compare with a pass that records more, or less."""
+        return self._replace(sizes=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
 """The exact passes over one step, each run when a probe first asks for it and kept for the next."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -13,17 +11,17 @@ import torch
 from harness.measure.allocator_counters import AllocatorCounters, count_allocations
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
-from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_forward, signature_of
+from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_forward
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
+from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
 from harness.workload.model import Model, materialize
 from harness.workload.state import ModelState, random_state_kept, seed_everything
 from harness.workload.step import Step
-from harness.workload.tensors import bytes_of
 
 
 class Levels(Protocol):
@@ -39,16 +37,6 @@ class Levels(Protocol):
 def device_of_model(model: Model) -> Device | None:
     """Return the device on which a model's parameters and inputs lie; None for the CPU."""
     return next((device_of(str(tensor.device)) for tensor in model.lasting()), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    trace: Trace
-    is_repeatable: bool
-    signatures: dict[str, Signature]  # of each part
-    gradient_bytes: int | None  # None where no part is a backward pass
-    without_gradient: tuple[str, ...]  # trainable parameters that the backward part gave none
-    with_gradient: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -130,20 +118,20 @@ class Observation:
         """What tells of a forward pass whether an earlier one did the same; None where none is known."""
         part = self._forward_part
         if part is not None:
-            return lambda passed: _without_modules(passed.signature) == _without_modules(part)
+            return lambda passed: passed.signature.without_modules() == part.without_modules()
         before = self._before
         if before is None or not self.is_forward_alone:
             return None
-        recorded = _without_sizes(before.forward_pass.signature)
-        return lambda passed: _without_sizes(passed.signature) == recorded
+        recorded = before.forward_pass.signature.without_sizes()
+        return lambda passed: passed.signature.without_sizes() == recorded
 
     @property
     def _forward_part(self) -> Signature | None:
         """What the forward pass did as a part of the whole step; None where that was not looked at yet."""
         # With other seeds a step is looked at because its passes differ; a device is warmed for each pass.
-        if self.seed or self.device is not None or "_whole" not in self.__dict__:
+        if self.seed or self.device is not None or "whole_pass" not in self.__dict__:
             return None
-        return self._whole.signatures.get(self._forward_name)
+        return self.whole_pass.signatures.get(self._forward_name)
 
     @property
     def _forward_name(self) -> str:
@@ -161,7 +149,7 @@ class Observation:
         if (before.step.forward, before.trained) != (self.step.forward, self.trained):
             return None
         passed, again = before.forward_pass, self.part(self._forward_name)
-        if again is None or _without_modules(part) != _without_modules(passed.signature):
+        if again is None or part.without_modules() != passed.signature.without_modules():
             return None
         # An arm may run some of it without a graph, which shows in what is held alone.
         levels = [(each.peak_bytes(), each.retained_bytes()) for each in (again, passed.trace)]
@@ -189,8 +177,8 @@ class Observation:
         quiet = torch.no_grad()(self.step.forward)
         earlier: Callable[[ForwardPass], bool] | None = None
         if self.device is None and not self.seed and self.forward_pass.is_repeatable:
-            recorded = _without_sizes(self.forward_pass.signature)
-            earlier = lambda passed: _without_sizes(passed.signature) == recorded  # noqa: E731 (one of two values)
+            recorded = self.forward_pass.signature.without_sizes()
+            earlier = lambda passed: passed.signature.without_sizes() == recorded  # noqa: E731 (one of two values)
         try:
             return self._run_forward(quiet, earlier)
         except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
@@ -238,106 +226,35 @@ class Observation:
     @property
     def whole(self) -> Trace:
         """All parts, with a mark after each."""
-        return self.forward if self.is_forward_alone else self._whole.trace
+        return self.forward if self.is_forward_alone else self.whole_pass.trace
 
     @cached_property
-    def _whole(self) -> _Whole:
+    def whole_pass(self) -> Whole:
+        """All parts of the step; run once where the reference stands for the first time."""
+        before, plan = self._before, WholePlan(self.step, self.state, self.device)
         with self._fresh():
-            return self._run_whole()
-
-    def _run_whole(self) -> _Whole:
-        """Run all parts, once where the reference's passes stand for the first of two."""
-        before = self._before
-        if before is not None and self.is_warm and self._has_parts_of(before):
-            once = self._run_parts(self.seed + 1000)
-            if before.is_like_a_part(once) and not self._has_foreign_state(once):
-                return once
-        if self.is_warm and self.step.optimizer is not None:
-            self.step.optimizer.state.clear()  # it was handed over, and may hold more than this step makes
-        return self._run_parts(self.seed + 1000, self.seed)
-
-    def is_like_a_part(self, other: "_Whole") -> bool:
-        """Return whether another step is a part of this: the same forward pass, no other operator after it.
-
-        What such a step does varies only where this does. The optimizer is not looked at.
-        """
-        mine = self._whole.signatures
-        return all(
-            name == "optimizer"
-            or one.operators == mine[name].operators
-            or (name == "backward" and Counter(one.operators) <= Counter(mine[name].operators))
-            for name, one in other.signatures.items()
-        )
-
-    def _has_foreign_state(self, whole: _Whole) -> bool:
-        """Return whether the optimizer was given a state for a parameter that gets no gradient here."""
-        if self.step.optimizer is None:
-            return False
-        named = dict(self.step.model.module.named_parameters())
-        return any(self.step.optimizer.state.get(named[name]) for name in whole.without_gradient)
-
-    def _has_parts_of(self, other: "Observation") -> bool:
-        return {part.name for part in self.step.parts} <= {part.name for part in other.step.parts}
-
-    def _run_parts(self, *seeds: int) -> _Whole:
-        """Run all parts with one seed after the other, and look at the last time."""
-        runs: list[list[int]] = []
-        gradients: int | None = None
-        names: dict[bool, tuple[str, ...]] = {True: (), False: ()}
-        with recording(self.device) as session:
-            for seed in seeds:
-                self.state.restore()
-                seed_everything(seed)
-                marks = [session.mark()]
-                try:
-                    for part in self.step.parts:
-                        left = part.call()
-                        if part.name == "backward":
-                            gradients, names = self._gradients()
-                        marks.append(session.mark())
-                        del left
-                except RuntimeError:
-                    if seed == seeds[-1]:
-                        raise
-                    # With random depth, other random numbers can leave nothing to train.
-                    self.step.model.module.zero_grad(set_to_none=True)
-                runs.append(marks)
-        seen = session.trace()
-        first, last = ([seen.between(*pair) for pair in pairwise(marks)] for marks in (runs[0], runs[-1]))
-        parts = [part.name for part in self.step.parts]
-        earlier, later = (dict(zip(parts, map(signature_of, run), strict=False)) for run in (first, last))
-        alike = len(first) == len(last) and all(
-            earlier[name] == later[name]
-            for name in parts
-            if name != "optimizer"  # whose first makes its state
-        )
-        whole = seen.between(runs[-1][0], runs[-1][-1])
-        # Those of the first run: of other random numbers than the forward pass by itself.
-        return _Whole(whole, alike, later | earlier, gradients, names[False], names[True])
-
-    def _gradients(self) -> tuple[int, dict[bool, tuple[str, ...]]]:
-        """Return the bytes of all gradients, and the trainable parameters with one and without one."""
-        named = dict(self.step.model.module.named_parameters())
-        total = sum(bytes_of(each.grad) for each in named.values() if each.grad is not None)
-        trainable = {name: each.grad is not None for name, each in named.items() if each.requires_grad}
-        return total, {
-            flag: tuple(name for name, has in trainable.items() if has is flag) for flag in (True, False)
-        }
+            if before is not None and self.is_warm and not before.is_forward_alone:
+                once = run_whole(plan, self.seed + 1000)
+                if once.is_part_of(before.whole_pass) and not has_foreign_state(self.step, once):
+                    return once
+            if self.is_warm and self.step.optimizer is not None:
+                self.step.optimizer.state.clear()  # it was handed over, and may hold more than is made here
+            return run_whole(plan, self.seed + 1000, self.seed)
 
     @property
     def gradient_bytes(self) -> int | None:
         """Bytes of the parameters' gradients after the backward part; None where there is no such part."""
-        return None if self.is_forward_alone else self._whole.gradient_bytes
+        return None if self.is_forward_alone else self.whole_pass.gradient_bytes
 
     @property
     def without_gradient(self) -> tuple[str, ...]:
         """The trainable parameters that the backward part gave no gradient, by name."""
-        return () if self.gradient_bytes is None else self._whole.without_gradient
+        return () if self.gradient_bytes is None else self.whole_pass.without_gradient
 
     @property
     def with_gradient(self) -> tuple[str, ...]:
         """The parameters that the backward part gave a gradient, by name."""
-        return () if self.gradient_bytes is None else self._whole.with_gradient
+        return () if self.gradient_bytes is None else self.whole_pass.with_gradient
 
     @cached_property
     def statistics(self) -> AllocatorCounters | None:
@@ -415,7 +332,7 @@ class Observation:
         Two passes can be alike by chance: with random depth, what is read back depends on what was drawn.
         """
         # The whole first: a forward pass in it stands for one of two by themselves.
-        if not (self.is_forward_alone or self._whole.is_repeatable):
+        if not (self.is_forward_alone or self.whole_pass.is_repeatable):
             return False
         passes = [each for each in (self.forward_pass, self.no_grad_pass) if each is not None]
         if not all(each.is_repeatable for each in passes):
@@ -438,13 +355,3 @@ class Observation:
                 return reads_random_values(self.step.forward)
         except Exception:  # noqa: BLE001 (what cannot be looked on, such as compiled code, may)
             return True
-
-
-def _without_modules(one: Signature) -> Signature:
-    """Return a signature to compare with one of a pass whose modules were not followed."""
-    return one._replace(modules=())
-
-
-def _without_sizes(one: Signature) -> Signature:
-    """Return a signature to compare with one of a pass that records more, or less."""
-    return one._replace(sizes=())

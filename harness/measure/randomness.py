@@ -29,18 +29,18 @@ def draws_random(operator: Any) -> bool:
     return torch.Tag.nondeterministic_seeded in operator.tags
 
 
-class _Follower(TorchDispatchMode):
+class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps the storages that hold what was drawn, or what was computed from it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.has_read = False
         self._drawn: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, _types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        given = {**dict(enumerate(args)), **(kwargs or {})}
+        given: dict[object, Any] = dict(enumerate(args)) | dict(kwargs or {})
         is_drawn = draws_random(func) or any(
             address in self._drawn for value in given.values() for address in _addresses(value)
         )

@@ -84,7 +84,7 @@ class SharedModel:
         step: Step | None = None
         try:
             step = self._step(question, case, arm, model)
-            is_warm = step.optimizer is None or self._states.hand_to(step.optimizer)
+            is_warm = step.optimizer is None or self._states.hand_to(step.optimizer, _trained(step))
             reference = self._seen.get(case.id) or self._seen.get(_kind_of(case, step))
             yield Prepared(step, reference, is_warm and reference is not None)
         except UnsupportedError:
@@ -129,6 +129,13 @@ class SharedModel:
         self._seen.clear()
         self._gradients.clear()
         self._gradients_of = ""
+
+
+def _trained(step: Step) -> tuple[torch.Tensor, ...] | None:
+    """Return the parameters that may get a gradient; None where the step does not say."""
+    if step.trains is None:
+        return None
+    return tuple(each for name, each in step.model.module.named_parameters() if name in step.trains)
 
 
 def _kind_of(case: Case, step: Step) -> str:

@@ -40,7 +40,9 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, _types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        given: dict[object, Any] = dict(enumerate(args)) | dict(kwargs or {})
+        given: dict[object, Any] = {}
+        given.update(enumerate(args))
+        given.update(kwargs or {})
         is_drawn = draws_random(func) or any(
             address in self._drawn for value in given.values() for address in _addresses(value)
         )

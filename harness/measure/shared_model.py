@@ -35,10 +35,12 @@ class SharedModel:
     Attributes:
         entry: what builds it.
         seed: of its weights and inputs.
+        builds: how often it was built.
     """
 
     entry: Entry
     seed: int
+    builds: int = field(default=0, init=False)
     _model: Model | None = field(default=None, init=False)
     _case: Case | None = field(default=None, init=False)  # that it was built for, without question and mode
     _as_built: ModelState | None = field(default=None, init=False)
@@ -59,6 +61,7 @@ class SharedModel:
         if self._model is None or self._as_built is None or built_for != self._case:
             self.drop()
             self._model, self._case = build(built_for, self.seed, self.entry), built_for
+            self.builds += 1
             self._as_built = ModelState.of(self._model)
             self._attributes = {each: frozenset(vars(each)) for each in self._model.module.modules()}
             self._is_kept = not is_compiled(self._model.module) and not is_scripted(self._model.module)

@@ -17,11 +17,11 @@ from harness.judge.verdict import LAYOUT_FLOOR
 from harness.record.begin import begun_run
 from harness.record.schema import ArmResult, Case, Record, Run, Status
 from harness.record.store import RunWriter, StoreError, replace_file
-from harness.setting import Setting, options_of
+from harness.setting import SESSION_TIME_S, Setting, options_of
 
 if TYPE_CHECKING:
-    from harness.measure.allowance import Allowance
     from harness.measure.runner import Settings
+    from harness.measure.shared_time import SharedTime
     from harness.workload.question import Question
 
 _Reader = Callable[[str], Any]
@@ -34,7 +34,6 @@ _OPTIONS: dict[str, tuple[_Reader, Any, str]] = {
 }
 _USAGE = 4  # pytest's exit status for bad usage
 PAGE = "index.html"
-DEFAULT_TIME_S = 120.0  # of a session, unless told
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,7 +80,7 @@ class Session:
         self.of_ranks: dict[str, Run | HarnessError] = {}  # by question
         self.selected: dict[str, list[str]] = {}  # the arms of each case that are to be measured
         self.failures: dict[tuple[str, str], Exception] = {}  # by case and arm
-        self.allowance: Allowance | None = None
+        self.allowance: SharedTime | None = None
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
@@ -145,12 +144,12 @@ class Session:
 
         self.allowance = self._allowance()
 
-    def _allowance(self) -> "Allowance":
-        from harness.measure.allowance import Allowance
+    def _allowance(self) -> "SharedTime":
+        from harness.measure.shared_time import SharedTime
 
         exact_only = not benchmarks_run(self.config)
-        run_s = self.setting.run_time(DEFAULT_TIME_S)
-        allowance = Allowance(0.0 if exact_only else self.setting.budget, run_s, time.perf_counter())
+        run_s = self.setting.run_time(SESSION_TIME_S)
+        allowance = SharedTime(0.0 if exact_only else self.setting.budget, run_s, time.perf_counter())
         allowance.plan(sum(map(len, self.selected.values())))
         return allowance
 
@@ -291,6 +290,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if item.get_closest_marker("harness_question") is None or not isinstance(item, pytest.Function):
             continue
         parameters: dict[str, Any] = dict(item.callspec.params)
+        if not isinstance(parameters.get("case"), Case):
+            continue  # nothing is asked of any model, and pytest skips the test
         selected = _session(session.config).selected
         selected.setdefault(parameters["case"].id, []).append(parameters["arm"])
 
@@ -380,12 +381,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if kept is None or kept.run is None:
         return
     from harness.report.screen import screen
-    from harness.report.tables import case_tables, case_text, environment_lines, share_inside_samples
-    from harness.report.text import folded
+    from harness.report.tables import case_tables, case_text, header_lines, share_inside_samples
+    from harness.report.text import folded, many
 
     width = terminalreporter._tw.fullwidth  # noqa: SLF001
     terminalreporter.section("autograd-harness")
-    for line in environment_lines(kept.run.environment):
+    for line in header_lines(kept.run):
         terminalreporter.line(folded(line, width))
     if config.get_verbosity() > 0:
         for table in case_tables(kept.run):
@@ -393,6 +394,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(case_text(table))
     for line in screen(kept.run, width).splitlines():
         terminalreporter.line(line)
+    if kept.allowance is not None and kept.allowance.untimed:
+        terminalreporter.line(
+            f"{many(kept.allowance.untimed, 'arm')} not timed: the exact numbers took the time of the"
+            f" session; --harness-time {kept.allowance.needed:.0f} would do"
+        )
     share = share_inside_samples(kept.run)
     if share is not None:
         terminalreporter.line(f"time inside samples: {share:.0%} of the timing passes")

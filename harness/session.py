@@ -14,7 +14,8 @@ from harness.measure.probes import METRICS
 from harness.measure.study import Plan, Study, Watcher
 from harness.record.begin import begun_run
 from harness.setting import QUESTIONS, Setting
-from harness.workload.factory import Copying, as_model, entry_of, entry_of_model
+from harness.workload.copying import Copying
+from harness.workload.factory import as_model, entry_of, entry_of_model
 from harness.workload.losses import find_loss
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry

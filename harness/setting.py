@@ -19,6 +19,8 @@ DEVICE_KINDS = (HOST, "cuda")  # each is a module of that name in harness/measur
 DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 MEMORY_FORMATS = ("", "channels_last")
 MODES = ("", "train", "eval")
+RUN_TIME_S = 60.0  # of `harness measure`, unless told
+SESSION_TIME_S = 120.0  # of a session of pytest, unless told
 PAIR_BUDGET_S = 0.5
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")  # that are put to a model unless told
 
@@ -199,12 +201,12 @@ class Setting:
     device: str = _option("cpu", "device: cpu, cuda, cuda:1", "measure fit duel bisect pytest")
     dtype: str = _option(
         "",
-        "float32, bfloat16, ..., or autocast; by default the model's own",
+        "dtype: float32, bfloat16, ..., or autocast; by default the model's own",
         "measure fit duel bisect pytest",
     )
     memory_format: str = _option(
         "",
-        "channels_last lays out images with their channels last; by default contiguous",
+        "layout of images: channels_last; by default contiguous",
         "measure fit duel bisect pytest",
         metavar="FORMAT",
     )

@@ -114,7 +114,7 @@ def regressed() -> tuple[Run, Run]:
     )
     opened = msgspec.structs.replace(arm("grad"), books=books(64))
     head = run(
-        record(case(), timed("grad", slow), timed("no_grad", seconds)),
+        record(case(), timed("grad", slow), timed("no_grad", seconds, slow)),
         record(case(STRANGER), arm("grad", peak=8192, saved=512)),
         record(
             case("lstm"), opened, ArmResult(arm="no_grad", status="failed", reason="RuntimeError: <b>no</b>")

@@ -58,9 +58,9 @@ def test_no_difference_is_neither_better_nor_worse() -> None:
     assert found.ratio == pytest.approx(1.0, abs=0.001)
 
 
-def test_bare_callables_are_judged_by_windows_and_the_result_says_that_layout_did_not_vary() -> None:
+def test_bare_callables_are_judged_by_rounds_and_the_result_says_that_layout_did_not_vary() -> None:
     found = ran(FakeDevice(), 0.005)
-    assert (found.unit, found.layout_varied) == ("window", False)
+    assert (found.unit, found.layout_varied) == ("round", False)
     assert "layout did not vary" in str(found)
 
 
@@ -68,8 +68,9 @@ def test_sides_that_can_move_are_moved_and_the_layout_is_the_unit() -> None:
     device = FakeDevice()
     reference, arm = (MovableWork(device, 1e-4, Random(seed)) for seed in (1, 2))
     found = compare(reference, arm, seed=3, clock=device.clock)
-    assert (found.unit, found.units) == ("draw", 64)
-    assert reference.moves >= 63
+    assert found.unit == "draw"
+    assert found.units >= 12
+    assert reference.moves >= found.units - 1
     assert "layout did not vary" not in str(found)
 
 

@@ -1,12 +1,12 @@
 """The directions of imports, and what no layer knows of another; every rule is shown able to fail."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anew import printed_anew
 
 import harness
 from harness.measure.probes import METRICS
@@ -193,25 +193,22 @@ def loads_torch(*modules: str) -> bool:
         f"import importlib, sys; [importlib.import_module(name) for name in {modules!r}];"
         "print('torch' in sys.modules)"
     )
-    run = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT.parent), "PATH": ""},
-    )
-    return run.stdout.strip().splitlines()[-1] == "True"
+    printed = printed_anew(script)
+    return printed.splitlines()[-1] == "True"
 
 
+@pytest.mark.process
 def test_what_is_written_judged_and_reported_loads_no_torch() -> None:
     assert not loads_torch(*sources(*WITHOUT_TORCH))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", DOORS_WITHOUT_TORCH)
 def test_a_door_opens_without_torch(module: str) -> None:
     assert not loads_torch(module)
 
 
+@pytest.mark.process
 def test_a_load_of_torch_is_seen() -> None:
     assert loads_torch("harness.measure.trace")
 
@@ -438,17 +435,12 @@ def test_another_package_in_a_side_is_seen(line: str) -> None:
     assert foreign_imports({f"{WORKER}x": line})
 
 
+@pytest.mark.process
 def test_what_a_side_loads_is_torch_and_the_standard_library_alone() -> None:
     script = (
         "import sys, torch; before = set(sys.modules); import harness.duel.worker.serving;"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
-    run = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT.parent), "PATH": ""},
-    )
+    printed = printed_anew(script)
 
-    assert set(run.stdout.split()) - sys.stdlib_module_names <= {"harness", "torch", "torch._C"}
+    assert set(printed.split()) - sys.stdlib_module_names <= {"harness", "torch", "torch._C"}

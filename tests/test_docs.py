@@ -3,10 +3,16 @@
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
 import harness
+from harness.record.store import load_run
+from harness.report.measurement import measurement_text
+
+ROOT = Path(__file__).parents[1]
 
 MODULES = tuple(
     module.name
@@ -29,3 +35,22 @@ def test_there_are_examples_to_run() -> None:
     }
 
     assert {"harness.record.measured", "harness.judge.verdict", "harness.report.units"} <= with_examples
+
+
+def test_the_readme_shows_what_the_record_of_its_picture_says() -> None:
+    (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+    assert shown in measurement_text(load_run(ROOT / "results" / "records" / "gpt2.json"))
+
+
+def test_nothing_reads_as_if_the_package_were_on_an_index() -> None:
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*"), *(ROOT / "harness").rglob("*.py")]
+    lines = [
+        line
+        for path in texts
+        if path.suffix in {".md", ".yml", ".py"}
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"pip install\b.*(?<![./])\bautograd-harness(?!.* @ )", line)
+    ]
+
+    assert lines == []

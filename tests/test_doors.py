@@ -2,19 +2,19 @@
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import typer
-from sides import Quiet
+from sides import Quiet, fake
 from typer.testing import CliRunner
 
 import harness
 from harness import HarnessError, measure_model
 from harness.commands import COMMANDS, app
-from harness.commands.options import setting_of, with_setting
 from harness.duel.session import hold_duel
 from harness.setting import Setting, options_of
 
@@ -118,7 +118,7 @@ def test_help_shows_json_with_a_file_and_no_sentence_that_begins_with_of(name: s
     words = {line.split("  ")[-1].strip(" \u2502") for line in text.splitlines()}
 
     assert "--json" in text
-    assert "write JSON to this file" in text
+    assert "write JSON to this file; - prints it in place of the text" in text
     assert not [each for each in words if each.startswith("of ")]
 
 
@@ -136,6 +136,58 @@ def test_json_is_not_written_over_what_is_read(tmp_path: Path) -> None:
 
     assert "would write over what is read" in str(done.exception)
     assert file.read_bytes() == before
+
+
+GOLDEN_RUN = str(ROOT.parent / "tests" / "golden" / "run-1.json")
+OF_STORED = {
+    "gate": [GOLDEN_RUN, "--baseline", str(ROOT.parent / "results" / "baselines")],
+    "trend": [GOLDEN_RUN],
+    "report": [GOLDEN_RUN],
+    "compare": [GOLDEN_RUN, GOLDEN_RUN],
+    "versions": [GOLDEN_RUN],
+}
+OF_MEASURED = {
+    "measure": ["linear", "--question", "grad_mode", "--budget", "0", "--no-curve"],
+    "fit": ["linear", "--in", "1GiB", "--budget", "0"],
+    "calibrate": ["--cells", "object:20:0:1", "--budget", "0.01"],
+    "claims": ["F3", "--seeds", "8"],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        *OF_STORED.items(),
+        *(pytest.param(name, words, marks=pytest.mark.process) for name, words in OF_MEASURED.items()),
+    ],
+)
+def test_json_on_standard_output_takes_the_place_of_the_text(
+    command: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [command, *arguments, "--json", "-"])
+
+    assert done.exit_code in {0, 1}, done.exception
+    assert isinstance(json.loads(done.stdout), dict)
+    assert not (tmp_path / "-").exists()
+
+
+def test_json_of_a_duel_on_standard_output_takes_the_place_of_the_text(tmp_path: Path) -> None:
+    sides = fake(tmp_path, "base"), fake(tmp_path, "head")
+    done = CliRunner().invoke(app, ["duel", *sides, "--no-pin", "--budget", "0.1", "--json", "-"])
+
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["verdict"] == "pass"
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "out.json"
+    refused = f"{target} cannot be written: {tmp_path / 'file'} is not a folder"
+
+    for command, arguments in {**OF_MEASURED, "duel": [".", "."], "bisect": ["a", "b", "linear"]}.items():
+        done = CliRunner().invoke(app, [command, *arguments, "--json", str(target)])
+        assert refused in f"{done.exception} {' '.join(done.stderr.split())}", command
 
 
 MISTAKES = [
@@ -198,35 +250,12 @@ def test_ranks_take_the_same_setting() -> None:
     assert "measure_over_ranks(request, watch, lambda: setting_of(words))" in source
 
 
-def test_a_toy_command_is_one_file_and_its_line_in_the_list() -> None:
-    toy = typer.Typer()
-    # What a new file holds. The line beside it is the command's in COMMANDS, which loads and groups it.
-    module = {"typer": typer}
-    exec(  # noqa: S102 (stands for the file)
-        "def toy():\n    typer.echo('played')\n"
-        "def register(app, group):\n    app.command(rich_help_panel=group)(toy)\n",
-        module,
-    )
-    module["register"](toy, "Play")  # type: ignore[operator]
-
-    assert CliRunner().invoke(toy, []).stdout == "played\n"
-
-
-def test_a_toy_setting_is_a_field_and_the_place_where_it_takes_effect() -> None:
-    # The first file is setting.py, whose field this is; the second is where `setting.seed` is read. No door
-    # names a setting that it only passes on: options come from the fields.
+def test_no_door_names_a_setting_that_it_only_passes_on() -> None:
     named = {
         path for path, text in texts().items() if path.startswith("commands/") and "memory_format" in text
     }
-    toy = typer.Typer()
-
-    @toy.command()
-    @with_setting("duel")
-    def play(words: Mapping[str, object]) -> None:
-        typer.echo(setting_of(words).memory_format)
 
     assert named == set()
-    assert CliRunner().invoke(toy, ["--memory-format", "channels_last"]).stdout == "channels_last\n"
     assert {"memory-format", "batch-size"} <= {option for _, option, _ in options_of("pytest")}
 
 

@@ -1,29 +1,21 @@
 """What `import harness` brings, and what it leaves until it is asked for."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from anew import printed_anew
 
 import harness
 
 pytestmark = pytest.mark.process
 
 
-def _in_fresh_python(code: str) -> str:
-    done = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
 def test_importing_harness_does_not_import_torch() -> None:
-    assert _in_fresh_python("import sys, harness; print('torch' in sys.modules)") == "False"
+    assert printed_anew("import sys, harness; print('torch' in sys.modules)") == "False"
 
 
 def test_a_name_that_needs_torch_is_imported_when_it_is_asked_for() -> None:
-    assert _in_fresh_python("from harness import Model, measure_model; print(Model.__module__)") == (
+    assert printed_anew("from harness import Model, measure_model; print(Model.__module__)") == (
         "harness.workload.model"
     )
 
@@ -41,6 +33,6 @@ def test_the_lazy_names_are_listed() -> None:
 def test_the_readmes_example_runs() -> None:
     text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     code = text.split("```python\n")[1].split("```")[0]
-    said = _in_fresh_python("import torch; torch.set_num_threads(1)\n" + code)
+    said = printed_anew("import torch; torch.set_num_threads(1)\n" + code)
     assert "A/A control" in said
     assert "saved_bytes=262144, scalar_bytes=0, unaccounted_bytes=0" in said

@@ -11,29 +11,31 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError
+from harness.record.store import load_run
+from harness.report.picture import run_picture
 from harness.stored import READERS, document_of, reader_of, report_stored
 
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[1]
-RECORDS = ROOT / "results" / "records"
-TABLES = ROOT / "results" / "tables"
+RESULTS = ROOT / "results"
+RECORDS = RESULTS / "records"
+TABLES = RESULTS / "tables"
 
 # Where the tables of a record lie. The default heap's calibration is evidence of a decision, and has none.
 FOLDERS = {
-    "cpu": "cpu",
-    "calibration": ".",
-    "calibration-load": ".",
-    "peers": ".",
-    "fits": ".",
-    "duels": "duel",
-    "duel-torch20-torch213": "duel",
-    "duel-torch20-torch215": "duel",
-    "duel-torch213-torch215": "duel",
+    "cpu": "tables/cpu",
+    "claims": ".",
+    "calibration": "tables",
+    "calibration-load": "tables",
+    "peers": "tables",
+    "fits": "tables",
+    "atlas": "tables",
+    "duels": "tables/duel",
+    "duel-torch20-torch213": "tables/duel",
+    "duel-torch20-torch215": "tables/duel",
+    "duel-torch213-torch215": "tables/duel",
 }
-# Their runs were of other versions of torch and were not kept.
-# The atlas has a record, which its own command reads: `python -m bench.atlas --from`.
-WITHOUT_RECORD = {"atlas.md", "torch/decay_groups.md", "torch/freezing.md", "torch/grad_mode.md"}
 
 
 def reported(path: Path, tables: Path | None = None, **forms: Path) -> str:
@@ -54,9 +56,29 @@ def test_tables_are_made_again_from_their_record_byte_for_byte(
 ) -> None:
     monkeypatch.chdir(ROOT)
     for table, text in document_of(RECORDS / f"{name}.json").tables().items():
-        committed = (TABLES / FOLDERS[name] / table).read_bytes().decode()
+        committed = (RESULTS / FOLDERS[name] / table).read_bytes().decode()
         if table.endswith(".md") or is_drawn_alike(committed):
             assert text == committed
+
+
+def test_the_readmes_picture_is_made_again_from_its_record_byte_for_byte() -> None:
+    committed = (ROOT / "docs" / "pictures" / "gpt2.svg").read_bytes().decode()
+    run = load_run(RECORDS / "gpt2.json")
+
+    assert not is_drawn_alike(committed) or run_picture([run]) == committed
+
+
+def test_a_picture_is_read_in_the_light_and_in_the_dark() -> None:
+    picture = run_picture([load_run(RECORDS / "gpt2.json")])
+
+    assert "@media (prefers-color-scheme: dark){svg{color:#e6edf3}#patch_1>path{fill:#0d1117" in picture
+    assert picture.count("#ffffff") == 1  # the ground, which the dark scheme replaces
+    assert picture.index('id="patch_1"') < picture.index("#ffffff") < picture.index('id="axes_1"')
+
+
+def test_a_run_that_holds_no_memory_over_time_has_no_picture() -> None:
+    with pytest.raises(HarnessError, match=r"^no run here has its memory over a step; give one that "):
+        run_picture([load_run(RECORDS / "cpu.json")])
 
 
 def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: Path) -> None:
@@ -71,24 +93,20 @@ def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: P
         assert path.read_bytes() == (TABLES / "duel" / path.name).read_bytes()
 
 
-def test_every_committed_table_has_a_record_or_is_named_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_committed_table_has_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     made = {
         (Path(folder) / name).as_posix()
         for record, folder in FOLDERS.items()
         for name in document_of(RECORDS / f"{record}.json").tables()
     }
-    committed = {path.relative_to(TABLES).as_posix() for path in TABLES.rglob("*.*")}
+    shown = (*TABLES.rglob("*.*"), *RESULTS.glob("claims*"), *RESULTS.glob("claims/*"))
+    committed = {path.relative_to(RESULTS).as_posix() for path in shown if path.is_file()}
 
-    assert committed - made == WITHOUT_RECORD
-    assert made <= committed
+    assert committed == made
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(path for path in RECORDS.glob("*.json") if path.stem != "atlas"),
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_record_has_a_reader(path: Path) -> None:
     reader = reader_of(path)
 

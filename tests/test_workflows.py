@@ -17,7 +17,8 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "regression.yml"
 WORKFLOWS = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLE)
-OURS = {"regression.yml", "weekly.yml"}
+NIGHTLY = ROOT / ".github" / "workflows" / "nightly.yml"
+OURS = {"nightly.yml", "regression.yml", "weekly.yml"}
 
 MODELS = """
 from torch import ones
@@ -62,7 +63,14 @@ def test_no_script_holds_an_expression_that_a_stranger_writes(path: Path) -> Non
     assert load(path)["permissions"] == {"contents": "read"}
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_slow_tests_run_every_night() -> None:
+    assert commands(NIGHTLY, "slow") == [("Slow tests", "make test-slow")]
+    assert "\ntest-slow: " in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in WORKFLOWS if path != NIGHTLY], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_every_option_of_harness_is_one_that_the_command_has(path: Path) -> None:
     from typer.main import get_command
 
@@ -165,6 +173,7 @@ def test_the_examples_commands_run(tmp_path: Path) -> None:
         MODELS=load(EXAMPLE)["env"]["MODELS"].split()[0],  # a loop over two is as slow as it is long
         PYTHONPATH=str(tmp_path / "project"),
         TORCH="2.13.0",
+        HARNESS=load(EXAMPLE)["env"]["HARNESS"],
     )
     package = runner.folder / "mypackage"
     package.mkdir()

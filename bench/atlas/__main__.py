@@ -10,7 +10,7 @@ import typer
 
 from bench.atlas.record import Atlas, Run, Subject, load_atlas, merged
 from bench.atlas.table import counts, in_markdown, most_common_reasons
-from bench.command import run_command
+from bench.command import Page, Record, Stored, run_command
 from harness.errors import HarnessError
 from harness.record.store import replace_file
 from harness.report.progress import progress
@@ -77,16 +77,9 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         2, os.cpu_count() or 1
     ),
     limit: Annotated[float, typer.Option(min=1.0, help="seconds for one architecture")] = 60.0,
-    json: Annotated[Path, typer.Option(help="keep every chart in this file")] = Path(
-        "results/records/atlas.json"
-    ),
-    markdown: Annotated[Path, typer.Option(help="write the page to this file")] = Path(
-        "results/tables/atlas.md"
-    ),
-    from_json: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FILE", help="measure nothing; write the page of this file"),
-    ] = None,
+    json: Record = Path("results/records/atlas.json"),
+    markdown: Page = Path("results/tables/atlas.md"),
+    from_json: Stored = None,
 ) -> None:
     """Keep the books of small models of every architecture, and say of the others why not."""
     wanted: tuple[Subject, ...] = ()

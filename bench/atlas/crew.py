@@ -4,6 +4,7 @@ import contextlib
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -22,13 +23,14 @@ _OFFLINE = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 _START = 120.0  # seconds more for a worker's first answer: it imports torch and the libraries
+_WAITING = 10  # seconds on the wall for one of the processor, which others may have
 
 
 @dataclass(slots=True)
 class Worker:
     """One process, started when it is first asked."""
 
-    limit: float  # seconds for a subject
+    limit: float  # seconds of the processor for a subject, which the process keeps itself
     command: Sequence[str]
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -39,7 +41,7 @@ class Worker:
             subject: what is charted.
             start: seconds more, where the process has to start first.
         """
-        limit = self.limit
+        limit = _WAITING * self.limit
         if self.process is None:
             limit += start
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
@@ -58,8 +60,8 @@ class Worker:
         if line:
             return msgspec.json.decode(line, type=Chart)
         self.end()
-        if line is None:
-            return Chart(subject=subject, reason=f"took longer than {self.limit:g} s")
+        if line is None or process.returncode == -signal.SIGPROF:
+            return Chart(subject=subject, processor_s=self.limit, reason=f"took longer than {self.limit:g} s")
         return Chart(subject=subject, reason=f"took the process down ({_ending(process.returncode)})")
 
     def stop(self) -> None:
@@ -88,7 +90,7 @@ def charts(subjects: Sequence[Subject], workers: int, limit: float) -> Iterator[
     for subject in subjects:
         waiting.put(subject)
     done: queue.SimpleQueue[Chart] = queue.SimpleQueue()
-    crew = [Worker(limit, _COMMAND) for _ in range(workers)]
+    crew = [Worker(limit, (*_COMMAND, str(limit))) for _ in range(workers)]
 
     def work(worker: Worker) -> None:
         while (subject := waiting.get()) is not None:

@@ -12,6 +12,7 @@ from bench.atlas.sizes import Sizes
 
 _TEXT = ("input_ids", "bbox", "decoder_input_ids")
 _OF_IMAGES = ("image_sizes",)  # which some need, and others take for another kind of image
+_SEVERAL_IMAGES = 5  # dimensions: of a batch, each with several images of channels, rows and columns
 # What comes beside text, in the order in which it is given.
 _MEDIA = (
     "pixel_values",
@@ -73,6 +74,13 @@ def _made(
     module: Any, sizes: Sizes, makers: Mapping[str, Maker], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     inputs = {name: make(sizes) for name, make in makers.items()}
+    images = inputs.get("pixel_values")
+    if isinstance(images, torch.Tensor) and images.dim() == _SEVERAL_IMAGES:
+        inputs |= {
+            name: torch.ones(*images.shape[:2], *images.shape[3:], dtype=torch.long)
+            for name in ("pixel_mask", "pixel_attention_mask")
+            if name in inputs
+        }
     _place_media(module, sizes, inputs)
     return {**inputs, **settings}
 

@@ -39,9 +39,34 @@ def fewer_layers(tree: Tree, most: int) -> dict[str, Any]:
             changed[name] = min(value, 1) if "shared" not in name else value * new // max(old, 1)
         elif is_row_of_ints(value) and _LAYERS.search(name) and not is_rising(value):
             changed[name] = type(value)(min(item, most) for item in value)
+        elif old > new and _is_pattern(value, old):
+            changed[name] = _shorter_pattern(value, new)
         elif old > new and _INDEX.search(name):
             changed[name] = _moved(value, old, new)
     return changed
+
+
+def _is_pattern(value: Any, layers: int) -> bool:
+    """Return whether a value is rows of kinds of layers, each with how often it is repeated."""
+    return (
+        is_row(value)
+        and all(
+            is_row(item) and [type(part) for part in item] in ([list, int], [tuple, int]) for item in value
+        )
+        and sum(len(kinds) * times for kinds, times in value) == layers
+    )
+
+
+def _shorter_pattern(value: Any, layers: int) -> Any:
+    """Return the first of such rows, with as many layers as are left.
+
+    >>> _shorter_pattern([[["global", "local"], 12]], 2)
+    [[['global', 'local'], 1]]
+    """
+    kinds = value[0][0]
+    row = [[kinds[:layers], max(1, layers // len(kinds))]]
+    rest = layers - sum(len(kinds) * times for kinds, times in row)
+    return [*row, [kinds[:rest], 1]] if rest else row
 
 
 def _layer_counts(tree: Tree) -> list[str]:

@@ -169,7 +169,9 @@ OTHER_SHAPES: dict[str, tuple[Maker, ...]] = {
         _features_by_time,
         lambda sizes: torch.randn(BATCH, FRAMES, sizes.of("audio", "input_dim", "input_size", default=80)),
         lambda sizes: torch.randn(BATCH, 1, sizes.first("spec_size", default=256) * 4, mels(sizes)),
+        lambda _sizes: torch.randn(BATCH, FRAMES, 128),  # as most recent ones, which do not say it
     ),
+    "hidden_states": (_pixels,),
     "input_values": (
         lambda _sizes: torch.randn(BATCH, 1, SAMPLES),
         lambda sizes: torch.randn(BATCH, sizes.first("max_length", default=FRAMES), mels(sizes)),

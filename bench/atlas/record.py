@@ -62,6 +62,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, tuple[int, ...]] = {}  # shapes
     scale: str = ""  # how it was made small, in words
     readings: tuple[Reading, ...] = ()
+    processor_s: float | None = None  # seconds of the processor that the chart took
     reason: str = ""  # why there are no readings
 
     @property

@@ -79,6 +79,8 @@ _MOST_QUERIES = 10
 _MOST_EACH = 2
 _MOST_POSITIONS = 2048
 _SMALLEST_IMAGE = 64
+_MOST_PATCHES = 32  # a side, of images that cannot be halved
+_FEW_PATCHES = 8
 
 
 def shrunk(tree: Tree, scale: Scale) -> dict[str, Any]:
@@ -149,6 +151,8 @@ def _smaller_images(tree: Tree) -> dict[str, Any]:
     ):
         sides = [side // 2 for side in sides]
         halved += 1
+    if patch > 1 and any(side // patch > _MOST_PATCHES and side % patch == 0 for side in sides):
+        return {"image_size": each(image, lambda side: min(side, _FEW_PATCHES * patch))}
     if not halved:
         return {}
     smaller = {"image_size": each(image, lambda side: side >> halved)}

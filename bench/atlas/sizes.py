@@ -103,6 +103,7 @@ def mels(sizes: Sizes) -> int:
             "num_mel_bins",
             "mel_bins",
             "n_mels",
+            "input_feat_size",
             "num_mels",
             "feature_size",
             "input_feat_per_channel",

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from bench.atlas.record import Atlas, Chart, Reading, Run
+from bench.atlas.record import Atlas, Chart, Reading, Run, load_atlas
+from harness.report.document import Document, one_table
 from harness.report.tables import environment_lines
 from harness.report.text import markdown, markdown_table, markdown_text_table
 from harness.report.units import quantity
@@ -28,6 +30,7 @@ _SUMMARY = (
     "open, said why",
     "no books",
     "not measured",
+    "processor",
 )
 _LEGEND = """A row is a small model of one architecture, one forward pass in train and one in eval mode.
 *saved*: bytes that the graph keeps for backward when the forward pass has returned;
@@ -35,7 +38,18 @@ _LEGEND = """A row is a small model of one architecture, one forward pass in tra
 accounted for to the byte, else the bytes that are not. *varies*: no two calls are alike, such as where layers
 are dropped at random; such numbers are ranges over several calls. An architecture counts as what the worse of
 its two modes is; *no books*: a mode that does not run, or does not run under `no_grad`. What is not *charted*
-has not been tried yet; the same command goes on with it."""
+has not been tried yet; the same command goes on with it. *processor*: its time for all charts of a family,
+on one core."""
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.atlas` keeps.
+
+    Raises:
+        HarnessError: the file cannot be read, or holds no charts.
+    """
+    atlas = load_atlas(path)
+    return one_table("the books of every architecture", path.stem, lambda: in_markdown(atlas))
 
 
 def in_markdown(atlas: Atlas) -> str:
@@ -78,10 +92,17 @@ def summary(atlas: Atlas) -> str:
     return markdown_table(
         _SUMMARY,
         [
-            (family, *map(str, counts([chart for chart in atlas.charts if chart.subject.family == family])))
+            (family, *map(str, counts(charts)), _minutes(charts))
             for family in families
+            for charts in [[chart for chart in atlas.charts if chart.subject.family == family]]
         ],
     )
+
+
+def _minutes(charts: Sequence[Chart]) -> str:
+    """Return the processor's time for charts, where all of them tell it."""
+    took = [chart.processor_s for chart in charts if chart.processor_s is not None]
+    return f"{sum(took) / 60:.1f} min" if len(took) == len(charts) else "-"
 
 
 def counts(charts: Sequence[Chart]) -> tuple[int, ...]:

@@ -92,6 +92,14 @@ def class_named(name: str) -> Any:
     return getattr(importlib.import_module(file) if file else transformers, key)
 
 
+def _runs(name: str) -> bool:
+    """Return whether a class has a forward pass of its own; one that lacks a package says so when built."""
+    try:
+        return class_named(name).forward is not nn.Module.forward
+    except (ImportError, AttributeError):
+        return True
+
+
 def tree_of(config: Any) -> dict[str, Any]:
     """Return the fields of a configuration, with those of its parts below them."""
     import transformers
@@ -139,7 +147,8 @@ def candidates(name: str) -> Iterator[Candidate]:
         Exception: whatever the type's configuration raises at its defaults.
     """
     config = default_config(name)
-    for built in classes_of(name, config)[:_MOST_CLASSES]:
+    classes = classes_of(name, config)
+    for built in ([built for built in classes if _runs(built)] or classes)[:_MOST_CLASSES]:
         key = built.rpartition(":")[2]
         for fewer, scales in ((False, SCALES), (True, SCALES[:_WITH_FEWER])):
             inputs = partial(variants, fewer=fewer)

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench.command import run_command
+from bench.command import Page, Record, Stored, run_command
 from bench.duels.record import DuelTrial, DuelTrials, load_trials, trials_of
 from bench.duels.table import trials_markdown
 from harness.duel.session import Judged, hold_duel
@@ -108,16 +108,10 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     suites: Annotated[int, typer.Option(min=0, help="duels of ten cases with equal sides")] = 15,
     singles: Annotated[int, typer.Option(min=0, help="duels of one case with planted work")] = 16,
     planted: Annotated[float, typer.Option(min=0.001, help="the share of a call that is planted")] = 0.02,
-    seed: Annotated[int, typer.Option(help="of the first duel; the next ones count on")] = 0,
-    json: Annotated[Path, typer.Option(help="keep every restart's ratio in this file")] = Path(
-        "results/records/duels.json"
-    ),
-    markdown: Annotated[Path, typer.Option(help="write the table to this file")] = Path(
-        "results/tables/duel/accuracy.md"
-    ),
-    from_json: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="hold no duel; write the table of this file")
-    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the first duel; the next ones count on")] = 0,
+    json: Record = Path("results/records/duels.json"),
+    markdown: Page = Path("results/tables/duel/accuracy.md"),
+    from_json: Stored = None,
 ) -> None:
     """Count what duels find of planted work, and what they say of equal sides."""
     if from_json is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench.command import run_command
+from bench.command import Page, Record, Stored, run_command
 from bench.fits.record import Exhausted, Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
@@ -108,15 +108,9 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         list[str] | None, typer.Option(help="only this small model; may be given again; 'none' for none")
     ] = None,
     budget: Annotated[float, typer.Option(help="seconds of timing a finalist; 0 for bytes alone")] = 2.0,
-    json: Annotated[Path, typer.Option(help="keep everything in this file, beside what it holds")] = Path(
-        "results/records/fits.json"
-    ),
-    markdown: Annotated[Path, typer.Option(help="write the tables to this file")] = Path(
-        "results/tables/fit.md"
-    ),
-    from_json: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="measure nothing; write this file's tables")
-    ] = None,
+    json: Record = Path("results/records/fits.json"),
+    markdown: Page = Path("results/tables/fit.md"),
+    from_json: Stored = None,
 ) -> None:
     """Plan real models for shares of their memory, and hold plans of small ones against every combination."""
     if from_json is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench.command import run_command
+from bench.command import Page, Record, Stored, run_command
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.table import peers_markdown, peers_text
 from harness.errors import HarnessError
@@ -74,27 +74,20 @@ def measured(
 
 def main(  # noqa: PLR0917 (typer makes an option of every argument)
     seconds: Annotated[
-        float, typer.Option(help="of timing for a comparison, both sides together, asked of each tool")
+        float, typer.Option(help="seconds of timing for a comparison, both sides together")
     ] = 1.0,
     repeats: Annotated[
-        int, typer.Option(help="comparisons of each; by default fewer for tools that start processes")
+        int, typer.Option(help="comparisons of each tool; by default fewer for tools that start processes")
     ] = 0,
-    readings: Annotated[int, typer.Option(help="of memory, by each tool at each size")] = 5,
+    readings: Annotated[int, typer.Option(help="readings of memory by each tool at each size")] = 5,
     only: Annotated[
         list[str] | None, typer.Option(metavar="TOOL", help="only this tool; may be given several times")
     ] = None,
     time: Annotated[bool, typer.Option("--time", help="only time")] = False,  # noqa: FBT002 (a flag)
     memory: Annotated[bool, typer.Option("--memory", help="only memory")] = False,  # noqa: FBT002 (a flag)
-    json: Annotated[Path, typer.Option(help="keep every comparison and reading in this file")] = Path(
-        "results/records/peers.json"
-    ),
-    markdown: Annotated[Path, typer.Option(help="write the tables to this file")] = Path(
-        "results/tables/peers.md"
-    ),
-    from_json: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FILE", help="measure nothing; write the tables of this file"),
-    ] = None,
+    json: Record = Path("results/records/peers.json"),
+    markdown: Page = Path("results/tables/peers.md"),
+    from_json: Stored = None,
 ) -> None:
     """Compare the harness with other tools on the same work: what they resolve, and what they read."""
     if from_json is None:

@@ -197,8 +197,8 @@ def _marks_of(axes: Axes, series: Series) -> list[Bbox]:
     low, high = series.low or series.y, series.high or series.y
     boxes = []
     for x, bottom, top in zip(series.x, low, high, strict=True):
-        (left, down), (_, up) = axes.transData.transform([(x, bottom), (x, top)])
-        boxes.append(Bbox.from_extents(left - 4, down - 2, left + 4, up + 2))
+        (x_pixel, down), (_, up) = axes.transData.transform([(x, bottom), (x, top)])
+        boxes.append(Bbox.from_extents(x_pixel - 4, down - 2, x_pixel + 4, up + 2))
     return boxes
 
 

@@ -32,7 +32,7 @@ def put_to_the_test(claim: Claim, lab: Lab, *world: object) -> ClaimResult:
     )
     missing = [name for name in claim.needs if importlib.util.find_spec(name) is None]
     if missing:
-        reason = f"needs {_PACKAGES.get(missing[0], missing[0])}: pip install 'autograd-harness[claims]'"
+        reason = f"needs {_PACKAGES.get(missing[0], missing[0])}: pip install scikit-learn"
         return msgspec.structs.replace(result, reason=reason)
     start = time.perf_counter()
     try:

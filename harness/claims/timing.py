@@ -13,13 +13,13 @@ from harness.judge.contrasts import judge_samples, ratios, timing
 from harness.judge.looks import Looks
 from harness.judge.times import arm_seconds, median_seconds
 from harness.judge.verdict import ALPHA, LAYOUT_FLOOR, Judgement, Verdict, judge
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.case import measure_arms
 from harness.measure.clock import clock_for
 from harness.measure.runner import Settings, side
 from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case, Record
-from harness.report.units import ratio_with_interval
+from harness.report.answer import answer_of
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.sources import resolve
@@ -53,7 +53,7 @@ def time_calls(
 
 def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) -> TimedPair:
     """Time two sides as a pair that stands alone."""
-    block = Block(reference, {"arm": arm}, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
+    block = TimingBlock(reference, {"arm": arm}, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
     block.prepare(lab.budget)
     block.run(lab.budget, Looks(1, floor))
     for error in block.failed.values():
@@ -110,13 +110,10 @@ def is_better(judgement: Judgement) -> bool | None:
 def judgement_words(judgement: Judgement) -> str:
     """Return a judgement of times in one line.
 
-    >>> judgement_words(judge([0.02] * 8))
-    'slower: 1.020 [1.020, 1.020]'
+    >>> judgement_words(judge([[0.02]] * 8))
+    'slower by 2 % (2 to 2)'
     """
-    word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)
-    if judgement.ratio is None:
-        return word
-    return f"{word}: {ratio_with_interval(judgement.ratio, judgement.low, judgement.high)}"
+    return answer_of(judgement, LAYOUT_FLOOR)
 
 
 def ratio_number(name: str, judgement: Judgement) -> Number:

@@ -23,6 +23,7 @@ COMMANDS = {
         "Compare versions",
         "the first commit or torch version after which a target takes other bytes",
     ),
+    "doctor": ("Check the instrument", "how noisy this machine is now, what makes it so, what would help"),
     "calibrate": ("Check the instrument", "what this machine can resolve, and how often it is wrong"),
     "claims": ("Check the instrument", "statements about gradients and weight decay, put to the test"),
 }

@@ -39,7 +39,10 @@ def bisect(
         ),
     ] = _TOX,
     metric: Annotated[
-        str, typer.Option(help="saved, peak, nodes, operators or waits; by default the first that differs")
+        str,
+        typer.Option(
+            help="metric: saved, peak, nodes, operators or waits; by default the first that differs"
+        ),
     ] = "",
     state: Annotated[
         Path | None,
@@ -49,7 +52,7 @@ def bisect(
 ) -> None:
     """Find the first commit after which a target takes other bytes or counts, one exact run a step."""
     from harness.bisect.answer import answer_data, answer_lines
-    from harness.commands.files import write_json
+    from harness.commands.files import print_report, write_json
 
     setting = setting_of(words)
     _check(ends_and_target, torch, metric, state, setting)
@@ -59,8 +62,7 @@ def bisect(
         good, bad, target = ends_and_target
         search = _over_commits(good, bad, target, metric, state, setting)
     answer = search.run()
-    for line in answer_lines(answer, "versions" if torch else "commits"):
-        typer.echo(line)
+    print_report("\n".join(answer_lines(answer, "versions" if torch else "commits")), json)
     if json is not None:
         write_json(json, answer_data(answer))
 

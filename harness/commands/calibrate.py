@@ -17,13 +17,14 @@ def calibrate(
     calls: Annotated[str, typer.Option(help="lengths of the calls, in microseconds")] = "20,200,2000,20000",
     planted: Annotated[str, typer.Option(help="slowdowns to plant, in percent; 0 is A/A")] = "0,1",
     kinds: Annotated[
-        str, typer.Option(help="object: one object on both sides; copies: two models built alike")
+        str,
+        typer.Option(help="kinds of pair: object, one object on both sides; copies, two models built alike"),
     ] = "object,copies",
     trials: Annotated[int, typer.Option(help="comparisons of each; by default what the seconds allow")] = 0,
     cells: Annotated[
         str,
         typer.Option(
-            metavar="KIND:US:PERCENT:TRIALS,...", help="in place of the above, such as copies:70:0:200"
+            metavar="KIND:US:PERCENT:TRIALS,...", help="cells in place of the above, such as copies:70:0:200"
         ),
     ] = "",
     device: Annotated[str, typer.Option(help="device: cpu, cuda, cuda:1")] = "cpu",
@@ -49,7 +50,8 @@ def calibrate(
     from harness.calibration.record import Calibration, read_calibration
     from harness.calibration.report import calibration_markdown, calibration_text, power_plot
     from harness.calibration.run import calibrate as run_calibration
-    from harness.record.store import replace_file
+    from harness.commands.files import print_report, write_json
+    from harness.record.store import STANDARD_OUTPUT, replace_file
     from harness.report.progress import progress
 
     plan = parse_plan(
@@ -65,17 +67,20 @@ def calibrate(
     )
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    earlier = read_calibration(json) if json and json.exists() else None
+    file = None if json == STANDARD_OUTPUT else json
+    earlier = read_calibration(file) if file and file.exists() else None
 
     def keep(calibration: Calibration) -> None:
-        if json:
-            replace_file(json, msgspec.json.encode(calibration))
+        if file:
+            replace_file(file, msgspec.json.encode(calibration))
 
     command = shlex.join(["harness", *sys.argv[1:]])
     with progress("comparisons", plan.trials) as step:
         calibration = run_calibration(plan, step, earlier, keep, command)
     keep(calibration)
-    typer.echo(calibration_text(calibration))
+    print_report(calibration_text(calibration), json)
+    if json == STANDARD_OUTPUT:
+        write_json(json, calibration)
     if markdown:
         replace_file(markdown, calibration_markdown(calibration).encode())
     if plot:

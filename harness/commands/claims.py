@@ -26,11 +26,14 @@ def claims(
     setting = setting_of({"budget": budget, "seed": seed})
 
     from harness.claims.claim import Lab
+    from harness.claims.record import encode_claims
     from harness.claims.report import claims_text
     from harness.claims.session import ClaimsSession
+    from harness.commands.files import print_report, write_json
+    from harness.record.store import STANDARD_OUTPUT
 
     lab = Lab(budget=setting.pair_budget, seeds=seeds, seed=setting.seed)
-    session = ClaimsSession.plan(ids or (), lab, results, json)
+    session = ClaimsSession.plan(ids or (), lab, results, None if json == STANDARD_OUTPUT else json)
     try:
         run = session.measure(
             lambda number, claim: typer.echo(
@@ -42,7 +45,9 @@ def claims(
             typer.echo(claims_text(session.run, shutil.get_terminal_size().columns))
             typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
         raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
-    typer.echo(claims_text(run, shutil.get_terminal_size().columns))
+    print_report(claims_text(run, shutil.get_terminal_size().columns), json)
+    if json == STANDARD_OUTPUT:
+        write_json(json, encode_claims(run))
     for path in session.publish(run, html):
         typer.echo(f"written: {path}", err=True)
 

@@ -20,21 +20,21 @@ class Format(enum.StrEnum):
 
 def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE.json", help="a run, or pytest-benchmark's JSON")],
-    head: Annotated[Path, typer.Argument(metavar="HEAD.json", help="what is held against it")],
-    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.TEXT,
+    head: Annotated[Path, typer.Argument(metavar="HEAD.json", help="run that is held against it")],
+    form: Annotated[Format, typer.Option("--format", help="format to print")] = Format.TEXT,
     json: Json = None,
     html: Html = None,
     strict: Strict = False,
 ) -> None:
     """Compare two runs: exact values as integers, time as widely as stored time allows."""
-    from harness.commands.files import write_json
+    from harness.commands.files import print_report, write_json
     from harness.record.store import replace_file
     from harness.report.comparison_page import comparison_page
     from harness.report.outcomes import compare_files
     from harness.report.written import written
 
     outcome = compare_files(base, head)
-    typer.echo(written([outcome], form.value), nl=False)
+    print_report(written([outcome], form.value), json)
     if json is not None:
         write_json(json, written([outcome], "json"), inputs=(base, head))
     if html is not None:

@@ -21,10 +21,12 @@ class Start(enum.StrEnum):
 def duel(
     words: Words,
     base: Annotated[str, typer.Argument(metavar="BASE", help="interpreter, git revision, REV@PYTHON, or .")],
-    head: Annotated[str, typer.Argument(metavar="HEAD", help="likewise; what is held against it")],
+    head: Annotated[
+        str, typer.Argument(metavar="HEAD", help="interpreter, revision or . that is held against it")
+    ],
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TARGET...", help="as in measure; all built-in models by default"),
+        typer.Argument(metavar="TARGET...", help="models, as in measure; all built-in ones by default"),
     ] = None,
     question: Questions = None,
     restarts: Annotated[
@@ -57,12 +59,16 @@ def duel(
     )
     if tox is not None:
         base, head = (tox_python(tox, name) for name in (base, head))
+    from harness.commands.files import print_report, write_json
+
     watch = DuelWatch()
     with watch.bar:
         held = hold_duel(base, head, targets or (), watch, rules=rules, setting=setting)
     judged = Judged.of(held)
-    typer.echo(judged.text(min(shutil.get_terminal_size().columns, 120)), nl=False)
-    for path in judged.write(json=json, html=html, markdown=markdown):
+    print_report(judged.text(min(shutil.get_terminal_size().columns, 120)), json)
+    if json is not None:
+        write_json(json, judged.to_json())
+    for path in judged.write(html=html, markdown=markdown):
         typer.echo(f"written: {path}", err=True)
     if judged.outcome.fails:
         raise typer.Exit(1)

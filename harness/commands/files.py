@@ -8,9 +8,7 @@ import msgspec
 import typer
 
 from harness.errors import HarnessError
-from harness.record.store import replace_file
-
-STANDARD_OUTPUT = Path("-")
+from harness.record.store import STANDARD_OUTPUT, replace_file
 
 
 def check_output(path: Path, inputs: Sequence[Path]) -> None:
@@ -42,3 +40,9 @@ def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
     else:
         replace_file(path, data)
         typer.echo(f"written: {path}", err=True)
+
+
+def print_report(text: str, json: Path | None) -> None:
+    """Print what a command has to say, where JSON does not take its place on standard output."""
+    if json != STANDARD_OUTPUT:
+        typer.echo(text, nl=not text.endswith("\n"))

@@ -15,22 +15,28 @@ def fit(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+            help="model: a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
         ),
     ],
     limit: Annotated[
         str | None,
-        typer.Option("--in", metavar="SIZE", help="such as 8GiB or 500MB; without it the whole frontier"),
+        typer.Option(
+            "--in",
+            metavar="SIZE",
+            help="memory to fit into, such as 8GiB or 500MB; without it the whole frontier is shown",
+        ),
     ] = None,
     allow: Annotated[
         str,
         typer.Option(
-            metavar="WORD[,WORD...]", help="what may be given up: freeze, dtype, optimizer, batchnorm"
+            metavar="WORD[,WORD...]", help="things that may be given up: freeze, dtype, optimizer, batchnorm"
         ),
     ] = "",
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="AdamW, 'SGD with momentum', SGD")] = "AdamW",
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="optimizer: AdamW, 'SGD with momentum', SGD")
+    ] = "AdamW",
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="all that was run, and what was left out")
+        bool, typer.Option("-v", "--verbose", help="show all that was run, and what was not")
     ] = False,
     json: Json = None,
     html: Html = None,
@@ -40,7 +46,7 @@ def fit(
     if limit is not None:
         parse_bytes(limit)  # a mistake is told before torch is imported
 
-    from harness.commands.files import STANDARD_OUTPUT, write_json
+    from harness.commands.files import print_report, write_json
     from harness.fitting.door import Wish, plan_step
     from harness.record.store import replace_file
     from harness.report.fit import fit_text
@@ -49,8 +55,7 @@ def fit(
     plan = plan_step(target, None, wish, setting, lambda line: typer.echo(line, err=True))
     if json is not None:
         write_json(json, plan.to_json())
-    if json != STANDARD_OUTPUT:
-        typer.echo(fit_text(plan.search, verbose=verbose))
+    print_report(fit_text(plan.search, verbose=verbose), json)
     if html is not None:
         replace_file(html, plan.to_html().encode())
         typer.echo(f"wrote {html}", err=True)

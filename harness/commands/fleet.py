@@ -21,7 +21,7 @@ def fleet(
     targets: Annotated[list[str], typer.Argument(metavar="TARGET...", help="models, as in measure")],
     question: Questions = None,
     cluster: Annotated[
-        Cluster, typer.Option(help="this machine, one job at a time; or Slurm")
+        Cluster, typer.Option(help="machines: local, this one, a job at a time; or slurm")
     ] = Cluster.LOCAL,
     folder: Annotated[
         Path,
@@ -30,7 +30,7 @@ def fleet(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="a setting of submitit's executor, such as slurm_partition=gpu"
+            metavar="NAME=VALUE", help="setting of submitit's executor, such as slurm_partition=gpu"
         ),
     ] = None,
     options: Annotated[
@@ -42,7 +42,7 @@ def fleet(
     """Measure models on many machines, a job for each question and model; machines are not compared."""
     import shlex
 
-    from harness.commands.files import write_json
+    from harness.commands.files import print_report, write_json
     from harness.ranks.fleet import send, settings_of, tasks
     from harness.record.codec import encode
     from harness.record.store import replace_file
@@ -54,7 +54,7 @@ def fleet(
         waiting, cluster.value, folder, settings_of(setting or ()), lambda line: typer.echo(line, err=True)
     )
     text = fleet_text(outcome.runs, shutil.get_terminal_size().columns)
-    typer.echo(text)
+    print_report(text, json)
     if json is not None:
         write_json(json, b"[" + b",".join(encode(run).strip() for run in outcome.runs) + b"]")
     if markdown is not None:

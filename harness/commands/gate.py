@@ -16,7 +16,9 @@ def gate(
         Path, typer.Option(metavar="DIR", help="folder of baselines, a file a key")
     ] = _BASELINES,
     update: Annotated[bool, typer.Option("--update", help="write the baselines that the runs make")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="then drop rows that the runs do not hold")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="drop rows that the runs do not hold, with --update")
+    ] = False,
     every_baseline: Annotated[
         bool, typer.Option("--every-baseline", help="fail where no run meets a baseline")
     ] = False,
@@ -24,15 +26,14 @@ def gate(
     json: Json = None,
 ) -> None:
     """Hold runs against the committed baselines; exit with status 1 on any change."""
-    from harness.commands.files import STANDARD_OUTPUT, write_json
+    from harness.commands.files import print_report, write_json
     from harness.report.outcomes import gate_files
     from harness.report.written import gate_text, written
 
     gated = gate_files(runs, baseline, config, update=update, prune=prune, every_baseline=every_baseline)
     if json is not None:
         write_json(json, written(gated.outcomes, "json"), inputs=runs)
-    if json != STANDARD_OUTPUT:
-        typer.echo(gate_text(gated.outcomes, gated.changes), nl=False)
+    print_report(gate_text(gated.outcomes, gated.changes), json)
     for path in gated.written:
         typer.echo(f"wrote {path}", err=True)
     if gated.fails:

@@ -36,7 +36,7 @@ def measure(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
+            help="model: a built-in name, hf:NAME, timm:NAME, torchvision:NAME, or package.module:factory",
         ),
     ],
     question: Questions = None,
@@ -46,7 +46,7 @@ def measure(
         Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
     ] = None,
     memory_history: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CUDA: write one step's memory history, a pickle")
+        Path | None, typer.Option(metavar="FILE", help="write one step's memory history on CUDA, a pickle")
     ] = None,
     wrap: Annotated[
         str | None, typer.Option(metavar="ddp|fsdp2", help="train on all ranks that torchrun started")
@@ -74,6 +74,7 @@ def measure(
     is_whole = _measure_alone(Inquired(target, question, memory_history, began), words, watch)
     _write_files(watch, html, trace)
     _print_seconds(watch, began)
+    watch.end()
     if not is_whole:
         raise typer.Exit(130)  # 128 + SIGINT, as shells have it
     if watch.problems:

@@ -1,6 +1,7 @@
 """Options that several commands have: those of a setting, and files."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,13 +9,36 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from harness.errors import HarnessError
 from harness.setting import Setting, options_of
 
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write JSON to this file")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a page to this file")]
-Markdown = Annotated[
-    Path | None, typer.Option("--markdown", metavar="FILE", help="write markdown to this file")
-]
+
+def writable(path: Path | None) -> Path | None:
+    """Return a file that a command is to write, once it is seen that it can be.
+
+    Raises:
+        HarnessError: its folder cannot be made or written to, or it is a folder itself.
+    """
+    if path is None or path == Path("-"):
+        return path
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir():
+        raise HarnessError(f"{path} cannot be written: it is a folder; name a file")
+    if not folder.is_dir():
+        raise HarnessError(f"{path} cannot be written: {folder} is not a folder")
+    if not os.access(folder, os.W_OK):
+        raise HarnessError(f"{path} cannot be written: {folder} may not be written to")
+    return path
+
+
+def _file(name: str, meaning: str) -> Any:
+    """Return the option of a file that a command writes; one that cannot be is refused at once."""
+    return typer.Option(name, metavar="FILE", help=meaning, callback=writable)
+
+
+Json = Annotated[Path | None, _file("--json", "write JSON to this file; - prints it in place of the text")]
+Html = Annotated[Path | None, _file("--html", "write a page to this file")]
+Markdown = Annotated[Path | None, _file("--markdown", "write markdown to this file")]
 Strict = Annotated[bool, typer.Option("--strict", help="exit with status 3 where a time is undecided")]
 Questions = Annotated[
     list[str] | None,

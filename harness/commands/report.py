@@ -11,13 +11,16 @@ from harness.commands.options import Config, Html, Json, Markdown, RunFiles
 def report(
     runs: RunFiles,
     baseline: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="also hold the runs against these baselines")
+        Path | None, typer.Option(metavar="DIR", help="folder of baselines to hold the runs against")
     ] = None,
     config: Config = Path("pyproject.toml"),
     markdown: Markdown = None,
     html: Html = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="write JUnit XML")] = None,
     json: Json = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="draw what a step holds over time, to this SVG file")
+    ] = None,
     bencher: Annotated[Path | None, typer.Option(metavar="FILE", help="write Bencher Metric Format")] = None,
     smaller_is_better: Annotated[
         Path | None,
@@ -28,8 +31,8 @@ def report(
     ] = None,
 ) -> None:
     """Write what runs say for people and for other tools; markdown is printed where no file is named."""
-    from harness.commands.files import check_output
-    from harness.record.store import replace_file
+    from harness.commands.files import check_output, print_report, write_json
+    from harness.record.store import STANDARD_OUTPUT, replace_file
     from harness.report.outcomes import report_files
     from harness.report.written import WRITERS
     from harness.stored import report_stored
@@ -37,6 +40,7 @@ def report(
     files = {
         "markdown": markdown,
         "html": html,
+        "plot": plot,
         "junit": junit,
         "json": json,
         "bencher": bencher,
@@ -50,14 +54,17 @@ def report(
     for name, path in files.items():
         if path is None:
             continue
+        if name == "json" and path == STANDARD_OUTPUT:
+            write_json(path, WRITERS["json"](loaded, outcomes))
+            continue
         replace_file(path, WRITERS[name](loaded, outcomes).encode())
-        typer.echo(path)
+        print_report(str(path), json)
     if tables is not None:
         from harness.report.tables import question_pages
 
         for question, page in question_pages(loaded[0]).items():
             replace_file(tables / f"{question}.md", page.encode())
-            typer.echo(tables / f"{question}.md")
+            print_report(f"{tables / question}.md", json)
     elif not any(files.values()):
         typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
 

@@ -14,15 +14,14 @@ def trend(
     json: Json = None,
 ) -> None:
     """Show every case and metric over runs, with where it changed."""
-    from harness.commands.files import STANDARD_OUTPUT, write_json
+    from harness.commands.files import print_report, write_json
     from harness.report.outcomes import trend_files
     from harness.report.trend_text import trend_json, trend_text
 
     history = trend_files(runs)
     if json is not None:
         write_json(json, trend_json(history), inputs=runs)
-    if json != STANDARD_OUTPUT:
-        typer.echo(trend_text(history), nl=False)
+    print_report(trend_text(history), json)
     if plot is not None:
         from harness.report.trend_plot import draw_trend
 

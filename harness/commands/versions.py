@@ -11,12 +11,12 @@ from harness.commands.options import Json, RunFiles
 def versions(
     runs: RunFiles,
     tables: Annotated[Path, typer.Option(help="folder that the tables are written to")] = Path(
-        "results/tables/torch"
+        "results/torch"
     ),
     json: Json = None,
 ) -> None:
     """Put runs under several torch versions side by side, a table a question."""
-    from harness.commands.files import write_json
+    from harness.commands.files import print_report, write_json
     from harness.record.store import load_run, newest_by_version, replace_file
     from harness.report.versions import version_pages
 
@@ -30,7 +30,7 @@ def versions(
     pages = version_pages(loaded)
     for question, page in pages.items():
         replace_file(tables / f"{question}.md", page.encode())
-        typer.echo(tables / f"{question}.md")
+        print_report(f"{tables / question}.md", json)
     if json is not None:
         write_json(json, pages)
 

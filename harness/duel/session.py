@@ -96,11 +96,11 @@ def hold_duel(
         "setting": asdict(setting),
     }
     core = free_core() if rules.pin and setting.threads == 1 else None
-    with workspace(repository) as place, ExitStack() as stack:
-        sides = [place.checked_out(side) for side in sides]
+    with workspace(repository) as workplace, ExitStack() as stack:
+        sides = [workplace.checked_out(side) for side in sides]
         kind = Spawning if rules.start == "spawn" else Forking
         starters: dict[str, Starter] = {
-            side.name: kind(side, place.folder, setting.threads) for side in sides
+            side.name: kind(side, workplace.folder, setting.threads) for side in sides
         }
         for starter in starters.values():
             stack.callback(starter.close)
@@ -173,11 +173,14 @@ class Judged:
         """Return it for a terminal."""
         return duel_text(self.duel, self.outcome, self.times, width)
 
-    def write(self, *, json: Path | None, html: Path | None, markdown: Path | None) -> tuple[Path, ...]:
+    def to_json(self) -> bytes:
+        """Return what `--json` keeps: the duel with all its samples, and what was judged."""
+        return msgspec.json.encode(duel_json(self.duel, self.outcome, self.times))
+
+    def write(self, *, html: Path | None, markdown: Path | None) -> tuple[Path, ...]:
         """Write the files that have a path, and return their paths."""
         parts = (self.duel, self.outcome, self.times)
         makers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
-            (json, lambda: msgspec.json.encode(duel_json(*parts))),
             (html, lambda: duel_page(*parts).encode()),
             (markdown, lambda: duel_markdown(*parts).encode()),
         )

@@ -20,10 +20,10 @@ from harness.measure.inspection import OutOfMemoryError
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
 from harness.session import Target, entry_to_measure
 from harness.setting import Setting, options_of, parse_bytes
-from harness.workload.factory import Copying
+from harness.workload.copying import Copying
+from harness.workload.generators import random_state_kept
 from harness.workload.losses import find_loss
 from harness.workload.model import WorkloadError
-from harness.workload.state import random_state_kept
 
 FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
 

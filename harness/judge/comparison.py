@@ -38,7 +38,7 @@ class Listing:
     arms: Mapping[tuple[str, str], ArmSummary]
     decides_exact: Mapping[str, str]
     decides_time: Mapping[str, str]
-    told: Mapping[str, str]  # differences that are no obstacle, and are to be known
+    told: Mapping[str, str]  # differences that do not prevent it, and are to be known
     overload: str  # what shared the machine's cores, in words; "" for nothing
     cases: Mapping[str, Case]
     complete: bool

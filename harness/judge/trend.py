@@ -173,7 +173,7 @@ def _between(points: Sequence[RunPoint], last: int, number: int) -> tuple[str, .
 
 
 def _machines(values: dict[int, float], points: Sequence[RunPoint]) -> list[list[int]]:
-    """Divide the runs of a series where the machine changed: times of two machines are no series."""
+    """Divide the runs of a series where the machine changed: times of two machines do not make a series."""
     stretches: list[list[int]] = [[]]
     last = 0
     for number in values:

@@ -18,7 +18,8 @@ from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, SavedTensors
 from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
 from harness.record.measured import Attribution, Share
-from harness.workload.state import ModelState, random_state_kept, seed_everything
+from harness.workload.generators import random_state_kept, seed_everything
+from harness.workload.state import ModelState
 from harness.workload.step import Part, Step
 from harness.workload.tensors import storages_in, storages_of, tensors_in
 

@@ -24,7 +24,7 @@ FEWEST_LAYOUTS = 12  # the fewest from which a family of 20 contrasts can be jud
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
 MOVING_SHARE = 0.15  # of the time, at most, is spent on moving, unless layouts would be fewer than those
 
-Sample = tuple[float, ...]  # seconds a call: of the whole, then of its parts
+Laps = tuple[float, ...]  # seconds a call: of the whole, then of its parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class BlockPlan:
     rounds: int  # a layout
 
 
-def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> Sample:
+def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> Laps:
     """Time a side from so many frames deeper in the interpreter's stack.
 
     At which address the frames of the calls lie is worth 0.1 us a sample, which chance has to give to sides.
@@ -53,7 +53,7 @@ def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
     del old
 
 
-def relocate(sides: Iterable[Side], rng: Random) -> None:
+def move_sides(sides: Iterable[Side], rng: Random) -> None:
     """Move sides to fresh memory, in random order; what several share is moved once."""
     move_all([move for move in dict.fromkeys(side.relocate for side in sides) if move is not None], rng)
 
@@ -68,11 +68,11 @@ class Pair:
 
     def relocate(self) -> None:
         """Move both sides to fresh memory, in random order; what both share is moved once."""
-        relocate((self.reference, self.arm), self.rng)
+        move_sides((self.reference, self.arm), self.rng)
 
 
 @dataclass(slots=True)
-class Block:
+class TimingBlock:
     """A reference, its arms, and the samples taken of them so far.
 
     Attributes:
@@ -93,7 +93,7 @@ class Block:
     plan: BlockPlan = BlockPlan(1, 1)
     failed: dict[str, Exception] = field(default_factory=dict)
     _rounds: int = field(default=0, init=False)
-    _taken: dict[str, list[Sample]] = field(default_factory=dict, init=False)  # by arm; "" for the reference
+    _taken: dict[str, list[Laps]] = field(default_factory=dict, init=False)  # by arm; "" for the reference
     _levels: dict[str, float] = field(default_factory=dict, init=False)  # of each arm's last look
     _took: float = field(default=0.0, init=False)
 
@@ -139,7 +139,7 @@ class Block:
         return self.clock() - start
 
     def _relocate(self, calls: int) -> None:
-        relocate(self._sides(), self.rng)
+        move_sides(self._sides(), self.rng)
         if calls > 1:  # of a sample of many calls only the first would find the caches cold
             for side in self._sides():
                 side.call()
@@ -178,7 +178,7 @@ class Block:
         """Time every active side once, in random order."""
         order = ["", *active]
         self.rng.shuffle(order)
-        taken: dict[str, Sample] = {}
+        taken: dict[str, Laps] = {}
         for name in order:
             side = active[name] if name else self.reference
             try:
@@ -230,7 +230,7 @@ class Block:
 
 def paired_samples(
     sides: tuple[Side, Side],
-    layouts: Sequence[Sequence[tuple[Sample, Sample]]],
+    layouts: Sequence[Sequence[tuple[Laps, Laps]]],
     *,
     calls: int,
     unit: Literal["draw", "window", "round"],

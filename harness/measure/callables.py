@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from harness.errors import HarnessError
 from harness.judge.looks import Looks
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.clock import Clock
 from harness.measure.sampling import Side
 from harness.record.schema import Samples
@@ -48,7 +48,7 @@ def time_pair(
         TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
     """
     one = as_side(reference)
-    block = Block(one, {"arm": one if arm is reference else as_side(arm)}, clock, rng)
+    block = TimingBlock(one, {"arm": one if arm is reference else as_side(arm)}, clock, rng)
     block.prepare(budget, longest=budget)
     small = floor if floor is not None else LAYOUT_FLOOR if block.moves else FLOOR
     block.run(budget, Looks(1, small, alpha))

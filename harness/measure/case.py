@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.judge.looks import Looks
 from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.attribution import lasting_bytes
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.clock import clock_for
 from harness.measure.device_times import device_pass
 from harness.measure.devices.registry import backend_of, device_of, prepare
@@ -257,7 +257,7 @@ class CaseMeasurement:
         names = [arm.name for arm in arms]
         rng = Random(f"{self.case.id}/{'/'.join(names)}/{self.settings.seed}")
         clock = clock_for(self.case.device)
-        block = Block(sides[0], dict(zip(names, sides[1:], strict=True)), clock, rng, most_rounds)
+        block = TimingBlock(sides[0], dict(zip(names, sides[1:], strict=True)), clock, rng, most_rounds)
         before = clock()
         block.prepare(seconds, warmed=True)
         self.settings.meter.seconds += clock() - before
@@ -272,7 +272,7 @@ class CaseMeasurement:
             result = msgspec.structs.replace(arm.exact, timings=samples)
             yield self._on_device(result, block, arm.name, seconds / len(arms))
 
-    def _on_device(self, result: ArmResult, block: Block, arm: str, seconds: float) -> ArmResult:
+    def _on_device(self, result: ArmResult, block: TimingBlock, arm: str, seconds: float) -> ArmResult:
         """Add the times of a device with a queue, taken while its clock is watched; nothing on a CPU."""
         device = device_of(self.case.device)
         if device is None:

@@ -9,9 +9,9 @@ import gc
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -19,11 +19,24 @@ import torch
 from harness.errors import HarnessError
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
-from harness.measure.held import BARE, OUTPUT, REACHED, SAVED, Held, Holder, Look, held_blocks, note_block
+from harness.measure.held import (
+    BARE,
+    NEEDED,
+    OUTPUT,
+    REACHED,
+    SAVED,
+    Held,
+    Holder,
+    Look,
+    note_block,
+    remains_of,
+    without_graph,
+)
 from harness.measure.randomness import draws_random
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
+from harness.workload.generators import random_fingerprint, seed_everything
 from harness.workload.model import Model
-from harness.workload.state import ModelState, random_fingerprint, reached_by, seed_everything
+from harness.workload.state import ModelState, reached_by
 from harness.workload.tensors import objects_in, raw_storages_in, storages_in, storages_of, tensors_in
 
 _SCALAR_BYTES = 8
@@ -59,8 +72,11 @@ class ForwardPass:
         trace: of the pass itself, its output held to the end.
         held: the blocks it left behind.
         graph: what it recorded.
+        unseen: bytes of its output and graph that it did not allocate in its own thread, and that the model
+            does not reach.
         stays: bytes that are still there when all that it returned is gone, less what it freed.
         changes: paths of the model's state and inputs that it changed.
+        built: those of modules and parameters that it made.
         defect: what in its output is no number: "NaN", "infinity", or "".
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
         may_follow_random: it drew random numbers and read a value back after that, as random depth does.
@@ -74,8 +90,10 @@ class ForwardPass:
     trace: Trace
     held: tuple[Held, ...]
     graph: Graph
+    unseen: int
     stays: int
     changes: tuple[str, ...]
+    built: tuple[str, ...]
     defect: str
     lazy: str
     may_follow_random: bool
@@ -89,6 +107,11 @@ class ForwardPass:
     def is_repeatable(self) -> bool:
         """Whether the pass before it, from the same state and other random numbers, did the same."""
         return self.signature == self.warm_signature
+
+    def beside(self, quiet: "ForwardPass") -> "ForwardPass":
+        """Return this pass, less what stays without a graph too, by the same pass under `no_grad`."""
+        held = without_graph(self.held, quiet.held)
+        return replace(self, held=held, graph=replace(self.graph, saved=_saved(held)))
 
     def bytes_held_by(self, *which: Holder) -> int:
         """Return the bytes that some holders hold."""
@@ -153,24 +176,22 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
     begin, returned, *_, end = measured.marks
     passed = seen.between(begin, returned)
     earlier = seen.between(before.marks[0], before.marks[1]) if warm else passed
-    blocks, elsewhere = held_blocks(everything.between(begin, end), measured, device)
+    left = remains_of(everything.between(begin, end), measured, device)
     last = seen.between(begin, measured.marks[4])
     return ForwardPass(
         trace=passed,
-        held=blocks,
+        held=left.blocks,
         graph=Graph(
-            saved=tuple(
-                Saved(block.bytes, block.module, block.node, block.operator)
-                for block in blocks
-                if block.holder == "saved"
-            ),
-            scalar_bytes=sum(block.bytes for block in blocks if block.holder == "scalar"),
+            saved=_saved(left.blocks),
+            scalar_bytes=sum(block.bytes for block in left.blocks if block.holder == "scalar"),
             nodes=measured.nodes,
             leaves=tuple(leaf for each in measured.leaves if (leaf := each()) is not None),
-            elsewhere=elsewhere,
+            elsewhere=left.elsewhere,
         ),
+        unseen=left.unseen,
         stays=last.retained_bytes(),
         changes=measured.changes,
+        built=measured.built,
         defect=measured.defect,
         lazy=measured.lazy,
         may_follow_random=_may_follow_random(passed, measured),
@@ -179,6 +200,14 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
         warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
         warm_allocated=_allocated(earlier),
+    )
+
+
+def _saved(blocks: Sequence[Held]) -> tuple[Saved, ...]:
+    return tuple(
+        Saved(block.bytes, block.module, block.node, block.operator)
+        for block in blocks
+        if block.holder == "saved"
     )
 
 
@@ -244,7 +273,7 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     look.marks.append(session.mark())
     gc.collect()
     look.marks.append(session.mark())
-    look.changes = state.changes(versions)
+    look.changes, look.built = state.changes(versions), state.built()
     for _, value in reached_by(plan.model):
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
             note_block(REACHED, address)
@@ -254,9 +283,13 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
 
 def _look_at(result: object, look: Look) -> None:
     """Look at the graph behind a result; nothing of it is held when this returns."""
+    walked = walk(result)
+    # Of what hooks are not told, all but numbers was saved in another thread, where no hooks are.
+    unhooked = [tensor for tensor, _ in walked.bare if look.hooked and tensor.dim()]
     for address, _ in storages_in(result):
         note_block(OUTPUT, address)
-    walked = walk(result)
+    for address, size in (*storages_in(result), *storages_in(unhooked)):
+        note_block(NEEDED, address, size)
     look.nodes = walked.nodes
     look.leaves = tuple(weakref.ref(leaf) for leaf in walked.leaves)
     look.is_foreign = look.hooked and walked.hooked > len(look.held)

@@ -14,8 +14,9 @@ from harness.measure.devices.registry import out_of_memory_errors
 from harness.measure.forward import defect_of
 from harness.measure.graph import running_paths
 from harness.workload.factory import first_line
+from harness.workload.generators import random_state_kept
 from harness.workload.model import Model, WorkloadError, materialize
-from harness.workload.state import ModelState, random_state_kept
+from harness.workload.state import ModelState
 
 
 class OutOfMemoryError(WorkloadError):

@@ -11,7 +11,7 @@ from harness.workload.state import is_bookkeeping, reached_by, readable
 _MOST_NAMES = 3  # in one sentence; the rest is counted
 
 _KINDS = {
-    "model": "kept by the model or what it can reach",
+    "model": "kept by the model, or by what it fills outside, such as a cache",
     "graph": "held by the graph, where no hook is told of it",
     "cycle": "in a reference cycle, which only the garbage collector frees",
 }
@@ -23,8 +23,10 @@ def notes_of(seen: Observation, varying: Sequence[str] = ()) -> tuple[str, ...]:
         sentence
         for sentence in (
             _laziness(seen.forward_pass),
+            _unseen(seen.forward_pass),
             _growth(seen),
             _cycle(seen.forward_pass),
+            _built(seen.forward_pass),
             _changes(seen),
             _variation(seen, varying),
             _unseen_parameters(seen),
@@ -41,6 +43,15 @@ def _laziness(passed: ForwardPass) -> str:
     return (
         f"the forward pass returns an iterator ({passed.lazy}), which has run nothing when it is returned:"
         " what it would do is in none of these numbers; return a list of what it yields"
+    )
+
+
+def _unseen(passed: ForwardPass) -> str:
+    if not passed.unseen:
+        return ""
+    return (
+        f"{passed.unseen:,} B of what the pass returns or saves were not allocated by it in its own thread:"
+        " they were there before, or are of another thread or library, whose memory is not counted here"
     )
 
 
@@ -66,8 +77,18 @@ def _cycle(passed: ForwardPass) -> str:
     )
 
 
+def _built(passed: ForwardPass) -> str:
+    if not passed.built:
+        return ""
+    return (
+        f"the first call builds {_listed(passed.built)}, and every pass here is a first call: what it builds"
+        " is in what is allocated and held; call the model once before it is measured"
+    )
+
+
 def _changes(seen: Observation) -> str:
-    changed = [path for path in seen.forward_pass.changes if not is_bookkeeping(path)]
+    passed = seen.forward_pass
+    changed = [path for path in passed.changes if not is_bookkeeping(path) and path not in passed.built]
     if not changed:
         return ""
     return f"a call changes {_listed(changed)}; it is put back before each pass"

@@ -19,8 +19,9 @@ from harness.measure.trace import Trace, recording
 from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
+from harness.workload.generators import random_state_kept, seed_everything
 from harness.workload.model import Model, materialize
-from harness.workload.state import ModelState, random_state_kept, seed_everything
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 
 
@@ -104,6 +105,16 @@ class Observation:
     @cached_property
     def forward_pass(self) -> ForwardPass:
         """The forward pass by itself, with what it returns held to the end."""
+        if self._same_pass is not None:
+            return self._same_pass
+        passed = self._recorded
+        if _leaves_saved(passed) and self.no_grad_pass:
+            return passed.beside(self.no_grad_pass)
+        return passed
+
+    @cached_property
+    def _recorded(self) -> ForwardPass:
+        """The forward pass, with what stays without a graph too."""
         return self._same_pass or self._run_forward(self.step.forward, self._earlier)
 
     def _run_forward(
@@ -171,14 +182,15 @@ class Observation:
     @cached_property
     def _pass_or_reason(self) -> ForwardPass | str:
         """The same forward pass under `no_grad`, or what the model raises there."""
-        before = self._before
-        if before is not None and before.no_grad_pass is not None and self._closes_with(before.no_grad_pass):
-            return before.no_grad_pass
+        before, recorded = self._before, self._recorded
+        known = None if before is None or _leaves_saved(recorded) else before.no_grad_pass
+        if known is not None and self._closes_with(known):
+            return known
         quiet = torch.no_grad()(self.step.forward)
         earlier: Callable[[ForwardPass], bool] | None = None
-        if self.device is None and not self.seed and self.forward_pass.is_repeatable:
-            recorded = self.forward_pass.signature.without_sizes()
-            earlier = lambda passed: passed.signature.without_sizes() == recorded  # noqa: E731 (one of two values)
+        if self.device is None and not self.seed and recorded.is_repeatable:
+            operators = recorded.signature.without_sizes()
+            earlier = lambda passed: passed.signature.without_sizes() == operators  # noqa: E731 (one of two values)
         try:
             return self._run_forward(quiet, earlier)
         except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
@@ -281,11 +293,6 @@ class Observation:
         """What the forward pass recorded."""
         return self.forward_pass.graph
 
-    @property
-    def defect(self) -> str:
-        """What in the forward pass's output is no number: "NaN", "infinity", or ""."""
-        return self.forward_pass.defect
-
     @cached_property
     def books(self) -> Books | None:
         """What is held against what was saved; None where the model fails under `no_grad`."""
@@ -355,3 +362,8 @@ class Observation:
                 return reads_random_values(self.step.forward)
         except Exception:  # noqa: BLE001 (what cannot be looked on, such as compiled code, may)
             return True
+
+
+def _leaves_saved(passed: ForwardPass) -> bool:
+    """Return whether some of what a pass saved is there when all that it returned is gone."""
+    return any(block.holder == "saved" and block.stays for block in passed.held)

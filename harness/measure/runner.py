@@ -111,4 +111,4 @@ def _groups(step: Step) -> tuple[Group, ...]:
 
 
 def _warnings(seen: Observation) -> tuple[str, ...]:
-    return (f"the model's output holds {seen.defect}",) if seen.defect else ()
+    return (f"the model's output holds {defect}",) if (defect := seen.forward_pass.defect) else ()

@@ -3,7 +3,6 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,6 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.judge.looks import FIRST
-from harness.measure.allowance import Allowance
 from harness.measure.attribution import lasting_bytes
 from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
@@ -33,8 +31,9 @@ from harness.measure.observe import Observation
 from harness.measure.runner import Settings
 from harness.measure.scaling import largest_batch
 from harness.measure.shared_model import SharedModel
+from harness.measure.shared_time import SharedTime
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
-from harness.setting import Setting
+from harness.setting import RUN_TIME_S, Setting
 from harness.workload.blocks import find_blocks
 from harness.workload.freezing_curve import NAME, arms_of, curve_question
 from harness.workload.hooks import is_compiled
@@ -46,7 +45,6 @@ from harness.workload.sources import build
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
-DEFAULT_TIME_S = 60.0  # of a run, unless told
 _CALL_OF_TRAINING = 2.5  # forward passes: a step takes three, and fewer with a part of the model frozen
 
 
@@ -114,13 +112,13 @@ class Study:
     forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
-    shares: Allowance = field(init=False)
+    shares: SharedTime = field(init=False)
     shared: SharedModel = field(init=False)  # by all exact passes of a batch size
     _open: dict[str, str] = field(default_factory=dict, init=False)  # what is planned and not finished
 
     def __post_init__(self) -> None:
         setting = self.plan.setting
-        self.shares = Allowance(setting.budget, setting.run_time(DEFAULT_TIME_S), self.began)
+        self.shares = SharedTime(setting.budget, setting.run_time(RUN_TIME_S), self.began)
 
     def measure(self) -> Run:
         """Measure everything that is planned.
@@ -155,11 +153,10 @@ class Study:
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
-        call = self.forward_s * _CALL_OF_TRAINING
-        needed = time.perf_counter() - self.began + FIRST * call * (arms + 2)
+        rounds = FIRST * self.forward_s * _CALL_OF_TRAINING * arms
         self.watch.note(
             f"{arms} arm{'s' * (arms != 1)} not timed: the exact numbers took the time of the run;"
-            f" --time {math.ceil(needed / 10) * 10} would do"
+            f" --time {self.shares.needed + rounds:.0f} would do"
         )
 
     def _note_down(self, **changes: object) -> None:

@@ -64,7 +64,7 @@ def watch_clock(device: Device) -> ClockWatch:
     try:
         library = importlib.import_module("pynvml")
     except ModuleNotFoundError:
-        return ClockWatch(None, None, "pip install 'autograd-harness[cuda]' brings what tells it")
+        return ClockWatch(None, None, "pip install nvidia-ml-py brings what tells it")
     name = device.identifier
     if not name:
         return ClockWatch(None, None, "this torch does not tell a device's UUID, by which it is looked up")

@@ -6,7 +6,8 @@ from itertools import pairwise
 from harness.measure.devices.protocol import Device
 from harness.measure.forward import Signature, signature_of
 from harness.measure.trace import Trace, recording
-from harness.workload.state import ModelState, seed_everything
+from harness.workload.generators import seed_everything
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of
 

@@ -127,7 +127,7 @@ def _executor(cluster: Cluster, folder: Path, settings: Mapping[str, Any]) -> An
     try:
         import submitit
     except ModuleNotFoundError as error:
-        raise FleetError("a fleet needs submitit: pip install 'autograd-harness[slurm]'") from error
+        raise FleetError("a fleet needs submitit: pip install submitit") from error
     whole = {"slurm_exclusive": True} if cluster == "slurm" else {}
     try:
         executor = submitit.AutoExecutor(folder=folder / "logs", cluster=cluster)

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from harness.measure.block import Sample, paired_samples, relocate, rounds_a_layout
+from harness.measure.block import Laps, move_sides, paired_samples, rounds_a_layout
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
 from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost
@@ -55,7 +55,7 @@ class Together:
         moving = self._moving(rng)
         one_call = sum(self._warm(side) for side in (self.reference, self.arm)) / 2
         schedule = self._decided(one_call, moving, budget)
-        rounds: list[tuple[Sample, Sample]] = []
+        rounds: list[tuple[Laps, Laps]] = []
         with quiet():
             for index, reference_first in enumerate(schedule.reference_first):
                 if index and schedule.plan.layouts > 1 and index % schedule.plan.rounds == 0:
@@ -97,7 +97,7 @@ class Together:
 
     def _relocate(self, rng: Random) -> None:
         self.progress("moving tensors")
-        relocate((self.reference, self.arm), rng)
+        move_sides((self.reference, self.arm), rng)
 
     def _decided(self, one_call: float, moving: float, budget: float) -> Schedule:
         """Return the schedule that rank 0 makes."""
@@ -111,7 +111,7 @@ class Together:
             Schedule(plan, tuple(coins.random() < 0.5 for _ in range(plan.layouts * plan.rounds)))  # noqa: PLR2004
         )
 
-    def _round(self, calls: int, index: int, *, reference_first: bool) -> tuple[Sample, Sample]:
+    def _round(self, calls: int, index: int, *, reference_first: bool) -> tuple[Laps, Laps]:
         self.progress(f"timing, round {index + 1}")
         sides = (self.reference, self.arm) if reference_first else (self.arm, self.reference)
         taken = []

@@ -85,6 +85,7 @@ def measure_over_ranks(
             from harness.report.page import run_page
 
             replace_file(request.html, run_page(run).encode())
+        watch.end()
     if watch.problems:
         sys.exit(2)
 

@@ -10,10 +10,13 @@ def why_nothing_is_spared(nodes: int, saved: int, nodes_no_grad: int) -> str:
         nodes_no_grad: autograd nodes of the same pass under `no_grad`.
 
     >>> why_nothing_is_spared(nodes=5, saved=64, nodes_no_grad=5)
-    'the pass records under no_grad too, such as in a region of torch.enable_grad()'
+    'the pass records under no_grad too, such as in a region of torch.enable_grad() or in another thread'
     """
     if nodes_no_grad:
-        return "the pass records under no_grad too, such as in a region of torch.enable_grad()"
+        return (
+            "the pass records under no_grad too, such as in a region of torch.enable_grad() or in another"
+            " thread"
+        )
     if not nodes:
         return (
             "what the pass returns hangs on no graph: it is detached, or made under no_grad, or all that it"

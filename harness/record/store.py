@@ -11,6 +11,8 @@ from harness.errors import HarnessError
 from harness.record.codec import UnreadableError, decode_record, decode_run, encode
 from harness.record.schema import Record, Run
 
+STANDARD_OUTPUT = Path("-")  # in place of a file, where a command line names one
+
 
 class StoreError(HarnessError, OSError):
     """Results that could not be written, in one sentence."""

@@ -9,20 +9,20 @@ from harness.judge.verdict import Judgement, Verdict
 _FACTOR = 1.5  # a change by this factor is told as a factor: "takes 63 % less time" is hard to read
 
 
-def answer(judgement: Judgement, floor: float, *, brief: bool = False) -> str:
+def answer_of(judgement: Judgement, floor: float, *, brief: bool = False) -> str:
     """Return what is known of an arm's time in comparison with its reference's.
 
     Percentages are of the reference's time; ends in brackets are those of the interval, which the verdict
     rests on. Brief, it is without them.
 
     >>> from harness.judge.verdict import judge
-    >>> answer(judge([[-0.06], [-0.07], [-0.05]] * 8, level=0.01), 0.005)
+    >>> answer_of(judge([[-0.06], [-0.07], [-0.05]] * 8, level=0.01), 0.005)
     'faster by 5.8 % (4.9 to 6.8)'
-    >>> answer(judge([[1.0], [1.1], [0.9]] * 8, level=0.01), 0.005)
+    >>> answer_of(judge([[1.0], [1.1], [0.9]] * 8, level=0.01), 0.005)
     '2.7 times as slow (2.5 to 3)'
-    >>> answer(judge([[0.03], [-0.04], [0.02]] * 8, level=0.01), 0.005)
+    >>> answer_of(judge([[0.03], [-0.04], [0.02]] * 8, level=0.01), 0.005)
     'no difference above 4.1 %'
-    >>> answer(judge([[0.001], [-0.002], [0.001]] * 8, floor=0.005), 0.005)
+    >>> answer_of(judge([[0.001], [-0.002], [0.001]] * 8, floor=0.005), 0.005)
     'the same within 0.5 %'
     """
     if judgement.ratio is None:

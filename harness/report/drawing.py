@@ -14,6 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK = "#010203"  # of text and axes; in a page it becomes the page's own text colour
+# A file has no page around it: it has a ground of its own, and text that can be read on it, light and dark.
+_SCHEMES = (
+    "<style>svg{color:#1f2328}@media (prefers-color-scheme: dark){svg{color:#e6edf3}"
+    "#patch_1>path{fill:#0d1117!important}}</style>"
+)
 RULE = "#888888"  # of lines that mark a value, mid-tone for a light and a dark page alike
 # Okabe and Ito, "Color Universal Design" (2008), all of them mid-tone
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7500", "#56b4e9")
@@ -66,8 +71,12 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def svg_file(figure: Figure) -> str:
-    """Return a figure as the text of an SVG file, the same bytes for the same data."""
-    return _written(figure, "autograd-harness", {"svg.fonttype": "path"}, {"Date": None})
+    """Return a figure as the text of an SVG file, light and dark, the same bytes for the same data."""
+    for axes in figure.axes:
+        axes.patch.set_visible(False)  # so that the figure's ground is the one there is
+    text = _written(figure, "autograd-harness", {"svg.fonttype": "path"}, {"Date": None})
+    head, end, body = text.partition("<metadata>")
+    return head + _SCHEMES + "\n " + end + body.replace(INK, "currentColor")
 
 
 def svg_element(figure: Figure, name: str) -> str:

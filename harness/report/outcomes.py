@@ -69,16 +69,16 @@ def run_paths(paths: Sequence[Path]) -> list[Path]:
     Raises:
         NoRunError: there is none.
     """
-    found = [
+    files = [
         item
         for path in paths
         for item in (
             sorted(path.glob("**/*.json")) if path.is_dir() and path.suffix != ".partial" else [path]
         )
     ]
-    if not found:
+    if not files:
         raise NoRunError(f"{', '.join(map(str, paths))} holds no run file")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 def gate_files(

@@ -8,20 +8,26 @@ from markupsafe import Markup
 from harness.judge.contrasts import Contrast, contrasts
 from harness.record.names import PEAK, TIME
 from harness.record.schema import Record, Run
-from harness.report.answer import answer, tally
+from harness.report.answer import answer_of, tally
 from harness.report.attribution import Branch, memory_sentences, tree
 from harness.report.html import render
-from harness.report.plots import curve_plot, ratio_plot, scaling_plot, timeline_plot, witness_plot
+from harness.report.plots import (
+    MOST_LINES,
+    curve_plot,
+    ratio_plot,
+    scaling_plot,
+    timeline_plot,
+    witness_plot,
+)
 from harness.report.reproduce import case_command
 from harness.report.study import TextTable, curve_points, curve_section, fit_line, is_curve, scaling_sections
-from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, environment_lines
+from harness.report.tables import GROUP_HEADERS, CaseTable, all_exact, case_tables, header_lines
 from harness.report.text import percent
 from harness.report.witness import WITNESS_HEADERS
 
 _WITNESS_CAPTION = (
     "Resident bytes of a process of its own, sampled by memory_profiler (a witness), and the exact bytes"
 )
-_MOST_LINES = 6  # of a timeline, told apart by dash and colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def run_page(run: Run) -> str:
             "scaling": list(scaling_sections(run)),
             "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
             "fits": [fit_line(fit) for fit in run.fits],
-            "environment": environment_lines(run.environment),
+            "environment": header_lines(run),
             "command": run.command,
             "run": run.id,
             "witness_headers": WITNESS_HEADERS,
@@ -128,7 +134,7 @@ def _time_words(times: Sequence[Contrast], floor: float) -> str:
     if not times or times[0].judgement.ratio is None:
         return ""
     judged = times[0].judgement
-    return f" (time: {answer(judged, floor)})"
+    return f" (time: {answer_of(judged, floor)})"
 
 
 def _case_part(
@@ -140,10 +146,10 @@ def _case_part(
     plots = [(f"Time against the reference{too_few}", ratio_plot(times, run.floor))]
     lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
     if lines:
-        plots.append(("Allocated bytes over one step", timeline_plot(lines[:_MOST_LINES], record.case.id)))
+        plots.append(("Allocated bytes over one step", timeline_plot(lines[:MOST_LINES], record.case.id)))
     watched = [arm for arm in record.arms if arm.timeline]
     if watched:
-        plots.append((_WITNESS_CAPTION, witness_plot(watched[:_MOST_LINES], record.case.id)))
+        plots.append((_WITNESS_CAPTION, witness_plot(watched[:MOST_LINES], record.case.id)))
     curve = None
     if is_curve(record):
         points = curve_points(run, record)
@@ -183,5 +189,5 @@ def _scaling_plots(run: Run) -> list[tuple[str, str]]:
     for title, arms in lines.items():
         series = [(arm, sorted(points)) for arm, points in arms.items() if len(points) > 1]
         if series:
-            plots.append((title, scaling_plot(series[:_MOST_LINES], title)))
+            plots.append((title, scaling_plot(series[:MOST_LINES], title)))
     return plots

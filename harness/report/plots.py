@@ -21,10 +21,13 @@ from harness.report.drawing import (
     one_panel,
     style,
     svg_element,
+    svg_file,
 )
 from harness.report.study import CurvePoint
 from harness.report.units import axis
 
+_PICTURE_WIDTH = 7.0  # inches
+MOST_LINES = 6  # of a timeline, told apart by dash and colour
 _MOST_STEPS = 2000  # of a line; more are thinner than it
 
 
@@ -108,28 +111,40 @@ def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
 def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
     """Return allocated bytes over one step, the arms on one axis, the parts of the first arm marked."""
     with style():
-        figure, axes = one_panel(3.0)
-        scale, unit = axis(max((max(line.levels, default=0) for _, line in arms), default=0), "B")
-        for index, (label, line) in enumerate(arms):
-            times, levels = _thinned(line)
-            axes.step(
-                [1e3 * time for time in times],
-                [level / scale for level in levels],
-                where="post",
-                label=label,
-                linewidth=1.2,
-                **line_style(index),
-            )
-        first = arms[0][1]
-        top = axes.get_ylim()[1]
-        for start, part in zip(first.marks, first.parts, strict=False):
-            axes.axvline(1e3 * start, color=INK, linewidth=0.6, linestyle=":")
-            axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.set_xlabel("ms under the profiler")
-        axes.set_ylabel(f"{unit} above the step's start")
-        legend_below(figure, axes)
-        return svg_element(figure, f"timeline {name}")
+        return svg_element(_timeline(arms, FIGURE_WIDTH), f"timeline {name}")
+
+
+def timeline_picture(arms: Sequence[tuple[str, Allocated]], title: str) -> str:
+    """Return the same as an SVG file with a title."""
+    with style():
+        figure = _timeline(arms, _PICTURE_WIDTH)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        return svg_file(figure)
+
+
+def _timeline(arms: Sequence[tuple[str, Allocated]], width: float) -> Figure:
+    figure, axes = one_panel(3.0, width)
+    scale, unit = axis(max((max(line.levels, default=0) for _, line in arms), default=0), "B")
+    for index, (label, line) in enumerate(arms):
+        times, levels = _thinned(line)
+        axes.step(
+            [1e3 * time for time in times],
+            [level / scale for level in levels],
+            where="post",
+            label=label,
+            linewidth=1.2,
+            **line_style(index),
+        )
+    first = arms[0][1]
+    top = axes.get_ylim()[1]
+    for start, part in zip(first.marks, first.parts, strict=False):
+        axes.axvline(1e3 * start, color=INK, linewidth=0.6, linestyle=":")
+        axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel("ms under the profiler")
+    axes.set_ylabel(f"{unit} above the step's start")
+    legend_below(figure, axes)
+    return figure
 
 
 def witness_plot(arms: Sequence[ArmResult], name: str) -> str:

@@ -8,13 +8,14 @@ from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import ArmResult, Record, Run
-from harness.report.answer import answer, tally
+from harness.report.answer import answer_of, tally
 from harness.report.text import folded, many, percent, text_table, visible
 from harness.setting import QUESTIONS
 
 _LARGEST = 3  # effects of a question that are shown
 _LONGEST_NAME = 34  # characters of a case or an arm
 _TIMES = 2.0  # a peak that grows by this factor is told as a factor
+_LONGEST_LINE = 200  # characters
 _NO_CHANGE = 0.01  # a peak that changes by less is not told
 
 
@@ -88,7 +89,7 @@ def _controls(
     for record in records[:_LARGEST]:
         for one in judged[record.case.id]:
             if one.metric == TIME:
-                yield f"{_setting(record)}: {answer(one.judgement, floor)}"
+                yield f"{_setting(record)}: {answer_of(one.judgement, floor)}"
 
 
 def _effects(record: Record, judged: Sequence[Contrast]) -> Iterator[_Effect]:
@@ -113,7 +114,7 @@ def _setting(record: Record) -> str:
 def _row(effect: _Effect, floor: float) -> tuple[str, ...]:
     told = []
     if effect.time is not None:
-        told.append(answer(effect.time.judgement, floor, brief=True))
+        told.append(answer_of(effect.time.judgement, floor, brief=True))
     if effect.peak >= _TIMES:
         told.append(f"{effect.peak:.2g} times the peak")
     elif abs(effect.peak - 1) >= _NO_CHANGE:
@@ -144,7 +145,28 @@ def _closing(run: Run, judged: Mapping[str, Sequence[Contrast]]) -> Iterator[str
             if still_open
             else f"books: every byte accounted for in {len(books)} of {len(books)} arms"
         )
-    for record in run.records:
-        for arm in record.arms:
-            if arm.status == "failed":
-                yield visible(f"failed: {record.case.id}, {arm.arm}: {arm.reason}")[:200]
+    yield from _few(
+        "failed",
+        [
+            f"{record.case.id}, {arm.arm}: {arm.reason}"
+            for record in run.records
+            for arm in record.arms
+            if arm.status == "failed"
+        ],
+    )
+    yield from _few(
+        "warning",
+        [
+            f"{record.case.id}, {arm.arm}: {line}"
+            for record in run.records
+            for arm in record.arms
+            for line in arm.warnings
+        ],
+    )
+
+
+def _few(kind: str, told: Sequence[str]) -> Iterator[str]:
+    """Yield the first of what was told, and how many more there are."""
+    yield from (visible(f"{kind}: {line}")[:_LONGEST_LINE] for line in told[:_LARGEST])
+    if len(told) > _LARGEST:
+        yield f"{kind}: {len(told) - _LARGEST:,} more, in the page and the record"

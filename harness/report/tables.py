@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judge.contrasts import Contrast, contrasts
+from harness.judge.noise import scatter_of_run
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
-from harness.report.answer import answer
+from harness.report.answer import answer_of
 from harness.report.ranks import rank_lines
-from harness.report.text import many, markdown, markdown_table, tables_in_width, text_table, width_of
+from harness.report.text import many, markdown, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
@@ -45,6 +46,17 @@ def environment_lines(environment: Environment) -> tuple[str, ...]:
             f"commit {environment.commit or 'unknown'}; {environment.started}"
         ),
     )
+
+
+def header_lines(run: Run) -> tuple[str, ...]:
+    """Return where a run was measured, and how noisy that place was."""
+    noise = scatter_of_run(run)
+    scattered = (
+        ()
+        if noise is None
+        else (f"a round scatters by {100 * noise:.2g} %, in the median of the A/A controls",)
+    )
+    return (*environment_lines(run.environment), *scattered)
 
 
 def case_tables(run: Run) -> tuple[CaseTable, ...]:
@@ -134,7 +146,7 @@ def _rows(
         compared = (
             ("1", "reference")
             if contrast.control
-            else (ratio(contrast.judgement.ratio), answer(contrast.judgement, floor))
+            else (ratio(contrast.judgement.ratio), answer_of(contrast.judgement, floor))
         )
         rows.append((name, time, *compared, *(exact if index == 0 else ("",) * len(exact))))
     return rows
@@ -198,8 +210,8 @@ def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
 
 def _control_says(judgement: Judgement, floor: float) -> str:
     if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
-        return f"{answer(judgement, floor)} where nothing differs, so distrust what is smaller here"
-    return answer(judgement, floor)
+        return f"{answer_of(judgement, floor)} where nothing differs, so distrust what is smaller here"
+    return answer_of(judgement, floor)
 
 
 def _books(record: Record) -> list[str]:
@@ -249,11 +261,13 @@ def question_page(run: Run, question: str) -> str:
         if record.case.question == question
     ]
     lines = [f"# {markdown(sections[0][0].asks)}", ""]
-    lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
+    lines += [f"{markdown(line)}  " for line in header_lines(run)]
     lines += [
         (
-            f"Measured by `{run.command}`. A ratio is an arm's time over the reference's, the median"
-            f" over layouts; differences within {run.floor:.1%} count as equal."
+            f"Measured by `{run.command}`. A ratio is an arm's time over its reference's, the median over"
+            " rounds, and the time of an arm is that of its reference times the ratio. The intervals in"
+            " brackets hold at once for all arms of a case, at 99 %; differences within"
+            f" {percent(run.floor, '.1%')} count as equal."
         ),
         "",
     ]

@@ -1,5 +1,6 @@
 """A study as it is seen in a terminal: tables on standard output as they are finished, the rest beside it."""
 
+import sys
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from harness.record.codec import encode
 from harness.record.schema import Case, Record, Run
-from harness.record.store import replace_file
+from harness.record.store import STANDARD_OUTPUT, replace_file
 from harness.report.measurement import record_text
 from harness.report.progress import ProgressBar
 
@@ -29,6 +30,8 @@ class TerminalWatch:
 
     def __post_init__(self) -> None:
         self.bar = ProgressBar("looking at the model", err=self.err)
+        if self.json == STANDARD_OUTPUT:
+            self.out = Console(quiet=True)
 
     @property
     def width(self) -> int:
@@ -47,8 +50,13 @@ class TerminalWatch:
     def kept(self, run: Run) -> None:
         """Keep the run so far: it is there whatever comes."""
         self.run = run
-        if self.json is not None:
+        if self.json is not None and self.json != STANDARD_OUTPUT:
             replace_file(self.json, encode(run))
+
+    def end(self) -> None:
+        """Print the run as JSON, where standard output takes it."""
+        if self.run is not None and self.json == STANDARD_OUTPUT:
+            sys.stdout.write(encode(self.run).decode())
 
     def finished(self, record: Record) -> None:
         """Print a record's tables."""

@@ -29,9 +29,16 @@ def _page(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:
     return comparison_page(outcomes)
 
 
+def _plot(runs: Sequence[Run], _outcomes: Sequence[Outcome]) -> str:
+    from harness.report.picture import run_picture
+
+    return run_picture(runs)
+
+
 WRITERS: Mapping[str, Callable[[Sequence[Run], Sequence[Outcome]], str]] = {
     "markdown": lambda _runs, outcomes: summary(outcomes),
     "html": _page,
+    "plot": _plot,
     "junit": lambda _runs, outcomes: junit(outcomes),
     "json": lambda _runs, outcomes: _json(outcome_json(outcomes)),
     "bencher": lambda runs, _outcomes: _json(bencher(runs)),

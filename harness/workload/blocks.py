@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from harness.workload.generators import random_state_kept
 from harness.workload.hooks import hookable
 from harness.workload.model import Model, WorkloadError
-from harness.workload.state import ModelState, random_state_kept
+from harness.workload.state import ModelState
 
 _FEW = 6  # where the outermost row has fewer blocks, such as four stages, the row inside it is looked for
 

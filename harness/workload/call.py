@@ -145,13 +145,13 @@ def _parts(name: str, value: object, above: tuple[int, ...] = ()) -> Iterator[tu
         return
     yield name, value
     above = (*above, id(value))
-    for place, item in items_in(value):
-        yield from _parts(f"{name}.{place}", item, above)
+    for index, item in items_in(value):
+        yield from _parts(f"{name}.{index}", item, above)
 
 
 def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:
     if isinstance(call, functools.partial):
-        yield from ((f"argument {place}", item) for place, item in enumerate(call.args))
+        yield from ((f"argument {index}", item) for index, item in enumerate(call.args))
         yield from call.keywords.items()
         call = call.func
     call = inspect.unwrap(call)

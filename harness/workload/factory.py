@@ -8,7 +8,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.workload.call import as_called
+from harness.workload.first_call import whole
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.tensors import objects_in, tensors_in
@@ -39,16 +40,16 @@ def attribute_of(target: str) -> Any:
         WorkloadError: no such module or name, or the module raises while it is imported.
     """
     path, _, name = target.partition(":")
-    found: Any = _import(path, target)
+    value: Any = _import(path, target)
     for part in name.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             callables = [
-                key for key, value in vars(found).items() if callable(value) and not key.startswith("_")
+                key for key, member in vars(value).items() if callable(member) and not key.startswith("_")
             ]
             known = f"; there are {', '.join(callables)}" if callables else ""
             raise WorkloadError(f"{path} has no {part!r}{known}")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _import(path: str, target: str) -> ModuleType:
@@ -100,15 +101,16 @@ def entry_of(name: str, factory: Callable[..., object]) -> Entry:
     if _is_handed_out(model, made) and _is_shared(model, build(default)):
         notes.append(f"{name} hands out the same module each time; every arm runs a copy of its own")
         build = partial(_copied, name, build if sizes is not None else lambda _size: model)
+    built, noted = whole(name, build, model) if _is_model(made) else (build, ())
     return Entry(
         name,
-        build,
+        built,
         batch_size_of(model) if sizes is None else default,
         sized=sizes is not None,
         dtype=dtype_of(model),
         mode="train" if model.module.training else "eval",
         partly_frozen=is_partly_frozen(model),
-        notes=tuple(notes),
+        notes=(*notes, *noted),
     )
 
 
@@ -118,14 +120,17 @@ def entry_of_model(name: str, model: Model) -> Entry:
     Raises:
         WorkloadError: the model cannot be copied.
     """
+    copied = partial(_copied, name, lambda _size: model)
+    build, notes = whole(name, copied, copied(1))
     return Entry(
         name,
-        partial(_copied, name, lambda _size: model),
+        build,
         batch_size_of(model),
         sized=False,
         dtype=dtype_of(model),
         mode="train" if model.module.training else "eval",
         partly_frozen=is_partly_frozen(model),
+        notes=notes,
     )
 
 
@@ -141,7 +146,9 @@ def _copied(name: str, build: Callable[[int], Model], batch_size: int) -> Model:
 
 
 def _is_handed_out(model: Model, made: object) -> bool:
-    """Return whether something beside what a factory returned holds it, or one of its modules."""
+    """Return whether something beside what a factory returned holds it or one of its modules, or may do."""
+    if gc.get_freeze_count():  # who is set aside from collections is not among the referrers
+        return True
     modules = list(model.module.modules())
     own = {id(made), id(model), id(modules)}
     for _, value in objects_in({"": model.module}, enter_modules=True):
@@ -283,24 +290,3 @@ def _described(value: object) -> str:
 def batch_size_of(model: Model) -> int:
     """Return the leading dimension of the first input that has one; 1 where none has."""
     return next((tensor.shape[0] for tensor in tensors_in(model.inputs) if tensor.dim() > 0), 1)
-
-
-@dataclass(slots=True)
-class Copying:
-    """Builds a model once and hands out copies, where building takes longer than copying.
-
-    A copy has the weights of the first build whatever the seed: for models with random weights, whose
-    bytes and times do not depend on them.
-    """
-
-    build: Callable[[int], Model]
-    batch_size: int | None = None
-    first: Model | None = None
-
-    def __call__(self, batch_size: int) -> Model:
-        """Return a copy of the model with that batch size."""
-        if self.first is None or self.batch_size != batch_size:
-            self.first, self.batch_size = self.build(batch_size), batch_size
-        return replace(
-            self.first, module=copy.deepcopy(self.first.module), inputs=copy.deepcopy(self.first.inputs)
-        )

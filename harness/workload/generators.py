@@ -1,5 +1,7 @@
-"""The generators of torch, on the CPU and on every device that torch works on."""
+"""The generators of torch, on every device that it works on, and those of Python and numpy."""
 
+import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,3 +45,34 @@ def _restore(module: Any, states: list[torch.Tensor]) -> None:
         module.set_rng_state_all(states)
     else:
         module.set_rng_state(states[0])
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Give the generators of torch, Python and numpy back as they were."""
+    numpy = sys.modules.get("numpy")
+    before = random.getstate()
+    numbers = numpy.random.get_state() if numpy else None
+    with torch_generators_kept():
+        try:
+            yield
+        finally:
+            random.setstate(before)
+            if numpy is not None and numbers is not None:
+                numpy.random.set_state(numbers)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of torch, Python and numpy."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed)
+
+
+def random_fingerprint() -> tuple[object, ...]:
+    """Return what differs where a generator of torch (on the CPU), Python or numpy was used in between."""
+    numpy = sys.modules.get("numpy")
+    numbers = numpy.random.get_state()[2] if numpy else 0  # the place in numpy's block of random numbers
+    return (bytes(torch.get_rng_state().tolist()), random.getstate(), numbers)

@@ -7,33 +7,46 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from harness.workload.generators import random_state_kept
 from harness.workload.hooks import hookable
 from harness.workload.model import Model
 from harness.workload.nodes import leaves_behind
-from harness.workload.state import ModelState, random_state_kept
+from harness.workload.state import ModelState
 
 
 def with_head(model: Model) -> Model:
     """Return the model with the path of its head: by default the last submodule whose parameters are used.
 
-    To see which are, the forward pass runs once, and the model is left as it was. A frozen parameter is
-    taken to be used.
+    To see which are, the forward pass runs once, with all parameters trained, and the model is left as it
+    was: a frozen copy that runs under `no_grad`, as that of a teacher, is no head.
 
     Raises:
         WorkloadError: the model has no parameters.
     """
     if model.head:
         return model
-    state = ModelState.of(model)
-    with random_state_kept(), torch.enable_grad():
-        used = {id(leaf) for leaf in leaves_behind(model())}
-        state.restore()
+    used = _used(model)
     last = ""
     for path, child in model.module.named_modules():
-        own = list(child.parameters(recurse=False))
-        if any(id(each) in used or not each.requires_grad for each in own):
+        if any(id(each) in used for each in child.parameters(recurse=False)):
             last = path
     return replace(model, head=last)
+
+
+def _used(model: Model) -> set[int]:
+    """Return which parameters an output depends on; where that cannot be seen, all that are frozen too."""
+    state = ModelState.of(model)
+    frozen = [each for each in model.module.parameters() if not each.requires_grad]
+    with random_state_kept(), torch.enable_grad():
+        try:
+            for each in frozen:
+                each.requires_grad = True
+            return {id(leaf) for leaf in leaves_behind(model())}
+        except RuntimeError:  # whole numbers, or a pass that writes into what is frozen
+            state.restore()
+            return {id(leaf) for leaf in leaves_behind(model())} | {id(each) for each in frozen}
+        finally:
+            state.restore()
 
 
 def trunk_modules(model: Model) -> tuple[nn.Module, ...]:

@@ -75,7 +75,7 @@ def huggingface_entry(name: str) -> Entry:
     try:
         import transformers  # noqa: F401  (its own import is slow, and only these models need it)
     except ModuleNotFoundError as error:
-        raise WorkloadError(f"hf:{name} needs the extra `hf`: pip install 'autograd-harness[hf]'") from error
+        raise WorkloadError(f"hf:{name} needs transformers: pip install 'transformers>=4.41'") from error
     if name not in PRESETS:
         return config_entry(name)
     preset = PRESETS[name]

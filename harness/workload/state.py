@@ -1,23 +1,20 @@
 """What a call may change: the state of a model and its inputs, taken once and put back before each call."""
 
 import collections
-import random
 import re
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from harness.workload.generators import torch_generators_kept
 from harness.workload.model import Model
 from harness.workload.tensors import UNNAMED, attributes_of, bytes_of, objects_in, slots_of
 
 _SMALL = 16 * 1024 * 1024  # bytes of a frozen parameter whose values are kept: the whole may be large
 _PLAIN = (int, float, complex, str, bytes, bool)
+_PARTS = (nn.Module, nn.Parameter)
 _NORMALIZATION = "running_mean|running_var|num_batches_tracked"
 
 
@@ -39,6 +36,12 @@ class _Content:
             if key in self.before or not _is_function(
                 after.get(key)
             ):  # scripted modules make theirs when called
+                yield f"{self.path}{_step(key)}"
+
+    def built(self) -> Iterator[str]:
+        """Yield the paths of modules and parameters where there were none."""
+        for key, item in self.read().items():
+            if isinstance(item, _PARTS) and not isinstance(self.before.get(key), _PARTS):
                 yield f"{self.path}{_step(key)}"
 
     def restore(self) -> None:
@@ -115,6 +118,11 @@ class ModelState:
             for values, version in zip(self.tensors, since, strict=True)
             if values.is_changed(version)
         ]
+        return tuple(dict.fromkeys(readable(path) for path in paths))
+
+    def built(self) -> tuple[str, ...]:
+        """Return the paths of modules and parameters that are there where there were none."""
+        paths = (path for content in self.contents for path in content.built())
         return tuple(dict.fromkeys(readable(path) for path in paths))
 
     def restore(self) -> None:
@@ -280,34 +288,3 @@ def readable(path: str) -> str:
     path = path.replace(UNNAMED, "")
     path = re.sub(r"^.*hooks(?:\[\d+\]|\.\w+)* of ", "", path)
     return path.replace("..", ".").lstrip(".")
-
-
-@contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Give the generators of torch, Python and numpy back as they were."""
-    numpy = sys.modules.get("numpy")
-    before = random.getstate()
-    numbers = numpy.random.get_state() if numpy else None
-    with torch_generators_kept():
-        try:
-            yield
-        finally:
-            random.setstate(before)
-            if numpy is not None and numbers is not None:
-                numpy.random.set_state(numbers)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators of torch, Python and numpy."""
-    torch.manual_seed(seed)
-    random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed)
-
-
-def random_fingerprint() -> tuple[object, ...]:
-    """Return what differs where a generator of torch (on the CPU), Python or numpy was used in between."""
-    numpy = sys.modules.get("numpy")
-    numbers = numpy.random.get_state()[2] if numpy else 0  # the place in numpy's block of random numbers
-    return (bytes(torch.get_rng_state().tolist()), random.getstate(), numbers)

@@ -98,7 +98,7 @@ def items_in(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping):
         yield from ((str(key), item) for key, item in value.items())
     elif isinstance(value, (tuple, list)):
-        yield from ((str(place), item) for place, item in enumerate(value))
+        yield from ((str(index), item) for index, item in enumerate(value))
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield from ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
 
@@ -167,7 +167,7 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
     for row in _ROWS:
         if issubclass(kind, row):
             places: Iterable[tuple[int, object]] = enumerate(row.__iter__(value))  # type: ignore[arg-type]
-            yield from ((f"[{place}]", item) for place, item in places)
+            yield from ((f"[{index}]", item) for index, item in places)
     yield from _inside_array(value)
     yield from ((f".{name}", item) for name, item in attributes_of(value).items())
     yield from ((UNNAMED, item) for item in gc.get_referents(value))
@@ -187,21 +187,21 @@ def _inside_array(value: object) -> Iterator[tuple[str, object]]:
     array: Any = value
     yield "", array.base
     if array.dtype == object:
-        yield from ((f"[{place}]", item) for place, item in enumerate(array.flat))
+        yield from ((f"[{index}]", item) for index, item in enumerate(array.flat))
 
 
 def attributes_of(value: object) -> dict[str, object]:
     """Return an object's own attributes, those in slots among them, by name; no code of its class runs."""
     try:
-        found = dict(object.__getattribute__(value, "__dict__"))
+        attributes = dict(object.__getattribute__(value, "__dict__"))
     except (AttributeError, TypeError, ValueError):
-        found = {}
+        attributes = {}
     for name, slot in slots_of(type(value)).items():
         try:
-            found[name] = slot.__get__(value)
+            attributes[name] = slot.__get__(value)
         except AttributeError:  # a slot that holds nothing yet
             continue
-    return found
+    return attributes
 
 
 def slots_of(kind: type) -> dict[str, types.MemberDescriptorType]:

@@ -96,9 +96,7 @@ def _library(source: str, name: str) -> Any:
             raise WorkloadError(
                 f"{source}:{name} cannot be had: importing {source} raised {first_line(error)}"
             ) from error
-        raise WorkloadError(
-            f"{source}:{name} needs the extra `{source}`: pip install 'autograd-harness[{source}]'"
-        ) from error
+        raise WorkloadError(f"{source}:{name} needs {source}: pip install {source}") from error
     except (ImportError, OSError, RuntimeError) as error:
         # A build for another torch fails in many ways while it registers its operators.
         raise WorkloadError(

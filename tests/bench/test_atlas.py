@@ -12,6 +12,7 @@ from runs import environment
 from torch import nn
 
 from bench.atlas import __main__ as command
+from bench.atlas import crew
 from bench.atlas.candidates import Candidate, RefusedError, running
 from bench.atlas.crew import Worker, charts
 from bench.atlas.reading import chart
@@ -95,25 +96,39 @@ def test_time_for_candidates_ends() -> None:
 
 
 ANSWERS = """
-import os, sys, time
+import os, signal, sys, time
 for line in sys.stdin:
     if "dies" in line:
         os.abort()
+    if "burns" in line:
+        signal.raise_signal(signal.SIGPROF)  # as the timer of a worker does
     if "sleeps" in line:
         time.sleep(60)
     print('{"subject": %s}' % line.strip(), flush=True)
 """
 
 
-def test_a_worker_that_dies_or_sleeps_is_started_again() -> None:
-    worker = Worker(limit=0.5, command=(sys.executable, "-c", ANSWERS))
-    names = ("good", "dies", "good", "sleeps", "good")
+def test_a_worker_that_dies_or_takes_too_long_is_started_again() -> None:
+    worker = Worker(limit=0.05, command=(sys.executable, "-c", ANSWERS))
+    names = ("good", "dies", "good", "sleeps", "burns")
     try:
         said = [worker.ask(Subject("timm", name), start=20.0).reason for name in names]
     finally:
         worker.end()
 
-    assert said == ["", "took the process down (signal 6)", "", "took longer than 0.5 s", ""]
+    late = "took longer than 0.05 s"
+    assert said == ["", "took the process down (signal 6)", "", late, late]
+
+
+@pytest.mark.slow
+def test_a_worker_ends_itself_where_a_subject_takes_longer_on_the_processor() -> None:
+    worker = Worker(limit=0.05, command=(*crew._COMMAND, "0.05"))
+    try:
+        made = worker.ask(Subject("transformers", "bert"))
+    finally:
+        worker.end()
+
+    assert made.reason == "took longer than 0.05 s"
 
 
 def test_a_crew_charts_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +156,12 @@ def reading(mode: str, unaccounted: int | None = 0, **more: Any) -> Reading:
 
 
 CHARTS = (
-    Chart(subject=BERT, built="BertModel", size=4096, readings=(reading("train"), reading("eval"))),
+    Chart(
+        subject=BERT,
+        built="BertModel",
+        size=4096,
+        readings=(reading("train"), reading("eval")),
+    ),
     Chart(
         subject=Subject("transformers", "llama"),
         built="LlamaModel",
@@ -168,7 +188,7 @@ CHARTS = (
         built="WhisperModel",
         readings=(reading("train", 16, notes=("said",)), reading("eval", 16, notes=("said",))),
     ),
-    Chart(subject=Subject("timm", "vit"), reason="took longer than 60 s"),
+    Chart(subject=Subject("timm", "vit"), processor_s=90, reason="took longer than 60 s"),
 )
 
 
@@ -186,8 +206,8 @@ def test_the_page_counts_and_gives_reasons() -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line
     ]
 
-    assert ["transformers", "4", "4", "1", "1", "1", "1", "0"] in rows
-    assert ["timm", "1", "0", "0", "0", "0", "0", "1"] in rows
+    assert ["transformers", "4", "4", "1", "1", "1", "1", "0", "-"] in rows
+    assert ["timm", "1", "0", "0", "0", "0", "0", "1", "1.5 min"] in rows
     assert ["took longer than 60 s", "1"] in rows
     assert ["bert", "BertModel", "4 KiB", *["2 KiB", "2.008 KiB", "balance"] * 2] in rows
     assert ["llama", "LlamaModel", "0 B", "2 KiB", "2.008 KiB", "-1,024 B", "-", "-", "-"] in rows

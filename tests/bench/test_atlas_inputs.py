@@ -53,3 +53,26 @@ class Odd(Fused):
 def test_an_argument_of_an_unknown_name_is_named() -> None:
     with pytest.raises(LookupError, match="none are made here of the kind sonar"):
         next(variants(Odd(), fewer=False))()
+
+
+class Albums(Fused):
+    def forward(
+        self, pixel_values: torch.Tensor, pixel_attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        raise NotImplementedError
+
+
+def test_where_an_example_has_several_images_each_has_a_mask() -> None:
+    shapes = [
+        (made["pixel_values"].shape, made["pixel_attention_mask"].shape)
+        for made in (make() for make in variants(Albums(), fewer=False))
+    ]
+
+    assert ((2, 3, 64, 64), (2, 64, 64)) in shapes
+    assert ((2, 1, 3, 64, 64), (2, 1, 64, 64)) in shapes
+
+
+def test_a_class_without_a_forward_pass_is_told_apart() -> None:
+    from bench.atlas.transformers_source import _runs
+
+    assert (_runs("BertModel"), _runs("BarkModel")) == (True, False)

@@ -98,7 +98,7 @@ def test_what_images_hand_to_the_text_has_the_width_of_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "patch", "side"), [(224, 16, 224), (256, 16, 64), (336, 14, 84), (518, 14, 518), (1024, 16, 64)]
+    ("image", "patch", "side"), [(224, 16, 224), (256, 16, 64), (336, 14, 84), (518, 14, 112), (1024, 16, 64)]
 )
 def test_images_hold_whole_patches(image: int, patch: int, side: int) -> None:
     assert shrunk({"image_size": image, "patch_size": patch}, SMALL)["image_size"] == side
@@ -123,3 +123,11 @@ def test_the_last_scale_changes_nothing_of_a_small_model() -> None:
     tree = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 6, "image_size": 224}
 
     assert shrunk(tree, SCALES[-1]) == tree
+
+
+def test_a_repeated_pattern_of_layers_is_as_long_as_the_layers_that_are_left() -> None:
+    tree = {"num_layers": 24, "attention_types": [[["global", "local"], 12]]}
+    odd = {"num_layers": 9, "attention_types": [[["global", "local", "wide"], 3]]}
+
+    assert shrunk(tree, SCALES[0]) == {"num_layers": 2, "attention_types": [[["global", "local"], 1]]}
+    assert shrunk(odd, SCALES[0]) == {"num_layers": 2, "attention_types": [[["global", "local"], 1]]}

@@ -129,6 +129,35 @@ def running_total() -> Model:
     return Model(RunsGraphOn(), (torch.randn(ROWS, 64),))
 
 
+class KeptAsItIs(nn.Module):
+    """Packs what is saved as it is; tanh saves its own result, and a circle closes that nothing frees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = _net()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
+            return self.net(x)
+
+
+def packed_as_it_is() -> Model:
+    """Tanh's result, 8192 B a call, with a graph alone."""
+    return Model(KeptAsItIs(), (torch.randn(ROWS, 64),))
+
+
+class OnCpu(KeptAsItIs):
+    """The same by torch's own hooks, which on a CPU move nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autograd.graph.save_on_cpu():
+            return self.net(x)
+
+
+def moved_to_where_it_is() -> Model:
+    return Model(OnCpu(), (torch.randn(ROWS, 64),))
+
+
 def replaced_by_a_hook() -> Model:
     """Held between calls and replaced at each: kept, and no leak that grows."""
     net = _net()

@@ -4,7 +4,9 @@ Shapes: 16 rows, 64 features in, 128 hidden, float32: a hidden activation has 81
 layer 128 * 64 * 4 = 32768 B.
 """
 
+import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -120,6 +122,91 @@ class HidesOnCtx(nn.Module):
 def hidden_on_ctx() -> Model:
     """Sin's result, which the last layer saves, 8192 B; the halved one, 8192 B, no hook is told of."""
     return Model(HidesOnCtx(), (_batch(),))
+
+
+@functools.lru_cache(maxsize=1)
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    return mask.cumsum(1).sin()
+
+
+_LAST: dict[str, torch.Tensor] = {}
+
+
+def _positions_by_name(mask: torch.Tensor) -> torch.Tensor:
+    _LAST["positions"] = mask.cumsum(1).sin()
+    return _LAST["positions"]
+
+
+def _remembering() -> Callable[[torch.Tensor], torch.Tensor]:
+    last: list[torch.Tensor] = []
+
+    def positions(mask: torch.Tensor) -> torch.Tensor:
+        last[:] = [mask.cumsum(1).sin()]
+        return last[0]
+
+    return positions
+
+
+class Positions:
+    """A class that keeps what it computed last."""
+
+    last: torch.Tensor
+
+    @classmethod
+    def of(cls, mask: torch.Tensor) -> torch.Tensor:
+        cls.last = mask.cumsum(1).sin()
+        return cls.last
+
+
+POSITIONS = {
+    "lru_cache": _positions,
+    "global": _positions_by_name,
+    "closure": _remembering(),
+    "class": Positions.of,
+}
+
+
+class Masked(nn.Module):
+    """Multiplies by a table that a function computes of a new mask at each call, and keeps."""
+
+    def __init__(self, kept_by: str) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(64))
+        self.kept_by = kept_by
+        self.last = nn.Linear(64, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last((x + self.weight) * POSITIONS[self.kept_by](torch.ones(ROWS, 64)))
+
+
+def kept_outside(kept_by: str) -> Model:
+    """The table, 4096 B, stays with and without a graph; the product, 4096 B, is the last layer's."""
+    return Model(Masked(kept_by), (_batch(),))
+
+
+_ACTIVATIONS: list[torch.Tensor] = []
+
+
+class Logged(nn.Module):
+    """Appends an activation that has its graph to a list in the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 128), nn.Tanh(), nn.Linear(128, 4)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.net:
+            x = layer(x)
+            if isinstance(layer, nn.Tanh) and layer is not self.net[1]:
+                _ACTIVATIONS.append(x)
+        return x
+
+
+def logged() -> Model:
+    """Both tanh are saved and stay, 8192 B each; without a graph the second stays alone."""
+    return Model(Logged(), (_batch(),))
 
 
 class Region(nn.Module):

@@ -26,7 +26,14 @@ def _held_by_hand(model: Model) -> int:
     return held(lambda: model.loss(model.module.head(kept[0]))) + kept[0].untyped_storage().nbytes()
 
 
-@pytest.mark.parametrize("build", [models.module_list, models.module_dict, models.backbone_by_method])
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.module_list,
+        pytest.param(models.module_dict, marks=pytest.mark.slow),
+        pytest.param(models.backbone_by_method, marks=pytest.mark.slow),
+    ],
+)
 def test_a_trunk_of_blocks_records_nothing_under_no_grad(build: Callable[[], Model], tmp_path: Path) -> None:
     model = build()
     # the head's input, the prediction, and the loss
@@ -40,7 +47,9 @@ def test_a_trunk_of_blocks_records_nothing_under_no_grad(build: Callable[[], Mod
     assert done.count(_NO_GRAD, "peak") < done.count("all trainable", "peak")
 
 
-@pytest.mark.parametrize("build", [models.nested_lists, models.bypassed])
+@pytest.mark.parametrize(
+    "build", [pytest.param(models.nested_lists, marks=pytest.mark.slow), models.bypassed]
+)
 def test_a_trunk_that_cannot_be_wrapped_is_right_or_refused(
     build: Callable[[], Model], tmp_path: Path
 ) -> None:

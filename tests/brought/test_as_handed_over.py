@@ -78,7 +78,7 @@ def test_the_three_doors_agree_to_the_byte(build: Callable[[], Model], tmp_path:
 
 
 @pytest.mark.parametrize("build", [models.norm_in_eval, models.norm_in_eval_by_override])
-@pytest.mark.parametrize("asked", [(), ("--train",)])
+@pytest.mark.parametrize("asked", [(), pytest.param(("--train",), marks=pytest.mark.slow)])
 def test_a_norm_that_was_set_to_eval_stays_so(
     build: Callable[[], Model], asked: tuple[str, ...], tmp_path: Path
 ) -> None:

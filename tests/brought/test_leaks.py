@@ -65,6 +65,15 @@ def test_an_output_kept_on_ctx_balances_and_is_told() -> None:
     assert any("cycle" in note or "collector" in note for note in books.notes)
 
 
+@pytest.mark.parametrize("build", [models.packed_as_it_is, models.moved_to_where_it_is])
+def test_a_circle_that_nothing_frees_balances_and_is_a_leak(build: Callable[[], Model]) -> None:
+    books = ledger(build())
+
+    assert (books.saved_bytes, books.spared_bytes, books.unaccounted_bytes) == (8192, 8192, 0)
+    assert books.leaked_bytes == 8192
+    assert any("the graph that is kept grows" in note for note in books.notes)
+
+
 @pytest.mark.parametrize("target", ["appended_by_a_hook", "loss_log", "global_log", "output_on_ctx", "memo"])
 def test_the_command_tells_a_leak(target: str, tmp_path: Path) -> None:
     done = measure(f"models_leaks:{target}", tmp_path, "--question", "grad_mode")

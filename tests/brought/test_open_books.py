@@ -11,7 +11,10 @@ from brought.witness import spared
 
 from harness import Ledger, Model, ledger
 
-pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning"),
+]
 
 
 def _told(books: Ledger, *words: str) -> bool:
@@ -65,6 +68,22 @@ def test_what_no_hook_is_told_of_is_a_positive_rest_with_its_operator() -> None:
 
     assert (books.saved_bytes, books.unaccounted_bytes) == (8192, 8192)
     assert [(block.bytes, block.operator) for block in books.unaccounted] == [(8192, "aten::mul")]
+
+
+@pytest.mark.parametrize("kept_by", models.POSITIONS)
+def test_what_a_cache_outside_the_model_keeps_is_not_saved(kept_by: str) -> None:
+    books = ledger(models.kept_outside(kept_by))
+
+    assert (books.saved_bytes, books.spared_bytes, books.unaccounted_bytes) == (4096, 4096, 0)
+    assert books.leaked_bytes == 0
+
+
+def test_of_a_graph_that_a_list_keeps_alive_only_what_no_grad_keeps_too_is_not_saved() -> None:
+    books = ledger(models.logged())
+
+    assert (books.saved_bytes, books.spared_bytes, books.unaccounted_bytes) == (8192, 8192, 0)
+    assert books.leaked_bytes == 2 * 8192
+    assert any("the graph that is kept grows" in note for note in books.notes)
 
 
 def test_a_checkpoint_keeps_the_state_of_the_generator() -> None:

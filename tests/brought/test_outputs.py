@@ -87,7 +87,14 @@ def test_an_array_over_an_activation_is_held_with_and_without_a_graph() -> None:
     assert (books.retained_bytes, books.spared_bytes) == (8 * 64 * 4, 0)
 
 
-@pytest.mark.parametrize("build", [models.gpt2, models.llama, models.t5])
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(models.gpt2, marks=pytest.mark.slow),
+        models.llama,
+        pytest.param(models.t5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_decoder_at_its_defaults_balances(build: Callable[[], Model]) -> None:
     model = build()
     books = ledger(model)

@@ -11,7 +11,10 @@ from brought.witness import spared
 from harness import Model, ledger
 
 # torch's own forward mode compiles a decomposition with torch.jit.script, which is deprecated
-pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+]
 
 _TRANSFORMED = (models.hamiltonian, models.jacobian, models.meta_step)
 
@@ -97,7 +100,14 @@ def test_a_scripted_model_is_measured(build: Callable[[], Model], tmp_path: Path
     assert "Traceback" not in done.said
 
 
-@pytest.mark.parametrize("build", [models.traced, models.scripted, models.scripted_inside])
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.traced,
+        pytest.param(models.scripted, marks=pytest.mark.slow),
+        pytest.param(models.scripted_inside, marks=pytest.mark.slow),
+    ],
+)
 def test_a_scripted_model_is_trained(build: Callable[[], Model], tmp_path: Path) -> None:
     done = measure(f"models_refusals:{build.__name__}", tmp_path, "--question", "freezing")
     model = build()

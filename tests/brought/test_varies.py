@@ -42,7 +42,15 @@ def test_random_depth_from_one_seed_balances(build: Callable[[], Model]) -> None
     assert books.unaccounted_bytes == 0
 
 
-@pytest.mark.parametrize("target", ["layerdrop", "drawn_by_python", "drawn_by_numpy", "wav2vec2"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "layerdrop",
+        pytest.param("drawn_by_python", marks=pytest.mark.slow),
+        pytest.param("drawn_by_numpy", marks=pytest.mark.slow),
+        pytest.param("wav2vec2", marks=pytest.mark.slow),
+    ],
+)
 def test_random_depth_is_said_to_vary(target: str, tmp_path: Path) -> None:
     done = measure(f"models_varies:{target}", tmp_path, "--question", "freezing")
 
@@ -52,7 +60,7 @@ def test_random_depth_is_said_to_vary(target: str, tmp_path: Path) -> None:
     assert "layers" in done.said
 
 
-@pytest.mark.parametrize("target", ["layerdrop", "wav2vec2"])
+@pytest.mark.parametrize("target", ["layerdrop", pytest.param("wav2vec2", marks=pytest.mark.slow)])
 def test_random_depth_balances_in_every_arm(target: str, tmp_path: Path) -> None:
     done = measure(f"models_varies:{target}", tmp_path, "--question", "grad_mode", "--train")
 
@@ -130,7 +138,14 @@ def test_a_table_that_the_first_call_fills_is_not_spared_by_no_grad() -> None:
     assert _explained(books)
 
 
-@pytest.mark.parametrize("target", ["layerdrop", "drawn_by_a_clock", "growing_rows"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "layerdrop",
+        pytest.param("drawn_by_a_clock", marks=pytest.mark.slow),
+        pytest.param("growing_rows", marks=pytest.mark.slow),
+    ],
+)
 def test_the_gate_is_green_on_what_varies(target: str, tmp_path: Path) -> None:
     options = ["--baseline", str(tmp_path / "baselines")]
     for number in range(3):

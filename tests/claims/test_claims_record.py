@@ -1,6 +1,7 @@
 """Results of claims, written and read."""
 
 import pytest
+from runs import environment
 
 from harness.claims.record import (
     Check,
@@ -14,27 +15,11 @@ from harness.claims.record import (
     encode_claims,
 )
 from harness.record.codec import UnreadableError
-from harness.record.schema import Environment
 
 pytestmark = pytest.mark.process
 
-ENVIRONMENT = Environment(
-    harness="0.1.0",
-    torch="2.13.0",
-    build="cpu",
-    python="3.11.9",
-    platform="Linux",
-    processor="a processor",
-    cpu_capability="AVX2",
-    threads=1,
-    interop_threads=1,
-    device="2 cores",
-    commit="abc",
-    started="2026-01-01T00:00:00+00:00",
-    load=0.1,
-)
 RUN = ClaimsRun(
-    environment=ENVIRONMENT,
+    environment=environment(),
     seed=0,
     seeds=100,
     budget=0.6,

@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
+from runs import environment
 
 from harness.claims.plots import plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
 from harness.claims.report import claims_markdown, claims_page, claims_text, counted, number_text
-from harness.record.schema import Environment
 
 pytestmark = pytest.mark.process
 
@@ -27,21 +27,7 @@ _PLOT = Plot(
     ),
 )
 _RUN = ClaimsRun(
-    environment=Environment(
-        harness="0.1.0",
-        torch="2.13.0",
-        build="cpu",
-        python="3.11.9",
-        platform="Linux",
-        processor="a processor",
-        cpu_capability="AVX2",
-        threads=1,
-        interop_threads=1,
-        device="2 cores",
-        commit="abc",
-        started="2026-01-01T00:00:00+00:00",
-        load=0.1,
-    ),
+    environment=environment(),
     seed=0,
     seeds=100,
     budget=0.6,

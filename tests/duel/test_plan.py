@@ -27,4 +27,5 @@ def test_contrary_restarts_leave_a_change_to_be_found(contrasts: int) -> None:
     assert restarts >= 9
     changed = [*[-0.01] * CONTRARY, *[0.02 + place * 1e-6 for place in range(restarts - CONTRARY)]]
     silent = [[(-1) ** place * 1e-6 for place in range(restarts)]] * (contrasts - 1)
-    assert judge_family([changed, *silent], floor=0.005)[0].verdict is Verdict.WORSE
+    family = [[[value] for value in restarts] for restarts in (changed, *silent)]
+    assert judge_family(family, floor=0.005)[0].verdict is Verdict.WORSE

@@ -17,6 +17,8 @@ from harness.record.fit import FitCandidate
 from harness.workload.model import Model
 from harness.workload.training import training_step
 
+pytestmark = pytest.mark.process
+
 
 class Net(nn.Module):
     """Four blocks that save far more than their weights, with dropout, and a head."""

@@ -62,14 +62,15 @@ def failures(outcome: Outcome) -> list[str]:
     return [sentence(finding) for finding in outcome.findings if finding.fails]
 
 
-def test_the_base_against_itself_passes_200_times() -> None:
+@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_the_base_against_itself_passes_every_time(times: int) -> None:
     arms = ("grad", "no_grad")
     base = measured(grad_mode.QUESTION, Case(question="grad_mode", model="linear", batch_size=8), arms)
     known = {item.key.name: item for item in replacements([base], {})}
 
     failed = [
         number
-        for number in range(200)
+        for number in range(times)
         if gate(measured(grad_mode.QUESTION, base.records[0].case, arms), known, Limits()).fails
     ]
     assert failed == []

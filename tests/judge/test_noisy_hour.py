@@ -1,7 +1,7 @@
 """The interval on samples of a noisy hour: two shared cores, calls that scatter by 10 % a round.
 
-Forty comparisons of one object with itself and forty with 2 % planted, each half a second, of calls of 3 ms and
-of 0.85 ms. The order statistics of all rounds, as scipy counts them, are the second witness.
+Forty comparisons of one object with itself and forty with 2 % planted, of calls of 3 ms and of 0.85 ms, half
+a second each. The order statistics of all rounds, as scipy counts them, are the second witness.
 """
 
 import gzip

@@ -4,16 +4,14 @@ import dataclasses
 import math
 import random
 import re
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from anew import printed_anew
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import harness.judge
 from harness.judge import verdict as judging
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, MOST_UNITS, Judgement, Verdict, is_decided
@@ -421,10 +419,4 @@ def test_a_planted_two_percent_is_found_in_every_contrast(change: float, verdict
 
 def test_the_module_loads_neither_scipy_nor_torch() -> None:
     code = "import sys, harness.judge.verdict; print({'scipy', 'numpy', 'torch'}.intersection(sys.modules))"
-    root = Path(harness.judge.__file__).parents[2]
-
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout == "set()\n"
+    assert printed_anew(code) == "set()"

@@ -3,8 +3,6 @@
 The oracle uses neither the profiler nor saved-tensor hooks, which the books rest on.
 """
 
-import gc
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +10,6 @@ import torch
 from measure.oracle import Alive, alive_after
 from measure.random_modules import KINDS, Options, RandomModule, random_module
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from harness.measure.observe import Observation
 from harness.workload.model import Model
@@ -38,16 +35,6 @@ class Held:
     spare: int
     saved: int
     scalars: int
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _fewer_objects_for_the_collector() -> Iterator[None]:
-    # What the first dispatch mode and the first checkpoint import is most of what there is to look through.
-    alive_after(lambda: checkpoint(nn.Linear(1, 1), torch.ones(1), use_reentrant=False), lambda _: [])
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def of_the_oracle(seed: int, options: Options) -> Held:

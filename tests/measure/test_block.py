@@ -13,13 +13,13 @@ from fakes import FakeClock, FakeDevice
 from harness.judge.contrasts import judge_samples
 from harness.judge.looks import Looks
 from harness.judge.verdict import Verdict
-from harness.measure.block import Block, relocate
+from harness.measure.block import TimingBlock, move_sides
 from harness.measure.sampling import Side, TimingError
 
 
 def block(
     device: FakeDevice, reference: float, *arms: float, move: float | None = None, seed: int = 0
-) -> Block:
+) -> TimingBlock:
     """Return a block whose sides take so many seconds a call, and so many to move."""
 
     def side(name: str, seconds: float) -> Side:
@@ -27,7 +27,7 @@ def block(
         return Side((("forward", device.work(name, seconds)),), mover)
 
     named = {f"arm {number}": side(f"arm {number}", seconds) for number, seconds in enumerate(arms)}
-    return Block(side("reference", reference), named, device.clock, Random(seed))
+    return TimingBlock(side("reference", reference), named, device.clock, Random(seed))
 
 
 def _moved(work: Callable[[], None], _rng: Random) -> None:
@@ -90,7 +90,7 @@ def test_the_budget_is_spent_and_not_overspent_where_nothing_is_decided(
 ) -> None:
     device, chance = FakeDevice(), Random(1)
     sides = [noisy(device, cost, 0.4, chance, move) for _ in range(2)]
-    timed = Block(sides[0], {"arm": sides[1]}, device.clock, Random(0))
+    timed = TimingBlock(sides[0], {"arm": sides[1]}, device.clock, Random(0))
     timed.prepare(budget=2.0)
     start = device.clock.now
     timed.run(2.0, Looks(1, alpha=1e-12))
@@ -123,7 +123,7 @@ def test_arms_that_are_decided_leave_and_the_others_go_on() -> None:
         "nearly": noisy(device, 1.004e-3, 0.1, chance),
         "copy": noisy(device, 1e-3, 0.1, chance),
     }
-    timed = Block(noisy(device, 1e-3, 0.1, chance), sides, device.clock, Random(0))
+    timed = TimingBlock(noisy(device, 1e-3, 0.1, chance), sides, device.clock, Random(0))
     timed.prepare(budget=2.0)
     timed.run(2.0, Looks(2), control="copy")
     rounds = {name: sum(map(len, timed.samples(name)[0].arm)) for name in sides}
@@ -136,7 +136,7 @@ def test_arms_that_are_decided_leave_and_the_others_go_on() -> None:
 def test_what_is_decided_early_ends_the_block_and_the_control_is_not_waited_for() -> None:
     device, chance = FakeDevice(), Random(5)
     sides = {"twice": noisy(device, 2e-3, 0.1, chance), "copy": noisy(device, 1e-3, 0.1, chance)}
-    timed = Block(noisy(device, 1e-3, 0.1, chance), sides, device.clock, Random(0))
+    timed = TimingBlock(noisy(device, 1e-3, 0.1, chance), sides, device.clock, Random(0))
     timed.prepare(budget=20.0)
     start = device.clock.now
     timed.run(20.0, Looks(1), control="copy")
@@ -147,7 +147,7 @@ def test_what_is_decided_early_ends_the_block_and_the_control_is_not_waited_for(
 
 def test_a_control_alone_is_waited_for() -> None:
     device, chance = FakeDevice(), Random(5)
-    timed = Block(
+    timed = TimingBlock(
         noisy(device, 1e-3, 0.3, chance), {"copy": noisy(device, 1e-3, 0.3, chance)}, device.clock, Random(0)
     )
     timed.prepare(budget=1.0)
@@ -167,7 +167,7 @@ def test_the_chances_of_all_looks_and_arms_add_up_to_no_more_than_what_was_allow
             return levels[-1]
 
     arms = {name: noisy(device, 1e-3, 0.4, chance) for name in "abc"}
-    timed = Block(noisy(device, 1e-3, 0.4, chance), arms, device.clock, Random(0))
+    timed = TimingBlock(noisy(device, 1e-3, 0.4, chance), arms, device.clock, Random(0))
     timed.prepare(budget=3.0)
     timed.run(3.0, Counting(3))
 
@@ -187,7 +187,7 @@ def test_an_arm_that_raises_leaves_and_the_rest_goes_on() -> None:
             raise ValueError("no luck")
 
     arms = {"fails": Side((("forward", fail),)), "works": noisy(device, 1e-3, 0.3, Random(2))}
-    timed = Block(noisy(device, 1e-3, 0.3, Random(1)), arms, device.clock, Random(0))
+    timed = TimingBlock(noisy(device, 1e-3, 0.3, Random(1)), arms, device.clock, Random(0))
     timed.prepare(budget=1.0)
     timed.run(1.0, Looks(2))
 
@@ -205,7 +205,7 @@ def test_a_reference_that_raises_ends_the_block() -> None:
         if len(calls) > 60:
             raise ValueError("no luck")
 
-    timed = Block(
+    timed = TimingBlock(
         Side((("forward", fail),)), {"arm": noisy(device, 1e-3, 0.3, Random(2))}, device.clock, Random(0)
     )
     timed.prepare(budget=1.0)
@@ -274,7 +274,7 @@ def test_a_mover_that_sides_share_moves_once() -> None:
         moves.append(1)
 
     side = Side((("forward", lambda: None),), move)
-    relocate((side, side, side), Random(0))
+    move_sides((side, side, side), Random(0))
 
     assert moves == [1]
 
@@ -293,8 +293,8 @@ def test_what_the_sides_leave_is_kept_until_all_have_moved() -> None:
         return old
 
     sides = [Side((("call", lambda: None),), partial(move)) for _ in range(3)]
-    relocate(sides, Random(0))
-    relocate(sides, Random(0))
+    move_sides(sides, Random(0))
+    move_sides(sides, Random(0))
 
     assert held == [0, 1, 2, 0, 1, 2]
 
@@ -303,7 +303,7 @@ def test_any_side_is_moved_first_by_chance_and_nothing_is_called() -> None:
     device = FakeDevice()
     timed = block(device, 1e-3, 1e-3, move=0.0)
     for _ in range(200):
-        relocate([timed.reference, *timed.arms.values()], timed.rng)
+        move_sides([timed.reference, *timed.arms.values()], timed.rng)
 
     assert set(device.log) == {"move reference", "move arm 0"}
     assert 70 < device.log[::2].count("move reference") < 130
@@ -358,7 +358,7 @@ def test_a_slow_first_call_chooses_nothing() -> None:
         device.clock.advance(5.0 if len(calls) == 1 else 100e-6)
 
     side = Side((("forward", call),))
-    timed = Block(side, {"arm": side}, device.clock, Random(0))
+    timed = TimingBlock(side, {"arm": side}, device.clock, Random(0))
     timed.prepare(budget=0.1)
 
     assert timed.plan.calls == 3
@@ -377,7 +377,7 @@ def test_parts_that_both_sides_have_are_paired_too() -> None:
     def side(*parts: tuple[str, float]) -> Side:
         return Side(tuple((name, device.work(name, seconds)) for name, seconds in parts))
 
-    timed = Block(
+    timed = TimingBlock(
         side(("forward", 0.001), ("backward", 0.002), ("optimizer", 0.001)),
         {"arm": side(("forward", 0.001), ("backward", 0.001))},
         device.clock,
@@ -398,7 +398,7 @@ def test_a_side_of_one_part_is_paired_as_a_whole_only() -> None:
     device = FakeDevice()
     three = Side(tuple((name, device.work(name, 1e-3)) for name in ("forward", "backward", "optimizer")))
     one = Side((("forward", device.work("forward", 1e-3)),))
-    timed = Block(three, {"arm": one}, device.clock, Random(0))
+    timed = TimingBlock(three, {"arm": one}, device.clock, Random(0))
     timed.prepare(budget=0.1)
     timed.run(0.1, Looks(1))
 
@@ -421,7 +421,7 @@ def test_a_call_that_is_hardly_longer_than_reading_the_clock_is_refused() -> Non
     side = Side((("forward", lambda: None),))
 
     with pytest.raises(TimingError, match=r"^a call takes 0 ns; under 300 ns most of it is the clock"):
-        Block(side, {"arm": side}, clock, Random(0)).prepare(budget=0.1)
+        TimingBlock(side, {"arm": side}, clock, Random(0)).prepare(budget=0.1)
 
 
 def test_a_call_longer_than_the_longest_is_refused_after_the_first() -> None:
@@ -443,7 +443,7 @@ def test_the_collector_is_off_in_every_timed_call() -> None:
         device.clock.advance(1e-3)
 
     side = Side((("forward", call),))
-    timed = Block(side, {"arm": side}, device.clock, Random(0))
+    timed = TimingBlock(side, {"arm": side}, device.clock, Random(0))
     timed.prepare(budget=0.02)
     collected.clear()
     timed.run(0.02, Looks(1))

@@ -10,7 +10,7 @@ from torch import nn
 
 from harness import measure_model
 from harness.judge.looks import Looks
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.case import measure_arm
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
@@ -67,14 +67,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
 
 def test_nothing_looks_on_in_a_sample(ran: list[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[Callable[[], object]] = []
-    run = Block.run
+    run = TimingBlock.run
 
-    def watched(self: Block, budget: float, looks: Looks, control: str = "") -> None:
+    def watched(self: TimingBlock, budget: float, looks: Looks, control: str = "") -> None:
         sides = (self.reference, *self.arms.values())
         parts.extend(call for side in sides for _, call in side.parts)
         run(self, budget, looks, control)
 
-    monkeypatch.setattr(Block, "run", watched)
+    monkeypatch.setattr(TimingBlock, "run", watched)
     settings = Settings(budget=0.01)
     measure_arm(fake_question("reference", "arm"), CASE, "arm", settings)
 

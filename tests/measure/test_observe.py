@@ -147,8 +147,10 @@ def test_fifteen_repeats_are_identical(name: str) -> None:
     assert repeats == [repeats[0]] * 15
 
 
-def test_two_processes_are_identical() -> None:
-    models = tuple(MODELS)
+@pytest.mark.parametrize(
+    "models", [("mlp-relu", "convnet"), pytest.param(tuple(MODELS), marks=pytest.mark.slow)], ids=len
+)
+def test_two_processes_are_identical(models: tuple[str, ...]) -> None:
     script = (
         f"import json, torch; torch.set_num_threads({torch.get_num_threads()});"
         "from importlib.util import module_from_spec, spec_from_file_location as spec_of;"

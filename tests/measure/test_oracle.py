@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from measure.oracle import Alive, alive_after
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-WEIGHT = torch.ones(4, 6, requires_grad=True)  # 96 B
+
+@pytest.fixture
+def weight() -> torch.Tensor:
+    """Return 96 B, made in the test: of what is older, the oracle sees as little as the collector."""
+    return torch.ones(4, 6, requires_grad=True)
 
 
 def alive(call: Callable[[], torch.Tensor]) -> Alive:
@@ -18,43 +23,43 @@ def alive(call: Callable[[], torch.Tensor]) -> Alive:
     return alive_after(call, returned)
 
 
-def test_what_is_saved_and_returned_is_an_output() -> None:
-    assert alive(WEIGHT.exp) == Alive(retained=96, saved=0, scalars=0, states=0)
+def test_what_is_saved_and_returned_is_an_output(weight: torch.Tensor) -> None:
+    assert alive(weight.exp) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
-def test_what_the_graph_alone_holds_is_saved() -> None:
-    assert alive(lambda: WEIGHT.exp().sin()) == Alive(retained=192, saved=96, scalars=0, states=0)
+def test_what_the_graph_alone_holds_is_saved(weight: torch.Tensor) -> None:
+    assert alive(lambda: weight.exp().sin()) == Alive(retained=192, saved=96, scalars=0, states=0)
 
 
-def test_nothing_is_saved_without_a_graph() -> None:
+def test_nothing_is_saved_without_a_graph(weight: torch.Tensor) -> None:
     with torch.no_grad():
-        assert alive(lambda: WEIGHT.exp().sin()) == Alive(retained=96, saved=0, scalars=0, states=0)
+        assert alive(lambda: weight.exp().sin()) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
-def test_what_was_there_before_is_nobodys() -> None:
+def test_what_was_there_before_is_nobodys(weight: torch.Tensor) -> None:
     constant = torch.ones(4, 6)
 
-    assert alive(lambda: (WEIGHT * constant).view(24)) == Alive(retained=96, saved=0, scalars=0, states=0)
+    assert alive(lambda: (weight * constant).view(24)) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
-def test_a_view_holds_the_whole_storage() -> None:
-    assert alive(lambda: WEIGHT.exp()[:1]) == Alive(retained=96, saved=0, scalars=0, states=0)
+def test_a_view_holds_the_whole_storage(weight: torch.Tensor) -> None:
+    assert alive(lambda: weight.exp()[:1]) == Alive(retained=96, saved=0, scalars=0, states=0)
 
 
-def test_wrapped_numbers_are_counted_once_and_at_their_size() -> None:
-    assert alive(lambda: WEIGHT * 2) == Alive(retained=104, saved=0, scalars=8, states=0)
-    assert alive(lambda: WEIGHT * 2j) == Alive(retained=208, saved=0, scalars=16, states=0)
+def test_wrapped_numbers_are_counted_once_and_at_their_size(weight: torch.Tensor) -> None:
+    assert alive(lambda: weight * 2) == Alive(retained=104, saved=0, scalars=8, states=0)
+    assert alive(lambda: weight * 2j) == Alive(retained=208, saved=0, scalars=16, states=0)
 
 
-def test_a_tensor_that_is_made_of_numbers_is_no_wrapped_number() -> None:
-    assert alive(lambda: WEIGHT * torch.tensor(2.0)) == Alive(retained=100, saved=4, scalars=0, states=0)
+def test_a_tensor_that_is_made_of_numbers_is_no_wrapped_number(weight: torch.Tensor) -> None:
+    assert alive(lambda: weight * torch.tensor(2.0)) == Alive(retained=100, saved=4, scalars=0, states=0)
 
 
-def test_a_checkpointed_region_holds_the_generators_state() -> None:
+def test_a_checkpointed_region_holds_the_generators_state(weight: torch.Tensor) -> None:
     region = nn.Sequential(nn.Linear(6, 6), nn.Tanh())
     size = torch.get_rng_state().numel()
 
-    assert alive(lambda: checkpoint(region, WEIGHT, use_reentrant=False)) == Alive(
+    assert alive(lambda: checkpoint(region, weight, use_reentrant=False)) == Alive(
         retained=96 + size, saved=0, scalars=0, states=size
     )
 
@@ -67,11 +72,11 @@ def test_a_storage_counts_at_the_size_that_it_has_in_the_end() -> None:
     assert alive(resized) == Alive(retained=4000, saved=0, scalars=0, states=0)
 
 
-def test_what_the_module_keeps_is_retained_and_not_saved() -> None:
+def test_what_the_module_keeps_is_retained_and_not_saved(weight: torch.Tensor) -> None:
     cache: list[torch.Tensor] = []
 
     def keeping() -> torch.Tensor:
-        cache.append(WEIGHT.detach().exp())
-        return WEIGHT.exp()
+        cache.append(weight.detach().exp())
+        return weight.exp()
 
     assert alive(keeping) == Alive(retained=192, saved=0, scalars=0, states=0)

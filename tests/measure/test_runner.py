@@ -15,7 +15,7 @@ from torch import nn
 from harness.errors import HarnessError
 from harness.judge.looks import Looks
 from harness.measure import graph, trace
-from harness.measure.block import Block
+from harness.measure.block import TimingBlock
 from harness.measure.case import CaseMeasurement, Failure, measure_arm, measure_arms
 from harness.measure.devices.cpu import CpuBackend
 from harness.measure.observe import Observation
@@ -43,15 +43,15 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
 @contextmanager
 def watched_blocks(before: Callable[[], object], after: Callable[[], object]) -> Iterator[None]:
     """Call something before and after each block is timed."""
-    run = Block.run
+    run = TimingBlock.run
 
-    def watched(self: Block, budget: float, looks: Looks, control: str = "") -> None:
+    def watched(self: TimingBlock, budget: float, looks: Looks, control: str = "") -> None:
         before()
         run(self, budget, looks, control)
         after()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Block, "run", watched)
+        patch.setattr(TimingBlock, "run", watched)
         yield
 
 

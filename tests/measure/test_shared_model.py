@@ -1,4 +1,4 @@
-"""One model for the exact passes of all arms: no arm leaves anything to the next, and each pass is run once."""
+"""One model for the exact passes of all arms: no arm leaves anything to the next; each pass is run once."""
 
 from collections.abc import Callable
 

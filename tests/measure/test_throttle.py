@@ -82,8 +82,7 @@ def test_without_the_library_it_is_said_that_nobody_knows(monkeypatch: pytest.Mo
 
     (note,) = watch.notes()
     assert note == (
-        "whether the clock was throttled is not known: pip install 'autograd-harness[cuda]' brings what"
-        " tells it"
+        "whether the clock was throttled is not known: pip install nvidia-ml-py brings what tells it"
     )
 
 

@@ -10,6 +10,8 @@ from harness.ranks.launch import run_to_end
 from harness.ranks.place import RanksError
 from harness.record.store import load_run
 
+pytestmark = pytest.mark.process
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 

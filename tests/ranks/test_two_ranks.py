@@ -8,6 +8,8 @@ from harness.ranks.launch import launched
 from harness.ranks.session import RankRequest
 from harness.record.schema import ArmResult, Case, Record, Run
 
+pytestmark = pytest.mark.process
+
 DDP = Case(question="ranks", model="mlp-relu", batch_size=0, mode="train", variant="ddp-2-ranks")
 FSDP2 = dataclasses.replace(DDP, variant="fsdp2-2-ranks")
 WITH_BUFFERS = dataclasses.replace(DDP, model="convnet")

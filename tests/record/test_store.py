@@ -8,29 +8,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from runs import environment
 
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError, decode_run
-from harness.record.schema import ArmResult, Case, Environment, Record, Run
+from harness.record.schema import ArmResult, Case, Record, Run
 from harness.record.store import RunWriter, StoreError, load_run, replace_file
 
 RUN = Run(
     id="now",
-    environment=Environment(
-        harness="0.1.0",
-        torch="2.13.0",
-        build="cpu",
-        python="3.11.2",
-        platform="Linux",
-        processor="A Processor",
-        cpu_capability="AVX2",
-        threads=1,
-        interop_threads=1,
-        device="2 cores of A Processor",
-        commit="",
-        started="2026-11-23T05:15:00+00:00",
-        load=0.0,
-    ),
+    environment=environment(),
     metrics=(),
 )
 

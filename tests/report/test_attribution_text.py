@@ -60,7 +60,7 @@ def test_the_sentence_says_where_nothing_is_saved_and_why() -> None:
     record = Record(case=Case(question="grad_mode", model="m"), asks="", reference="grad", arms=arms)
     assert memory_sentence(record) == (
         "no_grad saves nothing of what a pass holds, and does not lower its peak: the pass records under"
-        " no_grad too, such as in a region of torch.enable_grad()"
+        " no_grad too, such as in a region of torch.enable_grad() or in another thread"
     )
 
 

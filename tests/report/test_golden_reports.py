@@ -110,6 +110,8 @@ def test_bencher_gets_numbers_by_benchmark_and_measure() -> None:
 
     measures = table["grad_mode/mlp/eval/cpu-float32-b8: grad"]
     assert measures["peak-bytes"] == {"value": 4096}
+    assert set(measures["time-s"]) == {"value"}
+    measures = table["grad_mode/mlp/eval/cpu-float32-b8: no_grad"]
     assert set(measures["time-s"]) == {"value", "lower_value", "upper_value"}
     assert (
         measures["time-s"]["lower_value"] <= measures["time-s"]["value"] <= measures["time-s"]["upper_value"]

@@ -177,7 +177,7 @@ def test_the_ids_of_clip_paths_differ_from_plot_to_plot(run: Run) -> None:
 def test_the_page_says_what_was_found(run: Run) -> None:
     page = run_page(run)
     for text in (
-        "no_grad lowers the peak by 50 % (time x 0.800, better); all books balance.",
+        "no_grad lowers the peak by 50 % (time: faster by 20 % (20 to 20)); all books balance.",
         "no_grad saves ",
         "20,000 B at the peak of grad, in the backward part",
         "knee at 1: freezing the first 1 saves 28 KiB of the peak; all 3 save 32 KiB of 40 KiB",
@@ -232,7 +232,7 @@ def test_an_interrupted_run_says_so_and_a_run_without_records_has_a_page(run: Ru
 def test_a_run_of_many_models_is_counted(run: Run) -> None:
     many = msgspec.structs.replace(run, records=(_record("grad_mode", 1), _record("grad_mode", 1, "other")))
     assert verdict_sentence(many) == (
-        "2 cases of 2 models, all books balance; times against their reference: 2 better."
+        "2 cases of 2 models, all books balance; times against their reference: 2 faster."
     )
 
 

@@ -2,9 +2,10 @@
 
 import msgspec
 import pytest
+from runs import environment
 
 from harness.errors import HarnessError
-from harness.record.schema import ArmResult, Case, Environment, Metric, Record, Run, Samples
+from harness.record.schema import ArmResult, Case, Metric, Record, Run, Samples
 from harness.report.versions import version_pages
 
 METRICS = (
@@ -13,24 +14,6 @@ METRICS = (
     Metric("saved", "B", "lower", "exact", "saved for backward"),
     Metric("nodes", "1", "lower", "exact", "autograd nodes"),
 )
-
-
-def environment(torch: str) -> Environment:
-    return Environment(
-        harness="0.1.0",
-        torch=torch,
-        build="cpu",
-        python="3.11.2",
-        platform="Linux",
-        processor="A Processor",
-        cpu_capability="AVX2",
-        threads=1,
-        interop_threads=1,
-        device="2 cores of A Processor",
-        commit="",
-        started="2026-11-23T05:15:00+00:00",
-        load=0.0,
-    )
 
 
 def arm(name: str, ratio: float | None = None, **counts: int) -> ArmResult:
@@ -51,7 +34,9 @@ def run_of(torch: str, *arms: ArmResult, question: str = "grad_mode", model: str
         columns=("peak", "saved", "nodes"),
         arms=arms,
     )
-    return Run(id=torch, environment=environment(torch), metrics=METRICS, records=(record,), floor=0.005)
+    return Run(
+        id=torch, environment=environment(torch=torch), metrics=METRICS, records=(record,), floor=0.005
+    )
 
 
 OLD = run_of("2.0.1", arm("grad", 1.0, peak=400000, saved=356352, nodes=11), arm("no_grad", 0.9, peak=1000))
@@ -72,8 +57,8 @@ def test_a_page_is_a_column_a_version_and_marks_what_changed() -> None:
         == """\
 # What does recording the graph cost a forward pass? Torch versions side by side
 
-torch 2.0.1 (cpu), Python 3.11.2; 1 thread, AVX2  
-torch 2.13.0 (cpu), Python 3.11.2; 1 thread, AVX2  
+torch 2.0.1 (cpu), Python 3.11.7, numpy 2.4.6; 1 thread, AVX2  
+torch 2.13.0 (cpu), Python 3.11.7, numpy 2.4.6; 1 thread, AVX2  
 
 Bytes and counts are exact. `changed` marks a row whose versions differ. A time is each version's own ratio of the arm to its reference: seconds are not compared across versions.
 

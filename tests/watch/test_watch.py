@@ -289,6 +289,7 @@ def test_workers_of_xdist_send_what_they_find(suite: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["nets.py:11 in score"])
 
 
+@pytest.mark.process
 def test_without_the_flag_nothing_of_torch_or_of_the_watch_is_imported(tmp_path: Path) -> None:
     (tmp_path / "test_nothing.py").write_text(
         "import sys\n\n"

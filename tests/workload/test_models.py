@@ -143,6 +143,6 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)  # as if it were not installed
 
     with pytest.raises(
-        WorkloadError, match=re.escape("needs the extra `hf`: pip install 'autograd-harness[hf]'")
+        WorkloadError, match=re.escape("needs transformers: pip install 'transformers>=4.41'")
     ):
         resolve("hf:bert-tiny")

@@ -49,8 +49,8 @@ class Implementation:
             group.update(options)
 
         def undo() -> None:
-            for group, kept in zip(optimizer.param_groups, before, strict=True):
-                group.update(kept)
+            for group, old in zip(optimizer.param_groups, before, strict=True):
+                group.update(old)
 
         return undo
 

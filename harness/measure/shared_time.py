@@ -28,6 +28,7 @@ class SharedTime:
     clock: Clock = time.perf_counter
     untimed: int = field(default=0, init=False)  # arms for which no time was left
     _planned: int = field(default=0, init=False)  # arms not measured exactly yet
+    _waiting: int = field(default=0, init=False)  # arms measured exactly, and not timed yet
     _exact: list[float] = field(default_factory=list, init=False)  # seconds of each arm's exact numbers
     _mark: float = field(default=0.0, init=False)
 
@@ -55,6 +56,7 @@ class SharedTime:
         now = self.clock()
         self._exact.append(now - self._mark)
         self._planned -= 1
+        self._waiting += 1
         self._mark = now
 
     def seconds(self, arms: int) -> float:
@@ -66,5 +68,8 @@ class SharedTime:
         remaining = self.run - (self.clock() - self.began) - exact
         if remaining <= 0:
             self.untimed += arms
+            self._waiting = max(0, self._waiting - arms)
             return 0.0
-        return remaining * arms / (arms + max(0, self._planned))
+        share = arms / max(arms, self._waiting + self._planned)
+        self._waiting = max(0, self._waiting - arms)
+        return remaining * share

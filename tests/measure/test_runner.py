@@ -111,13 +111,17 @@ def test_where_memory_is_tight_arms_are_timed_in_groups_each_with_the_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(CpuBackend, "free_bytes", lambda _self, _name: 1)
-    order = [
-        (each.arm, bool(each.timings))
-        for each in measured(("reference", "arm"), fake_question("reference", "arm"))
-        if isinstance(each, ArmResult)
-    ]
+    blocks: list[None] = []
+    with watched_blocks(lambda: blocks.append(None), lambda: None):
+        results = measured(("reference", "arm"), fake_question("reference", "arm"))
 
-    assert order == [("reference", False), ("reference", True), ("arm", False), ("arm", True)]
+    assert len(blocks) == 2
+    assert [(each.arm, bool(each.timings)) for each in results if isinstance(each, ArmResult)] == [
+        ("reference", False),
+        ("arm", False),
+        ("reference", True),
+        ("arm", True),
+    ]
 
 
 @pytest.mark.usefixtures("built")

@@ -74,8 +74,8 @@ def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
         )
         if lowest < highest:
             steps.append(
-                f"harness measure {shlex.quote(target)} --question {saving.case.question} --time 120"
-                f"  # {visible(arm.arm)} saves most: {percent(1 - lowest / highest)} of the peak"
+                f"harness measure {shlex.quote(target)} --question {saving.case.question} --time 120\n"
+                f"    ({visible(arm.arm)} saves most: {percent(1 - lowest / highest)} of the peak)"
             )
     steps.append(f"open {page}" if page else f"harness measure {shlex.quote(target)} --html page.html")
     return tuple(steps)

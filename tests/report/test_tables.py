@@ -267,7 +267,7 @@ def test_rounds_are_not_called_draws() -> None:
     rounds = Samples(metric="time", calls=1, reference=((ONE,) * 20,), arm=((ONE,) * 20,), unit="round")
     lines = case_tables(run_of(ArmResult(arm="grad", timings=(rounds,))))[0].time_lines
 
-    assert "copy), 20 rounds:" in lines[0]
+    assert "once more), 20 rounds:" in lines[0]
 
 
 def test_groups_are_told_but_not_one_for_each_parameter() -> None:

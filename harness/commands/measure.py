@@ -74,6 +74,7 @@ def measure(
     is_whole = _measure_alone(Inquired(target, question, memory_history, began), words, watch)
     _write_files(watch, html, trace)
     _print_seconds(watch, began)
+    _print_next(watch, target, html)
     watch.end()
     if not is_whole:
         raise typer.Exit(130)  # 128 + SIGINT, as shells have it
@@ -146,6 +147,16 @@ def _print_seconds(watch: "TerminalWatch", began: float) -> None:
         return
     took = took_line(msgspec.structs.replace(watch.run, wall_s=time.perf_counter() - began))
     watch.print(wrapped_text(took, watch.width))
+
+
+def _print_next(watch: "TerminalWatch", target: str, html: Path | None) -> None:
+    """Print what to do next, as commands."""
+    from harness.report.measurement import next_steps
+
+    if watch.run is None or not watch.run.records:
+        return
+    steps = next_steps(watch.run, target, str(html) if html is not None else "")
+    watch.print("\n".join(["", "next:", *(f"  {step}" for step in steps)]))
 
 
 def _write_files(watch: "TerminalWatch", html: Path | None, trace: Path | None) -> None:

@@ -207,13 +207,13 @@ class CaseMeasurement:
     def _timed(
         self, arms: Sequence[_Arm], seconds: Callable[[int], float], most_rounds: int | None = None
     ) -> Iterator[ArmResult | Failure]:
-        """Time arms in one block with the reference, and with a copy of it where that is one of them."""
+        """Time arms in one block with the reference, and with it once more where it is one of them."""
         allowed = seconds(len(arms))
         if not allowed:
             return
         try:
             reference = self._reference_step(arms)
-            control = self._built(self.reference) if any(arm.name == self.reference for arm in arms) else None
+            control = self._control() if any(arm.name == self.reference for arm in arms) else None
             sides = self._sides(
                 [reference, *(control if arm.name == self.reference else arm.step for arm in arms)]
             )
@@ -232,9 +232,18 @@ class CaseMeasurement:
             return self._standing.step
         return self._built(self.reference)
 
-    def _built(self, arm: str) -> Step:
-        """Return an arm with a model of its own, run once."""
-        step = self.question.build(self.case, arm, build(self.case, self.settings.seed, self.entry))
+    def _control(self) -> Step:
+        """Return the reference once more: with a model of its own, or with the one that all arms share.
+
+        Its weights are then as warm in the caches as those of the arms. A copy, run once a round where they
+        are run several times, would be slower for that alone.
+        """
+        return self._built(self.reference, self._timed_model)
+
+    def _built(self, arm: str, model: Model | None = None) -> Step:
+        """Return an arm with a model, by default one of its own, run once."""
+        model = model or build(self.case, self.settings.seed, self.entry)
+        step = self.question.build(self.case, arm, model)
         metered(step, self.settings.meter, clock_for(self.case.device))()
         return step
 

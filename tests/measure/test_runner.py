@@ -73,8 +73,11 @@ def test_arms_that_share_a_model_run_the_very_same(built: list[nn.Module]) -> No
     assert sides_of(("arm", "other"), built, share=True) == 1
 
 
-def test_the_control_is_an_independent_copy_even_where_arms_share_a_model(built: list[nn.Module]) -> None:
-    assert sides_of(("reference", "arm"), built, share=True) == 2
+def test_the_control_is_what_an_arm_is_with_a_model_of_its_own_or_the_shared_one(
+    built: list[nn.Module],
+) -> None:
+    assert sides_of(("reference", "arm"), built, share=False) == 3
+    assert sides_of(("reference", "arm"), built, share=True) == 1
 
 
 @pytest.mark.usefixtures("built")

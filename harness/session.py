@@ -63,7 +63,11 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     run = begun_run(
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
-    return Study(entry_to_measure(inquiry.target, inquiry.inputs), plan, watch, run, inquiry.began)
+    entry = entry_to_measure(inquiry.target, inquiry.inputs)
+    is_named = isinstance(inquiry.target, str) and inquiry.target.partition(":")[0] in SOURCES
+    if is_named and not setting.is_exact_only:
+        entry = replace(entry, build=Copying(entry.build))  # what is timed is a copy each
+    return Study(entry, plan, watch, run, inquiry.began)
 
 
 def entry_to_measure(target: Target, inputs: object) -> Entry:
@@ -73,10 +77,7 @@ def entry_to_measure(target: Target, inputs: object) -> Entry:
         WorkloadError: it is none of these, or cannot be had.
     """
     if isinstance(target, str):
-        entry = resolve(target)
-        if target.partition(":")[0] in SOURCES:
-            return replace(entry, build=Copying(entry.build))
-        return entry
+        return resolve(target)
     if isinstance(target, nn.Module):
         if inputs is None:
             raise WorkloadError(

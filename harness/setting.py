@@ -305,6 +305,11 @@ class Setting:
         """Seconds of timing an arm, for who has no time of a run to share out."""
         return PAIR_BUDGET_S if self.budget is None else self.budget
 
+    @property
+    def is_exact_only(self) -> bool:
+        """Whether nothing is to be timed."""
+        return not (self.run_time(1.0) if self.budget is None else self.budget)
+
     def run_time(self, default: float) -> float:
         """Return the seconds of a run."""
         return default if self.time is None else self.time

@@ -14,7 +14,7 @@ from harness.measure.devices.registry import check_device
 class Wanted(NamedTuple):
     """One cell of a plan."""
 
-    kind: SidesKind  # "object" for two bare callables on one object, "copies" for two models built alike
+    kind: SidesKind  # "object": two bare callables on one object; "copies": two models; "block": seven
     call_s: float  # about how long a call takes, seconds
     planted: float  # the slowdown, as a fraction; 0 is the A/A comparison
     trials: int
@@ -58,7 +58,7 @@ class PlanError(HarnessError):
 
 
 _WARM_S = 0.1  # a comparison takes about so much more than its budget
-_KINDS: tuple[SidesKind, ...] = ("object", "copies")
+_KINDS: tuple[SidesKind, ...] = ("object", "copies", "block")
 _FEWEST_TRIALS = 4
 
 
@@ -79,7 +79,7 @@ def parse_plan(
     Args:
         calls: lengths of a call, microseconds.
         planted: slowdowns, percent.
-        kinds: "object" and "copies".
+        kinds: "object", "copies" and "block".
         trials: comparisons of each cell; 0 for what the seconds allow.
         seconds: to spend in all.
         budget: seconds a comparison.

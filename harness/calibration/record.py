@@ -9,11 +9,11 @@ import msgspec
 from harness.record.codec import UnreadableError
 from harness.record.schema import Environment
 
-SidesKind = Literal["object", "copies"]
+SidesKind = Literal["object", "copies", "block"]
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """One comparison of two sides whose difference is known."""
+    """One comparison of sides whose difference is known; of a block, one family of arms."""
 
     verdict: str
     ratio: float

@@ -50,7 +50,7 @@ def look_at(cell: Condition) -> EqualSidesFigures:
     )
 
 
-_FLOORS = {"object": FLOOR, "copies": LAYOUT_FLOOR}
+_FLOORS = {"object": FLOOR, "copies": LAYOUT_FLOOR, "block": LAYOUT_FLOOR}
 
 
 def _threshold(trial: Trial, floor: float) -> float:

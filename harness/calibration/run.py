@@ -12,8 +12,11 @@ from harness.calibration.plan import CalibrationPlan, PlanError
 from harness.calibration.record import Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge.contrasts import judge_samples, unit_medians
+from harness.judge.looks import Looks
 from harness.judge.times import median_seconds
-from harness.measure.callables import time_pair
+from harness.judge.verdict import Verdict
+from harness.measure.block import TimingBlock
+from harness.measure.callables import as_side, time_pair
 from harness.measure.clock import Clock, clock_for
 from harness.measure.devices.registry import prepare
 from harness.measure.environment import environment
@@ -92,8 +95,11 @@ def calibrate(
                     alike = works[seconds] if kind == "object" else CopiedModel(works[seconds])
                     read.append(extra.counts_in(alike, clock))
                     count = round(planted * statistics.median(read))
-                sides = _sides(kind, works[seconds], extra, count)
-                trials.append(_trial(*sides, plan.budget, rng, clock))
+                if kind == "block":
+                    trials.append(_block_trial(works[seconds], extra, count, plan.budget, rng, clock))
+                else:
+                    sides = _sides(kind, works[seconds], extra, count)
+                    trials.append(_trial(*sides, plan.budget, rng, clock))
             step()
             if keep is not None and time.monotonic() - last_kept > KEEP_S:
                 keep(so_far())
@@ -134,6 +140,39 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         values=tuple(round(value, 7) for value in unit_medians(samples)),
         low=None if judged.low is None else math.log(judged.low),
         high=None if judged.high is None else math.log(judged.high),
+        call_s=median_seconds(samples.reference),
+    )
+
+
+ARMS = 6  # of a block, beside its reference
+
+
+def _block_trial(  # noqa: PLR0917 (what a trial is made of)
+    work: Model, extra: Extra, count: int, budget: float, rng: Random, clock: Clock
+) -> Trial:
+    """Time a reference and copies of it in one block; what is planted is in the first of them.
+
+    The verdict is that of the first. Where nothing is planted in that one either, a difference of any of the
+    others counts: it is a false alarm of the family.
+    """
+    arms = {
+        f"copy {number}": as_side(Planted(CopiedModel(work), extra, 0 if number else count))
+        for number in range(ARMS)
+    }
+    block = TimingBlock(as_side(Planted(CopiedModel(work), extra)), arms, clock, rng)
+    block.prepare(budget)
+    block.run(budget, Looks(ARMS))
+    judged = [judge_samples(block.samples(name)[0]) for name in arms]
+    first = judged[0]
+    alarms = [one.verdict for one in judged[1:] if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
+    samples = block.samples("copy 0")[0]
+    return Trial(
+        verdict=(alarms[0] if alarms and not count else first.verdict).value,
+        ratio=first.ratio or 0.0,
+        seconds=sum(block.samples(name)[0].pass_s for name in arms),
+        values=tuple(round(value, 7) for value in unit_medians(samples)),
+        low=None if first.low is None else math.log(first.low),
+        high=None if first.high is None else math.log(first.high),
         call_s=median_seconds(samples.reference),
     )
 

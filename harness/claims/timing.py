@@ -19,7 +19,7 @@ from harness.measure.clock import clock_for
 from harness.measure.runner import Settings, side
 from harness.measure.sampling import Side
 from harness.record.schema import ArmResult, Case, Record
-from harness.report.units import ratio_with_interval
+from harness.report.answer import answer_of
 from harness.workload.model import Model
 from harness.workload.question import Question
 from harness.workload.sources import resolve
@@ -111,12 +111,9 @@ def judgement_words(judgement: Judgement) -> str:
     """Return a judgement of times in one line.
 
     >>> judgement_words(judge([[0.02]] * 8))
-    'slower: 1.020 [1.020, 1.020]'
+    'slower by 2 % (2 to 2)'
     """
-    word = {Verdict.BETTER: "faster", Verdict.WORSE: "slower"}.get(judgement.verdict, judgement.verdict.value)
-    if judgement.ratio is None:
-        return word
-    return f"{word}: {ratio_with_interval(judgement.ratio, judgement.low, judgement.high)}"
+    return answer_of(judgement, LAYOUT_FLOOR)
 
 
 def ratio_number(name: str, judgement: Judgement) -> Number:

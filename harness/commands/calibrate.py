@@ -18,7 +18,9 @@ def calibrate(
     planted: Annotated[str, typer.Option(help="slowdowns to plant, in percent; 0 is A/A")] = "0,1",
     kinds: Annotated[
         str,
-        typer.Option(help="kinds of pair: object, one object on both sides; copies, two models built alike"),
+        typer.Option(
+            help="kinds: object, one object on both sides; copies, two models built alike; block, seven"
+        ),
     ] = "object,copies",
     trials: Annotated[int, typer.Option(help="comparisons of each; by default what the seconds allow")] = 0,
     cells: Annotated[

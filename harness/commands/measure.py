@@ -71,10 +71,13 @@ def measure(
         return
     check_alone(watch)
     began = time.perf_counter() - _age_of_process()
-    _measure_alone(Inquired(target, question, memory_history, began), words, watch)
+    is_whole = _measure_alone(Inquired(target, question, memory_history, began), words, watch)
     _write_files(watch, html, trace)
     _print_seconds(watch, began)
+    _print_next(watch, target, html)
     watch.end()
+    if not is_whole:
+        raise typer.Exit(130)  # 128 + SIGINT, as shells have it
     if watch.problems:
         raise typer.Exit(2)
 
@@ -89,8 +92,12 @@ class Inquired:
     began: float
 
 
-def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> None:
-    """Measure a target; what was finished is kept, and what goes wrong is told to the watcher."""
+def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> bool:
+    """Measure a target; what was finished is kept, and what goes wrong is told to the watcher.
+
+    Returns:
+        Whether nobody interrupted it.
+    """
     import shlex
     import sys
 
@@ -98,6 +105,7 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
     from harness.setting import QUESTIONS
 
     memory_history = inquired.memory_history
+    study, is_whole = None, True
     try:
         setting = setting_of(words)
 
@@ -120,8 +128,13 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
             study.write_memory_history(memory_history)
     except HarnessError as error:
         watch.problem(str(error), error)
+    except KeyboardInterrupt:
+        is_whole = False
+        missing = study.missing() if study is not None else ()
+        watch.note(f"interrupted; missing: {', '.join(missing) or 'everything'}")
     if watch.run is not None and (closing := closing_text(watch.run, watch.width)):
         watch.print(closing)
+    return is_whole
 
 
 def _print_seconds(watch: "TerminalWatch", began: float) -> None:
@@ -134,6 +147,16 @@ def _print_seconds(watch: "TerminalWatch", began: float) -> None:
         return
     took = took_line(msgspec.structs.replace(watch.run, wall_s=time.perf_counter() - began))
     watch.print(wrapped_text(took, watch.width))
+
+
+def _print_next(watch: "TerminalWatch", target: str, html: Path | None) -> None:
+    """Print what to do next, as commands."""
+    from harness.report.measurement import next_steps
+
+    if watch.run is None or not watch.run.records:
+        return
+    steps = next_steps(watch.run, target, str(html) if html is not None else "")
+    watch.print("\n".join(["", "next:", *(f"  {step}" for step in steps)]))
 
 
 def _write_files(watch: "TerminalWatch", html: Path | None, trace: Path | None) -> None:

@@ -14,7 +14,7 @@ from harness.record.schema import ArmResult, Metric, Record, Run, Samples
 class Contrast:
     """One arm against its reference, in one noisy metric.
 
-    `control` marks the reference against an independent copy of itself: what is not there is seen.
+    `control` marks the reference against itself once more: it shows what is seen where there is nothing.
     """
 
     case: str

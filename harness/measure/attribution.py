@@ -43,7 +43,7 @@ def _operator_of_node(node: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
+def attribute_peak(step: Step, device: Device | None = None, *, runs: int = 2) -> Attribution:
     """Run a step under the profiler and name what is allocated at its highest level.
 
     What outlives the step (parameters, buffers, inputs, the optimizer's state) is counted by its unique
@@ -52,24 +52,27 @@ def attribute_peak(step: Step, device: Device | None = None) -> Attribution:
     Args:
         step: what is run, each time from the state in which it is now.
         device: whose allocator counts; None for the CPU's.
+        runs: how often it is run, of which the last is told; 1 for a step that has run before.
     """
     state = ModelState.of(step.model)
     with random_state_kept(), torch.enable_grad():
         try:
-            return _attributed(step, state, device, hooked=True)
+            return _attributed(step, state, device, runs, hooked=True)
         except (
             RuntimeError
         ):  # some torch functions refuse saved-tensor hooks; if the model raises, it does again
-            return _attributed(step, state, device, hooked=False)
+            return _attributed(step, state, device, runs, hooked=False)
         finally:
             state.restore()
 
 
-def _attributed(step: Step, state: ModelState, device: Device | None, *, hooked: bool) -> Attribution:
+def _attributed(
+    step: Step, state: ModelState, device: Device | None, runs: int, *, hooked: bool
+) -> Attribution:
     module = step.model.module
     calls = [_noting(part, module, hooked=hooked) for part in step.parts]
     with recording(device) as session:
-        for _ in range(2):
+        for _ in range(runs):
             state.restore()
             seed_everything(0)
             with followed(module):
@@ -78,7 +81,7 @@ def _attributed(step: Step, state: ModelState, device: Device | None, *, hooked:
                     result = call()
                     session.mark()
                     del result
-    first = len(calls) + 1
+    first = (runs - 1) * (len(calls) + 1)
     whole = session.trace().between(first, first + len(calls))
     peak = _replay(whole)
     naming = _Naming(Nesting(whole.operators), Nesting(whole.modules))

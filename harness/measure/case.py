@@ -24,8 +24,9 @@ from harness.measure.inspection import is_out_of_memory
 from harness.measure.meter import metered
 from harness.measure.observe import Observation
 from harness.measure.probes.rss import WITNESS, witness
-from harness.measure.runner import Settings, arm_result, keeps_state, side
+from harness.measure.runner import Settings, arm_result, side
 from harness.measure.sampling import Side
+from harness.measure.shared_model import SharedModel, keeps_state
 from harness.measure.throttle import watch_clock
 from harness.record.schema import ArmResult, Case
 from harness.workload.factory import first_line
@@ -54,8 +55,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class _Exact:
+    """What the exact passes of an arm showed."""
+
+    result: ArmResult
+    grows: bool  # each call leaves something behind
+    keeps_state: bool  # a call changes what the next one reads, other than running statistics
+
+
+@dataclass(frozen=True, slots=True)
 class _Arm:
-    """An arm that was observed, and waits to be timed."""
+    """An arm that waits to be timed."""
 
     name: str
     step: Step
@@ -81,8 +91,13 @@ class CaseMeasurement:
     entry: Entry
     compiled: bool = False
     reference: str = ""
-    _standing: _Arm | None = field(default=None, init=False)  # the reference, once it was observed
-    _shared: Model | None = field(default=None, init=False)  # the model of arms that may share one
+    model: SharedModel = field(init=False)
+    _exact: dict[str, _Exact] = field(default_factory=dict, init=False)
+    _standing: _Arm | None = field(default=None, init=False)  # the reference, once it was built to be timed
+    _timed_model: Model | None = field(default=None, init=False)  # of arms that may share one while timed
+
+    def __post_init__(self) -> None:
+        self.model = SharedModel(self.entry, self.settings.seed)
 
     def measure(
         self, arms: Sequence[str], seconds: Callable[[int], float] | None
@@ -96,50 +111,83 @@ class CaseMeasurement:
         Yields:
             What was measured of an arm, or why it could not be.
         """
+        yield from self.exact(arms)
+        self.model.drop()
+        if seconds is not None:
+            yield from self.times(arms, seconds)
+
+    def exact(self, arms: Sequence[str]) -> Iterator[ArmResult | Failure]:
+        """Take the exact numbers of arms, all on one model; yield each as soon as they are there."""
         prepare(self.case.device)
-        if seconds is not None and self.reference and self.reference not in arms:
-            self._observed(self.reference)
-        waiting: list[_Arm] = []
         for name in arms:
-            if waiting and seconds is not None and (self.compiled or self._is_tight()):
-                yield from self._timed(waiting, seconds)
-                waiting = []
             try:
-                arm, grows = self._observed(name)
+                self._exact[name] = self._observed(name)
             except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
                 yield self._failure(name, error)
                 continue
             finally:
-                gc.collect()  # models of a finished arm that lie in reference cycles
-            yield arm.exact
-            if seconds is None:
+                gc.collect()  # what a finished arm left in reference cycles
+                if self.compiled:
+                    torch.compiler.reset()
+            yield self._exact[name].result
+
+    def times(self, arms: Sequence[str], seconds: Callable[[int], float]) -> Iterator[ArmResult | Failure]:
+        """Time those arms whose exact numbers are there; yield each with its times."""
+        if self.reference and self.reference not in arms:
+            self._built_to_time(self.reference)
+        waiting: list[_Arm] = []
+        for name in arms:
+            if name not in self._exact:
                 continue
-            if grows:  # a sample of many calls would hold what each leaves behind
+            if waiting and (self.compiled or self._is_tight()):
+                yield from self._timed(waiting, seconds)
+                waiting = []
+            try:
+                arm = self._built_to_time(name)
+            except Exception as error:  # noqa: BLE001 (such as memory for one model more)
+                yield self._failure(name, error)
+                continue
+            finally:
+                gc.collect()  # models of a finished arm that lie in reference cycles
+            if self._exact[name].grows:  # a sample of many calls would hold what each leaves behind
                 yield from self._timed([arm], seconds, most_rounds=1)
             else:
                 waiting.append(arm)
-        if waiting and seconds is not None:
+        if waiting:
             yield from self._timed(waiting, seconds)
 
-    def _observed(self, name: str) -> tuple[_Arm, bool]:
-        """Build an arm and take its exact numbers; the first that works is the reference."""
+    def _observed(self, name: str) -> _Exact:
+        """Take the exact numbers of an arm; the first that works is the reference."""
         is_reference = name == (self.reference or name)
-        model = self._shared or build(self.case, self.settings.seed, self.entry)
-        step = self.question.build(self.case, name, model)
-        clock = clock_for(self.case.device)
-        seen = Observation(metered(step, self.settings.meter, clock))
-        exact = arm_result(name, seen, self.settings, is_reference=is_reference)
-        if self.settings.rss and is_reference:
-            peak, timeline = witness(self.case, name, self.settings.seed, self.settings.threads)
-            exact = msgspec.structs.replace(
-                exact, counts={**exact.counts, WITNESS.name: peak}, timeline=timeline
-            )
-        arm = _Arm(name, step, exact)
+        with self.model.arm(self.question, self.case, name) as prepared:
+            step = metered(prepared.step, self.settings.meter, clock_for(self.case.device))
+            seen = Observation(step, reference=prepared.reference, is_warm=prepared.is_warm).settled()
+            result = arm_result(name, seen, self.settings, is_reference=is_reference)
+            exact = _Exact(result, bool(seen.growth), keeps_state(seen))
+            if not result.varies:
+                self.model.look_back_on(self.case, seen)
         if is_reference:
-            self.reference, self._standing = name, arm
+            self.reference = name
+            if self.settings.rss:
+                peak, timeline = witness(self.case, name, self.settings.seed, self.settings.threads)
+                counts = {**result.counts, WITNESS.name: peak}
+                result = msgspec.structs.replace(result, counts=counts, timeline=timeline)
+        return _Exact(result, exact.grows, exact.keeps_state)
+
+    def _built_to_time(self, name: str) -> _Arm:
+        """Build an arm and run it once; all others are timed with the reference."""
+        if name not in self._exact:  # a reference that is none of the arms
+            self._exact[name] = self._observed(name)
+        model = self._timed_model or build(self.case, self.settings.seed, self.entry)
+        step = self.question.build(self.case, name, model)
+        metered(step, self.settings.meter, clock_for(self.case.device))()
+        known = self._exact[name]
+        arm = _Arm(name, step, known.result)
+        if name == self.reference:
+            self._standing = arm
             # An arm that leaves the model in another state would leave it to the next.
-            self._shared = model if self.question.arms_share_model and not keeps_state(seen) else None
-        return arm, bool(seen.growth)
+            self._timed_model = model if self.question.arms_share_model and not known.keeps_state else None
+        return arm
 
     def _is_tight(self) -> bool:
         """Return whether one side more would take too much of the memory that is free."""
@@ -159,13 +207,13 @@ class CaseMeasurement:
     def _timed(
         self, arms: Sequence[_Arm], seconds: Callable[[int], float], most_rounds: int | None = None
     ) -> Iterator[ArmResult | Failure]:
-        """Time arms in one block with the reference, and with a copy of it where that is one of them."""
+        """Time arms in one block with the reference, and with it once more where it is one of them."""
         allowed = seconds(len(arms))
         if not allowed:
             return
         try:
             reference = self._reference_step(arms)
-            control = self._built(self.reference) if any(arm.name == self.reference for arm in arms) else None
+            control = self._control() if any(arm.name == self.reference for arm in arms) else None
             sides = self._sides(
                 [reference, *(control if arm.name == self.reference else arm.step for arm in arms)]
             )
@@ -184,9 +232,18 @@ class CaseMeasurement:
             return self._standing.step
         return self._built(self.reference)
 
-    def _built(self, arm: str) -> Step:
-        """Return an arm with a model of its own, run once."""
-        step = self.question.build(self.case, arm, build(self.case, self.settings.seed, self.entry))
+    def _control(self) -> Step:
+        """Return the reference once more: with a model of its own, or with the one that all arms share.
+
+        Its weights are then as warm in the caches as those of the arms. A copy, run once a round where they
+        are run several times, would be slower for that alone.
+        """
+        return self._built(self.reference, self._timed_model)
+
+    def _built(self, arm: str, model: Model | None = None) -> Step:
+        """Return an arm with a model, by default one of its own, run once."""
+        model = model or build(self.case, self.settings.seed, self.entry)
+        step = self.question.build(self.case, arm, model)
         metered(step, self.settings.meter, clock_for(self.case.device))()
         return step
 

@@ -8,9 +8,11 @@ in none of this: a block counts because the traced pass allocated it.
 import gc
 import types
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -30,6 +32,7 @@ from harness.measure.held import (
     remains_of,
     without_graph,
 )
+from harness.measure.randomness import draws_random
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
 from harness.workload.generators import random_fingerprint, seed_everything
 from harness.workload.model import Model
@@ -39,6 +42,26 @@ from harness.workload.tensors import objects_in, raw_storages_in, storages_in, s
 _SCALAR_BYTES = 8
 _LAZY = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, map, filter, zip)
 _HOST_READS = frozenset({"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero"})
+
+
+class Signature(NamedTuple):
+    """What two runs of the same work have in common."""
+
+    operators: tuple[str, ...]  # in their order
+    modules: tuple[str, ...]  # that ran, where they were followed
+    sizes: tuple[int, ...]  # bytes of what was allocated, in order of size
+
+    def calls(self) -> Counter[str]:
+        """Return how often each operator was called."""
+        return Counter(self.operators)
+
+    def without_modules(self) -> "Signature":
+        """Return what to compare with a pass whose modules were not followed."""
+        return self._replace(modules=())
+
+    def without_sizes(self) -> "Signature":
+        """Return what to compare with a pass that records more, or less."""
+        return self._replace(sizes=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +79,10 @@ class ForwardPass:
         built: those of modules and parameters that it made.
         defect: what in its output is no number: "NaN", "infinity", or "".
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
-        used_random: it drew random numbers on the host and read a value back, as random depth does.
+        may_follow_random: it drew random numbers and read a value back after that, as random depth does.
+        draws_elsewhere: it drew from a generator that is not torch's: Python's or numpy's.
         signature: what a repeat of the same pass has in common with it.
-        warm_signature: the same of the pass before it.
+        warm_signature: the same of the pass before it; where that was another, its own.
         allocated: bytes allocated while each module ran, by the path of the innermost one.
         warm_allocated: the same of the pass before it.
     """
@@ -72,16 +96,17 @@ class ForwardPass:
     built: tuple[str, ...]
     defect: str
     lazy: str
-    used_random: bool
-    signature: tuple[object, ...]
-    warm_signature: tuple[object, ...]
+    may_follow_random: bool
+    draws_elsewhere: bool
+    signature: Signature
+    warm_signature: Signature
     allocated: dict[str, int]
     warm_allocated: dict[str, int]
 
     @property
     def is_repeatable(self) -> bool:
         """Whether the pass before it, from the same state and other random numbers, did the same."""
-        return self.signature == self.warm_signature and not self.used_random
+        return self.signature == self.warm_signature
 
     def beside(self, quiet: "ForwardPass") -> "ForwardPass":
         """Return this pass, less what stays without a graph too, by the same pass under `no_grad`."""
@@ -94,54 +119,67 @@ class ForwardPass:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is run, on what, and from which state."""
+class ForwardPlan:
+    """What is run, on what, from which state, and whose allocator counts; None for the CPU's."""
 
     forward: Callable[[], object]
     model: Model
     state: ModelState
-    device: Device | None
+    device: Device | None = None
 
 
 def run_forward(
-    forward: Callable[[], object],
-    model: Model,
-    state: ModelState,
-    seed: int,
-    device: Device | None = None,
+    plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None = None
 ) -> ForwardPass:
     """Run a forward pass twice from one state, with other random numbers, and look at the second time.
+
+    Each time begins in the state; what the last one leaves is the caller's to put back.
+
+    Args:
+        plan: what is run.
+        seed: of the random numbers of the second time.
+        earlier: where the model is warm, tells of a pass whether one before it, with other random numbers,
+            did the same. Then it is run once; where the two are not alike, twice all the same.
 
     Raises:
         Exception: whatever the model raises.
     """
-    plan = _Plan(forward, model, state, device)
     try:
-        return _run(plan, seed, hooked=True)
+        return _run_checked(plan, seed, earlier, hooked=True)
     except HarnessError:
         raise
     except Exception:  # noqa: BLE001 (some torch functions refuse saved-tensor hooks; if the model raises, it does again)
-        state.restore()
-        return _run(plan, seed, hooked=False)
+        plan.state.restore()
+        return _run_checked(plan, seed, earlier, hooked=False)
 
 
-def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
+def _run_checked(
+    plan: ForwardPlan, seed: int, earlier: Callable[[ForwardPass], bool] | None, *, hooked: bool
+) -> ForwardPass:
+    if earlier is not None:
+        passed = _run(plan, seed, hooked=hooked, warm=False)
+        if earlier(passed):
+            return passed
+    return _run(plan, seed, hooked=hooked, warm=True)
+
+
+def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPass:
     device = plan.device
-    warm, measured = Look(), Look(hooked=hooked)
+    before, measured = Look(), Look(hooked=hooked)
+    # With an odd seed once more: what a call does may depend on how many went before.
+    warming = (*([seed + 2000] if seed % 2 else []), seed + 1000) if warm else ()
     with recording(device) as session:
-        # With an odd seed once more: what a call does may depend on how many went before.
-        for own_seed in (*([seed + 2000] if seed % 2 else []), seed + 1000):
-            warm = Look(hooked=hooked)
-            _look(plan, own_seed, session, warm)
+        for own_seed in warming:
+            before = Look(hooked=hooked)
+            _look(plan, own_seed, session, before)
         _look(plan, seed, session, measured)
     everything = session.trace() if device is None else session.trace_of_all()
     seen = session.trace()
     begin, returned, *_, end = measured.marks
     passed = seen.between(begin, returned)
-    before = seen.between(warm.marks[0], warm.marks[1])
+    earlier = seen.between(before.marks[0], before.marks[1]) if warm else passed
     left = remains_of(everything.between(begin, end), measured, device)
     last = seen.between(begin, measured.marks[4])
-    ran = {span.name for span in passed.operators}
     return ForwardPass(
         trace=passed,
         held=left.blocks,
@@ -158,11 +196,12 @@ def _run(plan: _Plan, seed: int, *, hooked: bool) -> ForwardPass:
         built=measured.built,
         defect=measured.defect,
         lazy=measured.lazy,
-        used_random=measured.used_random and bool(ran & _HOST_READS),
+        may_follow_random=_may_follow_random(passed, measured),
+        draws_elsewhere=measured.used_random_outside,
         signature=signature_of(passed),
-        warm_signature=signature_of(before),
+        warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
-        warm_allocated=_allocated(before),
+        warm_allocated=_allocated(earlier),
     )
 
 
@@ -174,7 +213,31 @@ def _saved(blocks: Sequence[Held]) -> tuple[Saved, ...]:
     )
 
 
-def _look(plan: _Plan, seed: int, session: Recording, look: Look) -> None:
+def _may_follow_random(passed: Trace, look: Look) -> bool:
+    """Return whether a value that a pass read back may depend on random numbers that it drew.
+
+    One that was read before the first operator that draws does not, such as whether a mask masks anything.
+    Where a draw is in no operator that says so, any that was read may.
+    """
+    reads = [span.start for span in passed.operators if span.name in _HOST_READS]
+    if not look.used_random or not reads:
+        return False
+    draws = [span.start for span in passed.operators if _is_drawing(span.name)]
+    return look.used_random_outside or not draws or max(reads) > min(draws)
+
+
+def _is_drawing(operator: str) -> bool:
+    """Return whether an operator of that name draws random numbers.
+
+    >>> _is_drawing("aten::bernoulli_"), _is_drawing("aten::add")
+    (True, False)
+    """
+    space, _, name = operator.partition("::")
+    packet = getattr(getattr(torch.ops, space), name, None)
+    return packet is not None and any(draws_random(getattr(packet, each)) for each in packet.overloads())
+
+
+def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     """Run the pass once, and take it apart step by step, with a mark after each."""
     state, device = plan.state, plan.device
 
@@ -197,7 +260,8 @@ def _look(plan: _Plan, seed: int, session: Recording, look: Look) -> None:
     with followed(plan.model.module), hooks:
         result = plan.forward()
     look.marks.append(session.mark())
-    look.used_random = random_fingerprint() != before
+    after = random_fingerprint()
+    look.used_random, look.used_random_outside = after != before, after[1:] != before[1:]
     look.held = saved.held()
     _look_at(result, look)
     outputs = list(raw_storages_in(result))
@@ -216,7 +280,6 @@ def _look(plan: _Plan, seed: int, session: Recording, look: Look) -> None:
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
             note_block(REACHED, address)
     look.marks.append(session.mark())
-    state.restore()
 
 
 def _look_at(result: object, look: Look) -> None:
@@ -256,9 +319,9 @@ def defect_of(output: object) -> str:
     return ""
 
 
-def signature_of(seen: Trace) -> tuple[object, ...]:
-    """Return what two runs of the same work have in common: operators, modules, sizes."""
-    return (
+def signature_of(seen: Trace) -> Signature:
+    """Return what a run has in common with others of the same work."""
+    return Signature(
         tuple(span.name for span in seen.operators),
         tuple(span.name for span in seen.modules),
         tuple(sorted(event.bytes for event in seen.allocations if event.bytes > 0)),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 
+import torch
+
 from harness.measure.trace import recording
 
 
@@ -17,7 +19,7 @@ def old_objects_set_aside() -> Iterator[None]:
     if _IS_SET_ASIDE.get():  # by a caller, whose business it is to undo it
         yield
         return
-    token = set_old_objects_aside()
+    token = _set_aside()
     try:
         yield
     finally:
@@ -27,6 +29,18 @@ def old_objects_set_aside() -> Iterator[None]:
 
 def set_old_objects_aside() -> Token[bool]:
     """Do so until the process ends."""
+    load_optimizers()
+    return _set_aside()
+
+
+def set_optimizers_aside() -> None:
+    """Keep what torch imports for the first optimizer out of collections too."""
+    load_optimizers()
+    gc.collect()
+    gc.freeze()
+
+
+def _set_aside() -> Token[bool]:
     load_profiler()
     gc.collect()
     gc.freeze()
@@ -49,6 +63,11 @@ def collection_disabled() -> Iterator[None]:
 
 
 def load_profiler() -> None:
-    """Start the profiler once: its first start imports much that stays."""
+    """Start the profiler once: what its first start makes stays."""
     with recording():
         pass
+
+
+def load_optimizers() -> None:
+    """Make a step of an optimizer: torch imports its compiler for the first, which takes 2 s and stays."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()

@@ -82,6 +82,7 @@ class Look:
     changes: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
     used_random: bool = False
+    used_random_outside: bool = False  # of torch: the generators of Python and numpy
 
 
 @dataclass(slots=True)

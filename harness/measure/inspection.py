@@ -103,11 +103,10 @@ def inspection_of(model: Model, clock: Clock, *, trains: bool = True) -> Inspect
     with random_state_kept(), torch.enable_grad():
         output, took, records = _twice(model, state, clock)
         warnings = _numbers(output)
-        del output
         reason = ""
         if trains:
-            state.restore()
-            reason = _no_training(model) if records else "the model runs without a graph alone"
+            reason = _no_training(model, output) if records else "the model runs without a graph alone"
+        del output
         state.restore()
     return Inspection(warnings, took, reason)
 
@@ -153,13 +152,13 @@ def _checked(model: Model, state: ModelState, clock: Clock) -> tuple[object, flo
     return output, took
 
 
-def _no_training(model: Model) -> str:
-    """Return why no training step can be made of a model; "" where one can."""
+def _no_training(model: Model, output: object) -> str:
+    """Return why no training step can be made of what a model's pass returned; "" where one can."""
     if not any(parameter.requires_grad for parameter in model.module.parameters()):
         return "the model has no trainable parameter"
     try:
         with refusing("the loss of the model's output"):
-            loss = model.loss_of_forward()
+            loss = model.loss(output)
     except OutOfMemoryError:
         raise
     except WorkloadError as error:

@@ -1,6 +1,6 @@
 """The exact passes over one step, each run when a probe first asks for it and kept for the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,17 +11,18 @@ import torch
 from harness.measure.allocator_counters import AllocatorCounters, count_allocations
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
-from harness.measure.forward import ForwardPass, run_forward, signature_of
+from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_forward
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
+from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
+from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
 from harness.workload.generators import random_state_kept, seed_everything
 from harness.workload.model import Model, materialize
 from harness.workload.state import ModelState
 from harness.workload.step import Step
-from harness.workload.tensors import bytes_of
 
 
 class Levels(Protocol):
@@ -39,15 +40,6 @@ def device_of_model(model: Model) -> Device | None:
     return next((device_of(str(tensor.device)) for tensor in model.lasting()), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    trace: Trace
-    is_repeatable: bool
-    gradient_bytes: int | None  # None where no part is a backward pass
-    without_gradient: tuple[str, ...]  # trainable parameters that the backward part gave none
-    with_gradient: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Observation:
     """What can be seen of a step without a clock. Each pass begins in the state that the step was built in.
@@ -56,17 +48,38 @@ class Observation:
         step: what is run.
         given: the device whose allocator counts; by default the one that the step's model lies on.
         seed: of the random numbers that the passes draw.
+        reference: what was seen before of another step on the very same model. What it shows is not looked
+            at again, as far as each of this step's passes bears that out.
+        is_warm: the step's optimizer has the state that its first call would make.
     """
 
     step: Step
     given: Device | None = None
     seed: int = 0
+    reference: "Observation | None" = None
+    is_warm: bool = False
 
     def again(self, seed: int) -> "Observation":
-        """Return an observation of the same step, from the same state, with other random numbers."""
-        other = replace(self, seed=seed)
+        """Return an observation of the step by itself, from the same state, with other random numbers."""
+        other = replace(self, seed=seed, reference=None)
         other.__dict__["state"] = self.state
         return other
+
+    def settled(self) -> "Observation":
+        """Return this, or where its passes were not alike, an observation of the same step by itself."""
+        return self if self.reference is None or self.is_repeatable else self.again(self.seed)
+
+    @cached_property
+    def _before(self) -> "Observation | None":
+        """The reference, where its passes were alike and its bytes are in the trace; None where not."""
+        one = self.reference
+        # A device pays with the first calls of each kind for what its libraries take once.
+        return one if one is not None and self.device is None and one.is_repeatable else None
+
+    @property
+    def trained(self) -> frozenset[int]:
+        """Which tensors that the model reached before the first pass needed a gradient, by identity."""
+        return frozenset(id(values.tensor) for values in self.state.tensors if values.requires_grad)
 
     @cached_property
     def state(self) -> ModelState:
@@ -92,11 +105,66 @@ class Observation:
     @cached_property
     def forward_pass(self) -> ForwardPass:
         """The forward pass by itself, with what it returns held to the end."""
-        with self._fresh():
-            passed = run_forward(self.step.forward, self.step.model, self.state, self.seed, self.device)
-        if any(block.holder == "saved" and block.stays for block in passed.held) and self.no_grad_pass:
+        if self._same_pass is not None:
+            return self._same_pass
+        passed = self._recorded
+        if _leaves_saved(passed) and self.no_grad_pass:
             return passed.beside(self.no_grad_pass)
         return passed
+
+    @cached_property
+    def _recorded(self) -> ForwardPass:
+        """The forward pass, with what stays without a graph too."""
+        return self._same_pass or self._run_forward(self.step.forward, self._earlier)
+
+    def _run_forward(
+        self, forward: Callable[[], object], earlier: Callable[[ForwardPass], bool] | None
+    ) -> ForwardPass:
+        with self._fresh():
+            plan = ForwardPlan(forward, self.step.model, self.state, self.device)
+            return run_forward(plan, self.seed, earlier)
+
+    @property
+    def _earlier(self) -> Callable[[ForwardPass], bool] | None:
+        """What tells of a forward pass whether an earlier one did the same; None where none is known."""
+        part = self._forward_part
+        if part is not None:
+            return lambda passed: passed.signature.without_modules() == part.without_modules()
+        before = self._before
+        if before is None or not self.is_forward_alone:
+            return None
+        recorded = before.forward_pass.signature.without_sizes()
+        return lambda passed: passed.signature.without_sizes() == recorded
+
+    @property
+    def _forward_part(self) -> Signature | None:
+        """What the forward pass did as a part of the whole step; None where that was not looked at yet."""
+        # With other seeds a step is looked at because its passes differ; a device is warmed for each pass.
+        if self.seed or self.device is not None or "whole_pass" not in self.__dict__:
+            return None
+        return self.whole_pass.signatures.get(self._forward_name)
+
+    @property
+    def _forward_name(self) -> str:
+        """The name of the part that is the forward pass; "" where there is none."""
+        forward = self.step.forward
+        names = [part.name for part in self.step.parts if part.keeps_forward or part.call == forward]
+        return names[0] if names else ""
+
+    @property
+    def _same_pass(self) -> ForwardPass | None:
+        """The reference's forward pass, where this step's is the same and did the same as a part."""
+        before, part = self._before, self._forward_part
+        if before is None or part is None:
+            return None
+        if (before.step.forward, before.trained) != (self.step.forward, self.trained):
+            return None
+        passed, again = before.forward_pass, self.part(self._forward_name)
+        if again is None or part.without_modules() != passed.signature.without_modules():
+            return None
+        # An arm may run some of it without a graph, which shows in what is held alone.
+        levels = [(each.peak_bytes(), each.retained_bytes()) for each in (again, passed.trace)]
+        return passed if levels[0] == levels[1] else None
 
     @property
     def forward(self) -> Trace:
@@ -114,12 +182,23 @@ class Observation:
     @cached_property
     def _pass_or_reason(self) -> ForwardPass | str:
         """The same forward pass under `no_grad`, or what the model raises there."""
+        before, recorded = self._before, self._recorded
+        known = None if before is None or _leaves_saved(recorded) else before.no_grad_pass
+        if known is not None and self._closes_with(known):
+            return known
         quiet = torch.no_grad()(self.step.forward)
-        with self._fresh():
-            try:
-                return run_forward(quiet, self.step.model, self.state, self.seed, self.device)
-            except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
-                return first_line(error)
+        earlier: Callable[[ForwardPass], bool] | None = None
+        if self.device is None and not self.seed and recorded.is_repeatable:
+            operators = recorded.signature.without_sizes()
+            earlier = lambda passed: passed.signature.without_sizes() == operators  # noqa: E731 (one of two values)
+        try:
+            return self._run_forward(quiet, earlier)
+        except Exception as error:  # noqa: BLE001 (whatever the model raises: some differentiate inside)
+            return first_line(error)
+
+    def _closes_with(self, quiet: ForwardPass) -> bool:
+        """Return whether the books balance with a pass under `no_grad`: then it is one of this step's."""
+        return self._books_with(quiet, quiet.trace).unaccounted == 0
 
     @property
     def no_grad_pass(self) -> ForwardPass | None:
@@ -159,68 +238,35 @@ class Observation:
     @property
     def whole(self) -> Trace:
         """All parts, with a mark after each."""
-        return self.forward if self.is_forward_alone else self._whole.trace
+        return self.forward if self.is_forward_alone else self.whole_pass.trace
 
     @cached_property
-    def _whole(self) -> _Whole:
+    def whole_pass(self) -> Whole:
+        """All parts of the step; run once where the reference stands for the first time."""
+        before, plan = self._before, WholePlan(self.step, self.state, self.device)
         with self._fresh():
-            return self._run_whole()
-
-    def _run_whole(self) -> _Whole:
-        """Run all parts twice, the first time with other random numbers, and look at the second time."""
-        runs: list[list[int]] = []
-        gradients: int | None = None
-        names: dict[bool, tuple[str, ...]] = {True: (), False: ()}
-        with recording(self.device) as session:
-            for seed in (self.seed + 1000, self.seed):
-                self.state.restore()
-                seed_everything(seed)
-                marks = [session.mark()]
-                try:
-                    for part in self.step.parts:
-                        left = part.call()
-                        if part.name == "backward":
-                            gradients, names = self._gradients()
-                        marks.append(session.mark())
-                        del left
-                except RuntimeError:
-                    if seed == self.seed:
-                        raise
-                    # With random depth, other random numbers can leave nothing to train.
-                    self.step.model.module.zero_grad(set_to_none=True)
-                runs.append(marks)
-        seen = session.trace()
-        alike = len(runs[0]) == len(runs[1]) and all(
-            signature_of(seen.between(runs[0][place], runs[0][place + 1]))
-            == signature_of(seen.between(runs[1][place], runs[1][place + 1]))
-            for place, part in enumerate(self.step.parts)
-            if part.name != "optimizer"  # whose first step makes its state
-        )
-        return _Whole(seen.between(runs[1][0], runs[1][-1]), alike, gradients, names[False], names[True])
-
-    def _gradients(self) -> tuple[int, dict[bool, tuple[str, ...]]]:
-        """Return the bytes of all gradients, and the trainable parameters with one and without one."""
-        named = dict(self.step.model.module.named_parameters())
-        total = sum(bytes_of(each.grad) for each in named.values() if each.grad is not None)
-        trainable = {name: each.grad is not None for name, each in named.items() if each.requires_grad}
-        return total, {
-            flag: tuple(name for name, has in trainable.items() if has is flag) for flag in (True, False)
-        }
+            if before is not None and self.is_warm and not before.is_forward_alone:
+                once = run_whole(plan, self.seed + 1000)
+                if once.is_part_of(before.whole_pass) and not has_foreign_state(self.step, once):
+                    return once
+            if self.is_warm and self.step.optimizer is not None:
+                self.step.optimizer.state.clear()  # it was handed over, and may hold more than is made here
+            return run_whole(plan, self.seed + 1000, self.seed)
 
     @property
     def gradient_bytes(self) -> int | None:
         """Bytes of the parameters' gradients after the backward part; None where there is no such part."""
-        return None if self.is_forward_alone else self._whole.gradient_bytes
+        return None if self.is_forward_alone else self.whole_pass.gradient_bytes
 
     @property
     def without_gradient(self) -> tuple[str, ...]:
         """The trainable parameters that the backward part gave no gradient, by name."""
-        return () if self.gradient_bytes is None else self._whole.without_gradient
+        return () if self.gradient_bytes is None else self.whole_pass.without_gradient
 
     @property
     def with_gradient(self) -> tuple[str, ...]:
         """The parameters that the backward part gave a gradient, by name."""
-        return () if self.gradient_bytes is None else self._whole.with_gradient
+        return () if self.gradient_bytes is None else self.whole_pass.with_gradient
 
     @cached_property
     def statistics(self) -> AllocatorCounters | None:
@@ -250,21 +296,17 @@ class Observation:
     @cached_property
     def books(self) -> Books | None:
         """What is held against what was saved; None where the model fails under `no_grad`."""
-        quiet = self.forward_no_grad
-        if quiet is None:
-            return None
+        quiet, levels = self.no_grad_pass, self.forward_no_grad
+        return None if quiet is None or levels is None else self._books_with(quiet, levels)
+
+    def _books_with(self, quiet: ForwardPass, levels: Levels) -> Books:
         return Books(
             retained=self.forward_levels.retained_bytes(),
-            retained_no_grad=quiet.retained_bytes(),
+            retained_no_grad=levels.retained_bytes(),
             saved=self.graph.saved_bytes,
             scalars=self.graph.scalar_bytes,
-            recorded_no_grad=self._recorded_no_grad,
+            recorded_no_grad=quiet.bytes_held_by("saved", "scalar"),
         )
-
-    @property
-    def _recorded_no_grad(self) -> int:
-        quiet = self.no_grad_pass
-        return 0 if quiet is None else quiet.bytes_held_by("saved", "scalar")
 
     @cached_property
     def unaccounted(self) -> tuple[Block, ...]:
@@ -292,7 +334,36 @@ class Observation:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether each pass did twice the same, from the same state and with other random numbers."""
-        passes = [self.forward_pass, self.no_grad_pass]
-        alike = all(each.is_repeatable for each in passes if each is not None)
-        return alike and (self.is_forward_alone or self._whole.is_repeatable)
+        """Whether each pass did twice the same, from the same state and with other random numbers.
+
+        Two passes can be alike by chance: with random depth, what is read back depends on what was drawn.
+        """
+        # The whole first: a forward pass in it stands for one of two by themselves.
+        if not (self.is_forward_alone or self.whole_pass.is_repeatable):
+            return False
+        passes = [each for each in (self.forward_pass, self.no_grad_pass) if each is not None]
+        if not all(each.is_repeatable for each in passes):
+            return False
+        return not any(each.may_follow_random for each in passes) or not self._follows_random
+
+    @cached_property
+    def _follows_random(self) -> bool:
+        """Whether a value that the forward pass reads back depends on random numbers, or may."""
+        before = self._before
+        if before is not None:
+            earlier, mine = before.forward_pass.signature, self.forward_pass.signature
+            if earlier.operators == mine.operators:
+                return False  # as there
+        if self.forward_pass.draws_elsewhere:
+            return True
+        try:
+            with self._fresh():
+                seed_everything(self.seed)
+                return reads_random_values(self.step.forward)
+        except Exception:  # noqa: BLE001 (what cannot be looked on, such as compiled code, may)
+            return True
+
+
+def _leaves_saved(passed: ForwardPass) -> bool:
+    """Return whether some of what a pass saved is there when all that it returned is gone."""
+    return any(block.holder == "saved" and block.stays for block in passed.held)

@@ -13,9 +13,8 @@ from harness.measure.probes.state import state_bytes
 from harness.measure.sampling import Side
 from harness.measure.timeline import allocated
 from harness.record.schema import ArmResult, Group
-from harness.workload.hooks import is_scripted
 from harness.workload.model import UnsupportedError
-from harness.workload.state import ModelState, is_bookkeeping
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 
 
@@ -29,13 +28,6 @@ class Settings:
     threads: int = 1  # of that process
     detail: bool = False  # also keep the timeline, and what holds the memory of the reference arm
     meter: Meter = field(default_factory=Meter)  # what the session's calls are added to
-
-
-def keeps_state(seen: Observation) -> bool:
-    """Return whether a call changes what the next one reads, other than running statistics."""
-    return is_scripted(seen.step.model.module) or any(
-        not is_bookkeeping(path) for path in seen.forward_pass.changes
-    )
 
 
 def side(step: Step) -> Side:
@@ -67,7 +59,8 @@ def arm_result(arm: str, seen: Observation, settings: Settings, *, is_reference:
     return msgspec.structs.replace(
         result,
         saved=saved_shares(seen.graph, step.model.module),
-        attribution=attribute_peak(step, seen.device),
+        # It has run before: a device alone pays more than once for what is taken the first time.
+        attribution=attribute_peak(step, seen.device, runs=1 if seen.device is None else 2),
     )
 
 

@@ -1,5 +1,6 @@
 """The seconds of a run, shared out among its blocks: what one does not need goes to those that follow."""
 
+import statistics
 import time
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ _ROUND = 10.0  # seconds to which what is needed is rounded up
 class SharedTime:
     """How long each block may take.
 
-    The exact numbers come first: what they will still take is set apart, at what an arm has taken so far.
+    The exact numbers come first: what they will still take is set apart, at what an arm took in the median.
 
     Attributes:
         per_arm: seconds of timing an arm, whatever the run takes; None where the run has its time.
@@ -27,8 +28,8 @@ class SharedTime:
     clock: Clock = time.perf_counter
     untimed: int = field(default=0, init=False)  # arms for which no time was left
     _planned: int = field(default=0, init=False)  # arms not measured exactly yet
-    _exact_arms: int = field(default=0, init=False)
-    _exact_s: float = field(default=0.0, init=False)
+    _waiting: int = field(default=0, init=False)  # arms measured exactly, and not timed yet
+    _exact: list[float] = field(default_factory=list, init=False)  # seconds of each arm's exact numbers
     _mark: float = field(default=0.0, init=False)
 
     @property
@@ -39,7 +40,7 @@ class SharedTime:
     @property
     def needed(self) -> float:
         """Seconds of a run that would have left each arm a second, the exact numbers set aside."""
-        return float(round(self._exact_s + self._exact_arms, -1)) + _ROUND
+        return float(round(sum(self._exact) + len(self._exact), -1)) + _ROUND
 
     def plan(self, arms: int) -> None:
         """Add arms that are to be measured."""
@@ -53,18 +54,22 @@ class SharedTime:
     def measured(self) -> None:
         """Count an arm whose exact numbers are there, or will not be."""
         now = self.clock()
-        self._exact_s += now - self._mark
-        self._exact_arms += 1
+        self._exact.append(now - self._mark)
         self._planned -= 1
+        self._waiting += 1
         self._mark = now
 
     def seconds(self, arms: int) -> float:
         """Return the seconds of a block of so many arms; 0 where none are left."""
         if self.per_arm is not None:
             return self.per_arm * arms
-        exact = self._planned * self._exact_s / max(1, self._exact_arms)
+        # The first arm also pays for what is loaded once; a median leaves it out.
+        exact = self._planned * statistics.median(self._exact or (0.0,))
         remaining = self.run - (self.clock() - self.began) - exact
         if remaining <= 0:
             self.untimed += arms
+            self._waiting = max(0, self._waiting - arms)
             return 0.0
-        return remaining * arms / (arms + max(0, self._planned))
+        share = arms / max(arms, self._waiting + self._planned)
+        self._waiting = max(0, self._waiting - arms)
+        return remaining * share

@@ -17,7 +17,7 @@ from harness.judge.looks import FIRST
 from harness.measure.attribution import lasting_bytes
 from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
-from harness.measure.garbage import old_objects_set_aside
+from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -30,6 +30,7 @@ from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings
 from harness.measure.scaling import largest_batch
+from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import RUN_TIME_S, Setting
@@ -92,6 +93,11 @@ class _Job:
     arms: tuple[str, ...]
     axis: dict[str, int] = field(default_factory=dict)  # where each arm stands, for a curve
 
+    @property
+    def trains(self) -> bool:
+        """Whether its arms make optimizers."""
+        return self.case.mode == "train" and not self.question.arms_share_model
+
 
 @dataclass(slots=True)
 class Study:
@@ -107,6 +113,8 @@ class Study:
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
     shares: SharedTime = field(init=False)
+    shared: SharedModel = field(init=False)  # by all exact passes of a batch size
+    _open: dict[str, str] = field(default_factory=dict, init=False)  # what is planned and not finished
 
     def __post_init__(self) -> None:
         setting = self.plan.setting
@@ -119,6 +127,7 @@ class Study:
             WorkloadError: the model cannot be built or run at all.
         """
         self.entry = _asked_for(self.entry, self.plan)
+        self.shared = SharedModel(self.entry, self.plan.setting.seed)
         for note in self.entry.notes:
             self.watch.note(note)
         sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
@@ -162,7 +171,7 @@ class Study:
     def _inspect(self, batch_size: int) -> None:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
-            model = build(case, self.plan.setting.seed, self.entry)
+            model = self.shared.model_for(case)
         seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
@@ -205,8 +214,21 @@ class Study:
         arms = sum(len(job.arms) for job in jobs)
         self.watch.planned(arms)
         self.shares.plan(arms)
+        kinds = ("bytes",) if self.shares.exact_only else ("bytes", "times")
+        self._open = {
+            f"{kind} of {job.case.id}": f"{kind} of {job.case.question}, {job.case.variant or job.case.mode}"
+            for kind in kinds
+            for job in jobs
+        }
+        measured: list[tuple[_Job, CaseMeasurement]] = []
         for job in jobs:
-            self._record(job)
+            if job.trains and not any(earlier.trains for earlier, _ in measured):
+                set_optimizers_aside()
+            measured.append((job, self._exact(job)))
+        self.shared.drop()
+        if not self.shares.exact_only:
+            for job, measurement in measured:
+                self._time(job, measurement)
 
     def _jobs(self, batch_size: int) -> Iterator[_Job]:
         for question in self.plan.questions:
@@ -221,34 +243,61 @@ class Study:
     def _curve(self, batch_size: int) -> list[_Job]:
         case = self._case(NAME, "train", batch_size)
         try:
-            blocks = find_blocks(build(case, self.plan.setting.seed, self.entry))
+            blocks = find_blocks(self.shared.model_for(case))
         except WorkloadError as error:
             self.watch.note(f"no freezing curve: {error}")
             return []
         axis = arms_of(len(blocks.paths))
         return [_Job(curve_question(blocks), case, tuple(axis), axis)]
 
-    def _record(self, job: "_Job") -> None:
+    def _exact(self, job: _Job) -> CaseMeasurement:
+        """Take the exact numbers of a record's arms, and have them printed."""
+        settings = Settings(0.0, self.plan.setting.seed, detail=not job.axis, meter=self.meter)
+        measurement = CaseMeasurement(job.question, job.case, settings, self.entry, compiled=self.compiled)
+        measurement.model = self.shared
+        self.watch.measuring(job.case, job.arms[0])
         record = Record(
             case=job.case, asks=job.question.asks, reference=job.arms[0], columns=job.question.columns
         )
-        settings = Settings(0.0, self.plan.setting.seed, detail=not job.axis, meter=self.meter)
-        measurement = CaseMeasurement(job.question, job.case, settings, self.entry, compiled=self.compiled)
-        self.watch.measuring(job.case, job.arms[0])
-        seconds = None if self.shares.exact_only else self.shares.seconds
-        for result in measurement.measure(job.arms, seconds):
-            if isinstance(result, Failure) and result.result.status == "failed":
-                self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
-            arm = result.result if isinstance(result, Failure) else result
-            if record.arm(arm.arm) is not None:
-                self.shares.mark()  # it was timed
-            else:
-                self.shares.measured()
-                self._told(job, arm.arm, measurement.reference)
+        for result in measurement.exact(job.arms):
+            arm = self._result_of(job, result)
+            self.shares.measured()
+            self._told(job, arm.arm, measurement.reference)
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             record = msgspec.structs.replace(record, reference=measurement.reference or job.arms[0])
             self._keep(record)
         self.watch.finished(record)
+        self._open.pop(f"bytes of {job.case.id}", None)
+        return measurement
+
+    def _time(self, job: _Job, measurement: CaseMeasurement) -> None:
+        """Time the arms of a record whose exact numbers are there."""
+        record = next(each for each in self.run.records if each.case.id == job.case.id)
+        self.watch.measuring(job.case, job.arms[0])
+        for result in measurement.times(job.arms, self.shares.seconds):
+            arm = self._result_of(job, result)
+            before = record.arm(arm.arm)
+            if isinstance(result, Failure) and before is not None:  # its exact numbers stay
+                arm = msgspec.structs.replace(before, notes=(*before.notes, f"not timed: {result.reason}"))
+            record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
+            self._keep(record)
+        self.watch.finished(record)
+        self._open.pop(f"times of {job.case.id}", None)
+
+    def missing(self) -> tuple[str, ...]:
+        """Return what is planned and not finished."""
+        sizes = self.plan.setting.batch_sizes
+        begun = {record.case.batch_size for record in self.run.records}
+        return (*self._open.values(), *(f"batch size {size}" for size in sizes if size not in begun))
+
+    def _result_of(self, job: _Job, result: ArmResult | Failure) -> ArmResult:
+        """Return what there is to record of an arm; what went wrong is told."""
+        if not isinstance(result, Failure):
+            return result
+        arm = result.result
+        if arm.status != "skipped":  # which is no problem: the arm does not apply to this model
+            self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
+        return arm
 
     def _told(self, job: "_Job", arm: str, reference: str) -> None:
         """Say what is begun after an arm, and with what arms are compared if not with the first."""

@@ -7,22 +7,23 @@ from harness.judge.duel import Timed
 from harness.judge.finding import Finding, Outcome
 from harness.judge.verdict import Verdict
 from harness.record.duel import Duel, DuelSide
+from harness.report.answer import answer_of
 from harness.report.exports import outcome_json
 from harness.report.sentence import change_of, counts_line, sentence, verdict_line
 from harness.report.summary import COMMENT_LIMIT, summary
 from harness.report.text import folded, many, markdown, markdown_table, percent, text_table, visible, width_of
-from harness.report.units import quantity, ratio_with_interval, whole
+from harness.report.units import quantity, ratio, whole
 
 _MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it
 _EXACT_HEADERS = ("", "metric", "arm", "base", "head", "change")
-_HEADERS = ("arm", "base", "head", "ratio [its interval]", "verdict")
+_HEADERS = ("arm", "base", "head", "ratio", "verdict")
 
 
 def duel_text(duel: Duel, outcome: Outcome, times: Sequence[Timed], width: int = 80) -> str:
     """Return a duel for a terminal."""
     lines = side_lines(duel)
     lines += [f"note: {visible(note)}" for note in outcome.notes]
-    for case, rows in _by_case(times):
+    for case, rows in _by_case(times, duel.floor):
         lines += [
             "",
             visible(case),
@@ -93,8 +94,10 @@ def headline(outcome: Outcome, times: Sequence[Timed]) -> str:
     line = verdict_line([outcome])
     if not changed:
         return line
-    _, ratio, far = max(changed, key=lambda item: item[0])
-    return f"{line}; furthest in time: {visible(far.case)}: {visible(far.arm)} {percent(ratio - 1, '+.1%')}"
+    _, furthest, far = max(changed, key=lambda item: item[0])
+    return (
+        f"{line}; furthest in time: {visible(far.case)}: {visible(far.arm)} {percent(furthest - 1, '+.1%')}"
+    )
 
 
 def side_lines(duel: Duel) -> list[str]:
@@ -127,26 +130,26 @@ def is_time(finding: Finding, times: Sequence[Timed]) -> bool:
     return finding.metric in {timed.metric for timed in times} and finding.exists_twice
 
 
-def _by_case(times: Sequence[Timed]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+def _by_case(times: Sequence[Timed], floor: float) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     for case in dict.fromkeys(timed.case for timed in times):
-        yield case, [time_row(timed) for timed in times if timed.case == case]
+        yield case, [time_row(timed, floor) for timed in times if timed.case == case]
 
 
-def time_row(timed: Timed) -> tuple[str, ...]:
+def time_row(timed: Timed, floor: float) -> tuple[str, ...]:
     """Return the cells of one arm's time."""
     judgement = timed.judgement
     return (
         timed.arm,
         quantity(timed.base, "s"),
         quantity(timed.head, "s"),
-        ratio_with_interval(judgement.ratio, judgement.low, judgement.high),
-        judgement.verdict.value,
+        ratio(judgement.ratio),
+        answer_of(judgement, floor),
     )
 
 
 def duel_markdown(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
     """Return a duel for a job summary: what changed first, all times folded."""
-    rows = [(timed.case, *time_row(timed)) for timed in times]
+    rows = [(timed.case, *time_row(timed, duel.floor)) for timed in times]
     hidden = len(rows) - _MARKDOWN_ROWS
     more = f"\n\n{hidden:,} of {len(rows):,} rows are left out for length." if hidden > 0 else ""
     table = markdown_table(("case", *_HEADERS), rows[:_MARKDOWN_ROWS]) if rows else "nothing was timed"

@@ -33,7 +33,7 @@ def duel_page(duel: Duel, outcome: Outcome, times: Sequence[Timed]) -> str:
 def _row(
     timed: Timed, values: Mapping[tuple[str, str], Sequence[float]], reach: float, floor: float
 ) -> dict[str, object]:
-    arm, base, head, ratio, verdict = time_row(timed)
+    arm, base, head, ratio, verdict = time_row(timed, floor)
     restarts = values[timed.case, timed.arm]
     band = math.log1p(floor)
     return {

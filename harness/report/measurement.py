@@ -1,10 +1,13 @@
 """What `harness measure` prints: a record at a time, then what belongs to the whole run."""
 
+import shlex
+
+from harness.record.names import PEAK
 from harness.record.schema import Record, Run
 from harness.report.attribution import memory_sentence, tree_lines
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
-from harness.report.tables import case_tables, case_text, environment_lines
-from harness.report.text import percent, wrapped_text
+from harness.report.tables import case_tables, case_text, environment_lines, times_text
+from harness.report.text import percent, visible, wrapped_text
 from harness.report.units import quantity
 
 
@@ -22,14 +25,63 @@ def record_text(run: Run, record: Record, width: int = 80) -> str:
     )
     parts = [record.asks, case_text(table, width)]
     if is_curve(record):
-        parts = [record.asks, text_of_table(curve_section(run, record))]
-        parts += [line for line in table.lines if line.startswith(("books", "undecided"))]
+        parts = [record.asks, text_of_table(curve_section(run, record)).rstrip(), *table.time_lines]
+        parts += [line for line in table.lines if line.startswith("books")] + [""]
     if told := memory_sentence(record):
         parts += [told, ""]
     reference = record.arm(record.reference)
     if reference is not None and reference.attribution is not None:
         parts += [f"Where the memory of {reference.arm} is:", *tree_lines(reference.attribution, width), ""]
     return wrapped_text("\n".join(parts), width)
+
+
+def times_text_of(run: Run, record: Record, width: int = 80) -> str:
+    """Return the times of one record as text, for who has read its bytes; "" where nothing was timed."""
+    table = next(
+        table
+        for each, table in zip(run.records, case_tables(run), strict=True)
+        if each.case.id == record.case.id
+    )
+    text = times_text(table)
+    if text and is_curve(record):
+        text = "\n".join([text_of_table(curve_section(run, record)).rstrip(), *table.time_lines, ""])
+    return wrapped_text(text, width)
+
+
+def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
+    """Return the commands that follow from a run: make it fit, look at it, and time what paid most.
+
+    Args:
+        run: what was measured.
+        target: as it was named to the command line.
+        page: where the page was written; "" for nowhere.
+    """
+    peaks = [
+        (arm.counts[PEAK], record, arm)
+        for record in run.records
+        for arm in record.arms
+        if record.case.mode == "train" and PEAK in arm.counts and arm.status == "ok"
+    ]
+    steps = []
+    if peaks:
+        highest, record, _ = max(peaks, key=lambda item: item[0])
+        steps.append(
+            f"harness fit {shlex.quote(target)} --in {quantity(_FIT * highest, 'B').replace(' ', '')}"
+        )
+        lowest, saving, arm = min(
+            (each for each in peaks if each[1].case.question == record.case.question),
+            key=lambda item: item[0],
+        )
+        if lowest < highest:
+            steps.append(
+                f"harness measure {shlex.quote(target)} --question {saving.case.question} --time 120\n"
+                f"    ({visible(arm.arm)} saves most: {percent(1 - lowest / highest)} of the peak)"
+            )
+    steps.append(f"open {page}" if page else f"harness measure {shlex.quote(target)} --html page.html")
+    return tuple(steps)
+
+
+_FIT = 0.75  # of a training step's peak: what `harness fit` is asked to fit
 
 
 def closing_text(run: Run, width: int = 80) -> str:

@@ -1,6 +1,6 @@
 """Comparison tables: a case at a time, for a terminal or in markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judge.contrasts import Contrast, contrasts
@@ -21,9 +21,10 @@ class CaseTable:
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    lines: tuple[str, ...]
+    lines: tuple[str, ...]  # of the exact numbers, and of what is to be known of an arm
     groups: tuple[tuple[str, ...], ...]  # rows of the parameter groups, where there are any
     witnessed: tuple[tuple[str, ...], ...] = ()  # rows of sampled resident memory, where it was sampled
+    time_lines: tuple[str, ...] = ()  # of the times: the control, and what is undecided
 
 
 GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
@@ -93,7 +94,17 @@ def _case_table(
     timed = next((metric.name for metric in metrics.values() if metric.kind == "noisy"), "-")
     headers = ("arm", timed, "ratio", "verdict", *columns)
     witnessed = tuple(row for arm in record.arms for row in witness_rows(arm))
-    return CaseTable(title, headers, tuple(rows), _lines(record, judged, metrics, floor), groups, witnessed)
+    if not judged:  # nothing was timed
+        headers, rows = (headers[0], *columns), [(row[0], *row[_TIME_COLUMNS:]) for row in rows]
+    return CaseTable(
+        title,
+        headers,
+        tuple(rows),
+        _lines(record, metrics),
+        groups,
+        witnessed,
+        tuple(_time_lines(record, judged, floor)),
+    )
 
 
 def columns_of(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
@@ -160,19 +171,27 @@ def _value(arm: ArmResult, metric: Metric) -> str:
     return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
 
 
-def _lines(
-    record: Record, judged: Sequence[Contrast], metrics: Mapping[str, Metric], floor: float
-) -> tuple[str, ...]:
-    lines = []
+def _time_lines(record: Record, judged: Sequence[Contrast], floor: float) -> Iterator[str]:
     unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
     for contrast in judged:
         if contrast.control and contrast.metric == judged[0].metric:
             judgement = contrast.judgement
-            lines.append(
-                f"A/A control ({contrast.arm} against an independent copy), {many(judgement.units, unit)}:"
+            yield (
+                f"A/A control ({contrast.arm} once more), {many(judgement.units, unit)}:"
                 f" {_control_says(judgement, floor)}"
             )
-    lines.extend(_books(record))
+    too_few = [
+        contrast.judgement
+        for contrast in judged
+        if contrast.judgement.verdict is Verdict.UNDECIDED and contrast.judgement.low is None
+    ]
+    if too_few:
+        needed = max(judgement.units_to_decide or 0 for judgement in too_few)
+        yield f"undecided: at least {many(needed, unit)} would decide; give more time"
+
+
+def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    lines = _books(record)
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
@@ -186,14 +205,6 @@ def _lines(
             f" in {block.module or 'the model itself'}, unaccounted for"
             for block in arm.blocks
         )
-    too_few = [
-        contrast.judgement
-        for contrast in judged
-        if contrast.judgement.verdict is Verdict.UNDECIDED and contrast.judgement.low is None
-    ]
-    if too_few:
-        needed = max(judgement.units_to_decide or 0 for judgement in too_few)
-        lines.append(f"undecided: at least {many(needed, unit)} would decide; give more time")
     return tuple(lines)
 
 
@@ -227,7 +238,9 @@ def case_text(table: CaseTable, width: int = 80) -> str:
     """Return a case as plain text; what is too wide for the terminal is split in two tables."""
     whole = text_table(table.headers, table.rows)
     parts = [table.title, whole]
-    if width_of(whole) > width:
+    if width_of(whole) > width and not _is_timed(table):
+        parts = [table.title, *tables_in_width(table.headers, table.rows, width)]
+    elif width_of(whole) > width:
         times = [row[:_TIME_COLUMNS] for row in table.rows]
         exact = [(row[0], *row[_TIME_COLUMNS:]) for row in table.rows if any(row[_TIME_COLUMNS:])]
         parts = [
@@ -237,7 +250,19 @@ def case_text(table: CaseTable, width: int = 80) -> str:
         if exact:
             headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
             parts += tables_in_width(headers, exact, width)
-    return "\n".join([*parts, *table.lines, ""])
+    return "\n".join([*parts, *table.time_lines, *table.lines, ""])
+
+
+def times_text(table: CaseTable) -> str:
+    """Return the times of a case alone as plain text; "" where nothing was timed."""
+    if not _is_timed(table):
+        return ""
+    rows = [row[:_TIME_COLUMNS] for row in table.rows]
+    return "\n".join([table.title, text_table(table.headers[:_TIME_COLUMNS], rows), *table.time_lines, ""])
+
+
+def _is_timed(table: CaseTable) -> bool:
+    return "ratio" in table.headers
 
 
 def share_inside_samples(run: Run) -> float | None:
@@ -273,7 +298,7 @@ def question_page(run: Run, question: str) -> str:
     ]
     for _, table in sections:
         lines += [f"## {markdown(table.title)}", "", markdown_table(table.headers, table.rows), ""]
-        lines += [f"- {markdown(line)}" for line in table.lines]
+        lines += [f"- {markdown(line)}" for line in (*table.time_lines, *table.lines)]
         if table.groups:
             lines += ["", markdown_table(GROUP_HEADERS, table.groups)]
         if table.witnessed:

@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.record.codec import encode
 from harness.record.schema import Case, Record, Run
 from harness.record.store import STANDARD_OUTPUT, replace_file
-from harness.report.measurement import record_text
+from harness.report.measurement import record_text, times_text_of
 from harness.report.progress import ProgressBar
 
 _WIDEST = 120
@@ -24,6 +24,7 @@ class TerminalWatch:
     shows_traceback: bool = False
     run: Run | None = None
     problems: list[str] = field(default_factory=list)
+    printed: set[str] = field(default_factory=set)  # cases whose bytes were
     out: Console = field(default_factory=Console)
     err: Console = field(default_factory=lambda: Console(stderr=True))
     bar: ProgressBar = field(init=False)
@@ -62,7 +63,13 @@ class TerminalWatch:
         """Print a record's tables."""
         if self.run is None:
             raise RuntimeError("a record was finished before anything was kept")
-        self.print(record_text(self.run, record, self.width))
+        if record.case.id in self.printed:
+            text = times_text_of(self.run, record, self.width)
+        else:
+            text = record_text(self.run, record, self.width)
+        self.printed.add(record.case.id)
+        if text:
+            self.print(text)
 
     def note(self, line: str) -> None:
         """Say it on standard error."""

@@ -18,7 +18,7 @@ from torch import nn
 
 from harness.errors import HarnessError
 from harness.workload.call import as_called
-from harness.workload.first_call import whole
+from harness.workload.first_call import made_whole
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.tensors import objects_in, tensors_in
@@ -101,7 +101,7 @@ def entry_of(name: str, factory: Callable[..., object]) -> Entry:
     if _is_handed_out(model, made) and _is_shared(model, build(default)):
         notes.append(f"{name} hands out the same module each time; every arm runs a copy of its own")
         build = partial(_copied, name, build if sizes is not None else lambda _size: model)
-    built, noted = whole(name, build, model) if _is_model(made) else (build, ())
+    built, noted = made_whole(name, build, model) if _is_model(made) else (build, ())
     return Entry(
         name,
         built,
@@ -121,7 +121,7 @@ def entry_of_model(name: str, model: Model) -> Entry:
         WorkloadError: the model cannot be copied.
     """
     copied = partial(_copied, name, lambda _size: model)
-    build, notes = whole(name, copied, copied(1))
+    build, notes = made_whole(name, copied, copied(1))
     return Entry(
         name,
         build,

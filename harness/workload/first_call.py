@@ -10,7 +10,7 @@ from harness.workload.model import Model, materialize
 from harness.workload.state import ModelState
 
 
-def whole(
+def made_whole(
     name: str, build: Callable[[int], Model], sample: Model
 ) -> tuple[Callable[[int], Model], tuple[str, ...]]:
     """Return what builds models that have all their parts, and what is to be said of it.

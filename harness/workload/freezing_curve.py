@@ -57,4 +57,5 @@ def curve_question(blocks: Blocks) -> Question:
         build=build,
         models=(),
         columns=("peak", "saved", "gradients"),
+        arms_are_undone=True,
     )

@@ -38,6 +38,8 @@ class Question:
         columns: the metrics that its tables show.
         arms_share_model: the arms run one model that they leave as it was, so that all of them, but
             the A/A control, may run the very same one.
+        arms_are_undone: what an arm changes of its model (what is trained, gradients, methods; not which
+            modules there are) is put back with the model's state: all exact passes may run one model.
         ranks: processes that run a step together; more than one have to be started together.
     """
 
@@ -49,4 +51,5 @@ class Question:
     models: tuple[str, ...]
     columns: tuple[str, ...]
     arms_share_model: bool = False
+    arms_are_undone: bool = False
     ranks: int = 1

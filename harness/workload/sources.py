@@ -119,8 +119,11 @@ def _is_complex(model: Model) -> bool:
 
 
 def set_mode(module: nn.Module, mode: str) -> nn.Module:
-    """Put a module into train or eval mode; where it is in that mode already, submodules stay as they are."""
-    if module.training == (mode == "train"):
+    """Put a module into train or eval mode; where it is in that mode already, submodules stay as they are.
+
+    Without a mode it stays as it was handed over.
+    """
+    if not mode or module.training == (mode == "train"):
         return module
     return module.train(mode == "train")
 

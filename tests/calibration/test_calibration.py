@@ -77,7 +77,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"kinds": "objects"}, "no kind 'objects'; there are object, copies"),
+        ({"kinds": "objects"}, "no kind 'objects'; there are object, copies, block"),
         ({"calls": "20;30"}, "--calls is '20;30'; give numbers with commas between"),
         ({"calls": "0"}, "give lengths above 0 microseconds"),
         ({"planted": "-1"}, "give slowdowns of 0 percent or more"),
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path) -> None:
         ({"load": -1}, "--trials and --load are counts"),
         ({"cells": "copies:70:0"}, "--cells has 'copies:70:0'; give KIND:MICROSECONDS:PERCENT:TRIALS"),
         ({"cells": "copies:70:0:0"}, "a call is above 0, a slowdown at least 0, trials a count"),
-        ({"cells": "copy:70:0:9"}, "no kind 'copy'; there are object, copies"),
+        ({"cells": "copy:70:0:9"}, "no kind 'copy'; there are object, copies, block"),
     ],
 )
 def test_bad_settings_are_refused_with_what_would_have_worked(changes: dict[str, object], says: str) -> None:
@@ -99,14 +99,16 @@ def test_bad_settings_are_refused_with_what_would_have_worked(changes: dict[str,
 def test_a_tiny_calibration_keeps_every_comparison_and_survives_its_file() -> None:
     steps: list[None] = []
     found = calibrate(
-        plan_of(calls="200", trials=2, budget=0.1, kinds="object,copies"), lambda: steps.append(None)
+        plan_of(calls="200", trials=2, budget=0.1, kinds="object,copies,block"), lambda: steps.append(None)
     )
-    assert len(steps) == 8
+    assert len(steps) == 12
     assert [(cell.kind, cell.planted, len(cell.trials)) for cell in found.cells] == [
         ("object", 0.0, 2),
         ("object", 0.01, 2),
         ("copies", 0.0, 2),
         ("copies", 0.01, 2),
+        ("block", 0.0, 2),
+        ("block", 0.01, 2),
     ]
     assert all(trial.values for cell in found.cells for trial in cell.trials)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Calibration) == found

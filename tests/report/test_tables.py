@@ -109,7 +109,7 @@ arm      time    ratio    verdict                    peak     nodes
 -------  ------  -------  -------------------------  -------  -------
 grad     100 us  1        reference                  384 KiB  14
 no_grad  90 us   0.900    faster by 10 % (10 to 10)  256 KiB  0
-A/A control (grad against an independent copy), 12 layouts: the same within 0.5 %
+A/A control (grad once more), 12 layouts: the same within 0.5 %
 books balance: 0 B unaccounted
 """
     )
@@ -128,7 +128,7 @@ arm      peak     nodes
 -------  -------  -------
 grad     384 KiB  14
 no_grad  256 KiB  0
-A/A control (grad against an independent copy), 12 layouts: the same within 0.5 %
+A/A control (grad once more), 12 layouts: the same within 0.5 %
 books balance: 0 B unaccounted
 """
     )
@@ -154,7 +154,7 @@ arm      time    ratio    verdict
 -------  ------  -------  -------------------------
 grad     100 us  1        reference
 no_grad  90 us   0.900    faster by 10 % (10 to 10)
-A/A control (grad against an independent copy), 12 layouts: the same within 0.5 %
+A/A control (grad once more), 12 layouts: the same within 0.5 %
 books balance: 0 B unaccounted
 """
     )
@@ -173,7 +173,7 @@ arm             time    ratio    verdict    peak     nodes
 grad            100 us  1        reference  384 KiB  14
 no_grad         -       -        skipped    -        -
 inference_mode  -       -        failed     -        -
-A/A control (grad against an independent copy), 12 layouts: the same within 0.5 %
+A/A control (grad once more), 12 layouts: the same within 0.5 %
 books balance: 0 B unaccounted
 no_grad skipped: torch refuses it
 inference_mode failed: RuntimeError: out of memory
@@ -188,9 +188,9 @@ def test_exact_metrics_alone_are_a_table_too() -> None:
         terminal(run_of(plain))
         == """\
 mlp-relu, eval, float32, batch 64
-arm    time    ratio    verdict    peak
------  ------  -------  ---------  -------
-grad   -       -        -          1.5 KiB
+arm    peak
+-----  -------
+grad   1.5 KiB
 """
     )
 
@@ -231,7 +231,7 @@ def test_what_shows_no_difference_says_how_large_one_could_be() -> None:
     table = case_tables(run_of(GRAD, unsure))[0]
 
     assert table.rows[1][3] == "no difference above 2.5 %"
-    assert not any("undecided" in line for line in table.lines)
+    assert not any("undecided" in line for line in table.time_lines)
 
 
 def test_what_is_undecided_says_how_much_would_decide() -> None:
@@ -239,15 +239,15 @@ def test_what_is_undecided_says_how_much_would_decide() -> None:
     table = case_tables(run_of(GRAD, few))[0]
 
     assert table.rows[1][3] == "undecided: too few rounds"
-    assert table.lines[-1] == "undecided: at least 8 layouts would decide; give more time"
+    assert table.time_lines[-1] == "undecided: at least 8 layouts would decide; give more time"
 
 
 def test_too_few_draws_have_no_interval_and_say_so() -> None:
     few = ArmResult(arm="grad", timings=(samples(1.0, draws=3),))
     table = case_tables(run_of(few))[0]
 
-    assert table.lines == (
-        "A/A control (grad against an independent copy), 3 layouts: undecided: too few rounds",
+    assert table.time_lines == (
+        "A/A control (grad once more), 3 layouts: undecided: too few rounds",
         "undecided: at least 8 layouts would decide; give more time",
     )
 
@@ -255,9 +255,9 @@ def test_too_few_draws_have_no_interval_and_say_so() -> None:
 def test_a_control_that_sees_what_is_not_there_warns() -> None:
     biased = ArmResult(arm="grad", timings=(samples(1.05),))
 
-    assert case_tables(run_of(biased))[0].lines == (
+    assert case_tables(run_of(biased))[0].time_lines == (
         (
-            "A/A control (grad against an independent copy), 12 layouts: slower by 5 % (5 to 5)"
+            "A/A control (grad once more), 12 layouts: slower by 5 % (5 to 5)"
             " where nothing differs, so distrust what is smaller here"
         ),
     )
@@ -265,9 +265,9 @@ def test_a_control_that_sees_what_is_not_there_warns() -> None:
 
 def test_rounds_are_not_called_draws() -> None:
     rounds = Samples(metric="time", calls=1, reference=((ONE,) * 20,), arm=((ONE,) * 20,), unit="round")
-    lines = case_tables(run_of(ArmResult(arm="grad", timings=(rounds,))))[0].lines
+    lines = case_tables(run_of(ArmResult(arm="grad", timings=(rounds,))))[0].time_lines
 
-    assert "copy), 20 rounds:" in lines[0]
+    assert "once more), 20 rounds:" in lines[0]
 
 
 def test_groups_are_told_but_not_one_for_each_parameter() -> None:
@@ -300,7 +300,7 @@ Measured by `pytest bench/`. A ratio is an arm's time over its reference's, the 
 | grad     | 100 us |       1 | reference | 384 KiB |      14 |
 | no\\_grad |      - |       - |    failed |       - |       - |
 
-- A/A control (grad against an independent copy), 12 layouts: the same within 0.5 %
+- A/A control (grad once more), 12 layouts: the same within 0.5 %
 - books balance: 0 B unaccounted
 - no\\_grad failed: ValueError: a \\| b &lt;script&gt; \\`c\\`
 """

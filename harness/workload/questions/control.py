@@ -19,4 +19,5 @@ QUESTION = Question(
     columns=("peak",),
     models=("mlp-relu",),
     arms_share_model=True,
+    arms_are_undone=True,
 )

@@ -162,4 +162,5 @@ QUESTION = Question(
     build=_build,
     columns=("peak", "retained", "saved", "gradients", "nodes"),
     models=("mlp-relu", "mlp-gelu", "convnet", "transformer", "hf:bert-tiny"),
+    arms_are_undone=True,
 )

@@ -56,4 +56,5 @@ QUESTION = Question(
         "hf:gpt2-tiny",
     ),
     arms_share_model=True,
+    arms_are_undone=True,
 )

@@ -1,0 +1,122 @@
+"""`python -m bench.passes`: `harness measure --time 0` on real models, in plain training steps of theirs."""
+
+import json as json_module
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bench.command import run_command
+from bench.passes.record import Passes, Timed, load_passes
+from bench.passes.table import passes_markdown
+from harness.errors import HarnessError
+from harness.record.store import load_run, replace_file
+
+MODELS = ("hf:gpt2", "hf:bert-base", "hf:vit-b16", "hf:resnet-50", "mlp-relu")
+_FIRST = "What does recording the graph cost a forward pass?"  # the first table begins with it
+_KIB = 1024  # ru_maxrss counts these, on Linux
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _plain(model: str, steps: int) -> dict[str, list[float]]:
+    done = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-m", "bench.passes.plain", model, str(steps)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    if done.returncode:
+        raise HarnessError(f"the plain loop of {model} failed: {done.stderr.strip().splitlines()[-1:]}")
+    said: dict[str, list[float]] = json_module.loads(done.stdout)
+    return said
+
+
+def timed(model: str, steps: int) -> Timed:
+    """Run the plain loop, the command and the plain loop again.
+
+    Raises:
+        HarnessError: one of them failed.
+    """
+    before = _plain(model, steps)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "run.json"
+        words = [sys.executable, "-m", "harness", "measure", model, "--time", "0", "--json", str(file)]
+        began = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 (this interpreter)
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+        )
+        first = 0.0
+        for line in process.stdout or ():
+            if line.startswith(_FIRST):
+                first = time.perf_counter() - began
+        _, status, used = os.wait4(process.pid, 0)
+        whole = time.perf_counter() - began
+        if status:
+            raise HarnessError(
+                f"{shlex.join(words)} failed: {(process.stderr and process.stderr.read()) or ''}"
+            )
+        run = load_run(file)
+    after = _plain(model, steps)
+    return Timed(
+        model=model,
+        batch_size=run.records[0].case.batch_size,
+        step=statistics.median((*before["wall"], *after["wall"])),
+        step_cpu=statistics.median((*before["cpu"], *after["cpu"])),
+        plain_peak=max(int(each["peak"]) for each in (before, after)),  # type: ignore[call-overload]
+        first_table=first,
+        whole=whole,
+        whole_cpu=used.ru_utime + used.ru_stime,
+        calls=run.calls_s,
+        peak=used.ru_maxrss * _KIB,
+        arms=sum(len(record.arms) for record in run.records),
+    )
+
+
+def main(
+    model: Annotated[list[str] | None, typer.Option(help="only this model; may be given again")] = None,
+    steps: Annotated[int, typer.Option(help="plain steps, before the command and after it")] = 3,
+    json: Annotated[Path, typer.Option(help="keep everything in this file, beside what it holds")] = Path(
+        "results/records/passes.json"
+    ),
+    markdown: Annotated[Path, typer.Option(help="write the table to this file")] = Path(
+        "results/tables/passes.md"
+    ),
+    from_json: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="measure nothing; write this file's table")
+    ] = None,
+) -> None:
+    """Time exact numbers of real models against plain training steps of them."""
+    if from_json is None:
+        import torch
+
+        from harness.measure.environment import environment
+
+        torch.set_num_threads(1)
+        command = shlex.join(["python", "-m", "bench.passes", *sys.argv[1:]])
+        passes = load_passes(json) if json.exists() else Passes(environment("cpu"), command)
+        passes = replace(passes, environment=environment("cpu"), command=command)
+        for name in model or MODELS:
+            one = timed(name, steps)
+            kept = tuple(each for each in passes.timed if each.model != name)
+            passes = replace(passes, timed=(*kept, one))
+            replace_file(json, msgspec.json.encode(passes))
+    passes = load_passes(from_json or json)
+    replace_file(markdown, passes_markdown(passes).encode())
+    typer.echo(passes_markdown(passes))
+
+
+if __name__ == "__main__":
+    run_command(main, "bench.passes")

@@ -1,0 +1,76 @@
+"""The benchmark of exact passes as a table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.passes.record import Passes, Timed, load_passes
+from harness.report.document import Document, one_table
+from harness.report.tables import environment_lines
+from harness.report.text import markdown, markdown_table, percent
+from harness.report.units import quantity
+
+_COLUMNS = (
+    "model",
+    "batch",
+    "plain step",
+    "first table",
+    "in steps beyond start-up",
+    "whole",
+    "in steps beyond start-up",
+    "processor, in steps",
+    "in calls",
+    "peak over the plain loop's",
+    "arms",
+)
+START_UP_S = 12.0
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.passes --json` wrote.
+
+    Raises:
+        HarnessError: it cannot be read, or is none.
+    """
+    passes = load_passes(path)
+    return one_table("exact numbers in plain steps", "passes", lambda: passes_markdown(passes))
+
+
+def steps_beyond(seconds: float, step: float) -> float:
+    """Return how many plain steps a time holds beside the start-up.
+
+    >>> steps_beyond(42.0, 3.0)
+    10.0
+    """
+    return max(0.0, seconds - START_UP_S) / step
+
+
+def _rows(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
+    for one in timed:
+        yield (
+            one.model,
+            str(one.batch_size),
+            quantity(one.step, "s"),
+            quantity(one.first_table, "s"),
+            f"{steps_beyond(one.first_table, one.step):.1f}",
+            quantity(one.whole, "s"),
+            f"{steps_beyond(one.whole, one.step):.1f}",
+            f"{one.whole_cpu / one.step_cpu:.1f}",
+            percent(one.calls / one.whole),
+            f"{one.peak / one.plain_peak:.2f}",
+            str(one.arms),
+        )
+
+
+def passes_markdown(passes: Passes) -> str:
+    """Return the table, and where it comes from."""
+    where = "  \n".join(
+        [*map(markdown, environment_lines(passes.environment)), f"Measured by `{passes.command}`."]
+    )
+    told = (
+        "`harness measure MODEL --time 0`, one thread, beside a training loop of torch alone in the same"
+        f" run. *Start-up* are {START_UP_S:g} s, which torch's and transformers' imports and building the"
+        " model are given; *processor* is all that the command used of it, start-up included, over that of a"
+        " plain step."
+    )
+    table = markdown_table(_COLUMNS, list(_rows(passes.timed)))
+    return f"# Exact numbers, in plain training steps\n\n{where}\n\n{told}\n\n{table}\n"

@@ -1,7 +1,8 @@
 """A device with a queue, a cache and an allocator, whose time and memory move only when the work says so."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -38,6 +39,7 @@ class FakeCuda:
     reserved_peak: int = 0
     blocks: int = 0
     retries: int = 0
+    tell: Callable[[], None] = lambda: None
     _ends: deque[float] = field(default_factory=deque)
     _free_at: float = 0.0
 
@@ -98,6 +100,19 @@ class FakeCuda:
         self.log.append("flush")
         self.launch(5e-5)
         self.is_cold = True
+
+    @contextmanager
+    def told_of_waits(self, tell: Callable[[], None]) -> Iterator[None]:
+        before, self.tell = self.tell, tell
+        try:
+            yield
+        finally:
+            self.tell = before
+
+    def wait(self) -> None:
+        """Let the host read a value back: it stands still until the queue is empty."""
+        self.tell()
+        self.synchronize()
 
     def memory(self) -> Memory:
         rounded = -(-self.requested // 512) * 512

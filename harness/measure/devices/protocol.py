@@ -71,6 +71,9 @@ class Device(Protocol):
     def flush_cache(self) -> None:
         """Queue a write that leaves nothing else in the last cache before memory."""
 
+    def told_of_waits(self, tell: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `tell`, in the frame that waits, each time the host waits for the device inside."""
+
     def memory(self) -> Memory:
         """Return the allocator's statistics."""
 

@@ -43,6 +43,7 @@ _READING = frozenset(
         "aten::bincount",
     }
 )
+_FUSED = "aten::_fused_"  # whole updates: on a CPU they read the count of steps, on a device they do not
 _TO_PYTHON = ("aten::resolve_conj", "aten::resolve_neg")  # what tolist() and numpy() leave in a trace
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _OWN = str(Path(__file__).parent) + os.sep
@@ -67,9 +68,10 @@ def readings(operators: Sequence[Span]) -> list[Span]:
     ['aten::_local_scalar_dense']
     """
     copies = [after for before, after in pairwise(operators) if (before.name, after.name) == _TO_PYTHON]
-    return sorted(
-        [*(span for span in operators if span.name in _READING), *copies], key=lambda span: span.start
-    )
+    read = [*(span for span in operators if span.name in _READING), *copies]
+    fused = [span for span in operators if span.name.startswith(_FUSED)]
+    alone = [span for span in read if not any(one.start <= span.start < one.end for one in fused)]
+    return sorted(alone, key=lambda span: span.start)
 
 
 def waits_in_trace(step: Step, seen: Trace) -> Waits:

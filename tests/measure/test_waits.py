@@ -121,10 +121,10 @@ def test_a_hook_of_the_backward_part_is_placed() -> None:
     assert [place.line for place in found.places] == [line_of("line of the hook")]
 
 
-@pytest.mark.parametrize("foreach", [True, False])
-def test_the_count_of_steps_that_an_optimizer_keeps_on_the_host_is_no_wait(*, foreach: bool) -> None:
+@pytest.mark.parametrize("kind", [{"foreach": True}, {"foreach": False}, {"fused": True}])
+def test_the_count_of_steps_that_an_optimizer_keeps_on_the_host_is_no_wait(kind: dict[str, bool]) -> None:
     model = Reads(1)
-    optimizer = torch.optim.AdamW(model.parameters(), foreach=foreach)
+    optimizer = torch.optim.AdamW(model.parameters(), **kind)
     found = Observation(training(model, optimizer)).waits
 
     assert found.count == 1

@@ -254,6 +254,13 @@ def note(text: str) -> None:
 
 
 @contextmanager
+def span(name: str) -> Iterator[None]:
+    """Make what runs inside a span of the trace."""
+    with record_function(name):
+        yield
+
+
+@contextmanager
 def followed(module: nn.Module | None) -> Iterator[None]:
     """Make every submodule's forward pass a span of the trace, named by its path."""
     ranges: list[Any] = []

@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.measure.devices.protocol import Device
 from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
-from harness.record.measured import Place
+from harness.record.measured import CodeLine
 from harness.workload.hooks import is_compiled
 from harness.workload.step import Step
 
@@ -58,7 +58,7 @@ class Waits:
     """How often a step reads values back, and where; `places` is () where that could not be seen."""
 
     count: int
-    places: tuple[Place, ...] = ()
+    places: tuple[CodeLine, ...] = ()
 
 
 def readings(operators: Sequence[Span]) -> list[Span]:
@@ -191,13 +191,13 @@ def _line(frame: Any) -> str:
     return f"{frame.f_code.co_filename}{_APART}{frame.f_lineno}"
 
 
-def _places(by_caller: Mapping[str, int]) -> tuple[Place, ...]:
+def _places(by_caller: Mapping[str, int]) -> tuple[CodeLine, ...]:
     """Return lines with how often each was met, most first."""
     ordered = sorted(by_caller.items(), key=lambda item: (-item[1], item[0]))
     places = []
     for caller, count in ordered:
         file, _, line = caller.rpartition(_APART)
-        places.append(Place(file=_short(file), line=int(line), count=count))
+        places.append(CodeLine(file=_short(file), line=int(line), count=count))
     return tuple(places)
 
 

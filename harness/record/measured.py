@@ -91,7 +91,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CodeLine:
     """A line of code at which something that is counted happens."""
 
     file: str
@@ -102,7 +102,7 @@ class Place:
     def text(self) -> str:
         """The place in a few characters.
 
-        >>> Place(file="model.py", line=12, count=2).text
+        >>> CodeLine(file="model.py", line=12, count=2).text
         'model.py:12 (2)'
         """
         return f"{self.file}:{self.line}" + (f" ({self.count})" if self.count > 1 else "")

@@ -9,7 +9,18 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.measured import Attribution, Better, Block, Books, Case, Kind, Metric, Place, Share, Unit
+from harness.record.measured import (
+    Attribution,
+    Better,
+    Block,
+    Books,
+    Case,
+    CodeLine,
+    Kind,
+    Metric,
+    Share,
+    Unit,
+)
 
 __all__ = [
     "SCHEMA",
@@ -20,12 +31,12 @@ __all__ = [
     "Block",
     "Books",
     "Case",
+    "CodeLine",
     "Environment",
     "Fit",
     "Group",
     "Kind",
     "Metric",
-    "Place",
     "RankResult",
     "Record",
     "Run",
@@ -130,7 +141,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}  # exact and witness metrics by name
     varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
     unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
-    places: dict[str, tuple[Place, ...]] = {}  # where in the code an exact metric comes from, if not nowhere
+    places: dict[str, tuple[CodeLine, ...]] = {}  # the code an exact metric comes from
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None

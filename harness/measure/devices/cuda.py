@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,21 @@ class CudaDevice:
             bytes_ = _FLUSHED_CACHES * (size or _CACHE_BYTES_UNKNOWN)
             self._flushing = torch.empty(bytes_, dtype=torch.uint8, device=self.name)
         self._flushing.zero_()
+
+    def trace(self, stretches: Sequence[tuple[str, Callable[[], object]]]) -> Sequence[dict[str, Any]]:
+        """Run named stretches under torch's profiler; see the protocol."""
+        # What reads traces knows devices by their protocol, and is imported when one is taken.
+        from harness.measure.trace import recording, sees_launches, span
+
+        if not sees_launches():
+            raise RuntimeError("this torch's profiler is not told of what a CUDA device does")
+        with recording(self) as session:
+            for name, call in stretches:
+                self.synchronize()
+                with span(name):
+                    call()
+                self.synchronize()
+        return session.events
 
     @contextmanager
     def told_of_waits(self, tell: Callable[[], None]) -> Iterator[None]:

@@ -30,6 +30,7 @@ FOLDERS = {
     "calibration-load": "tables",
     "peers": "tables",
     "fits": "tables",
+    "passes": "tables",
     "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from bench.passes.record import Passes, Timed
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table, percent
+from harness.report.text import markdown_table, percent
 from harness.report.units import quantity
 
 _COLUMNS = (
@@ -52,7 +53,7 @@ def _rows(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
 def passes_markdown(passes: Passes) -> str:
     """Return the table, and where it comes from."""
     where = "  \n".join(
-        [*map(markdown, environment_lines(passes.environment)), f"Measured by `{passes.command}`."]
+        [*map(markdown, environment_lines(passes.environment)), f"Measured by {code(passes.command)}."]
     )
     told = (
         "`harness measure MODEL --time 0`, one thread, beside a training loop of torch alone in the same"

@@ -9,6 +9,7 @@ from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
 from harness.record.schema import ArmResult, Metric, Record, Run
 
+_MOST_PLACES = 3  # lines of code in one sentence
 _Values = dict[tuple[str, str], dict[str, int]]
 
 
@@ -157,7 +158,7 @@ def _against(judge: _Judge, records: Sequence[Record], baseline: Baseline) -> No
             state = FindingState.GONE if lost else FindingState.SKIPPED
             judge.find(state, fails=lost, case=key[0], arm=key[1], detail=f"skipped: {arm.reason}")
         elif values is not None:
-            _values(judge, key, values, exact_values(arm, judge.metrics))
+            _values(judge, key, values, arm)
         elif key[0] in known_cases:
             judge.find(
                 FindingState.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm"
@@ -179,9 +180,8 @@ def _gone(
             )
 
 
-def _values(
-    judge: _Judge, key: tuple[str, str], known: Mapping[str, int], measured: Mapping[str, int]
-) -> None:
+def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> None:
+    measured = exact_values(arm, judge.metrics)
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
@@ -204,7 +204,15 @@ def _values(
             detail = f"inside the allowance {allowance.text} of {allowance.pattern}"
             judge.find_value(FindingState.ALLOWED, key, name, base, head, fails=False, detail=detail)
         else:
-            judge.find_value(direction(base, head, metric.better if metric else None), key, name, base, head)
+            state = direction(base, head, metric.better if metric else None)
+            judge.find_value(state, key, name, base, head, detail=_places(arm, name))
+
+
+def _places(arm: ArmResult, name: str) -> str:
+    """Return the lines of code that a value comes from, the first few of them: "at model.py:12 (2)"."""
+    places = arm.places.get(name, ())
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return f"at {', '.join(place.text for place in places[:_MOST_PLACES])}{more}" if places else ""
 
 
 def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:

@@ -359,6 +359,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     kept = session.config.stash.get(_SESSION, None)
     if kept is None or kept.writer is None:
         return
+    from harness.report.inert import file_name
     from harness.report.page import run_page
     from harness.report.tables import question_pages
 
@@ -369,7 +370,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             return  # the tables stay as they were: half of one would look like all of it
         device = kept.setting.device.partition(":")[0]
         for question, page in question_pages(kept.run).items():
-            replace_file(kept.results / "tables" / device / f"{question}.md", page.encode())
+            replace_file(kept.results / "tables" / device / f"{file_name(question)}.md", page.encode())
         replace_file(kept.results / PAGE, run_page(kept.run).encode())
     except StoreError as error:
         pytest.exit(str(error), returncode=_USAGE)
@@ -380,6 +381,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
+    from harness.report.inert import printable
     from harness.report.screen import screen
     from harness.report.tables import case_tables, case_text, header_lines, share_inside_samples
     from harness.report.text import folded, many
@@ -387,12 +389,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     width = terminalreporter._tw.fullwidth  # noqa: SLF001
     terminalreporter.section("autograd-harness")
     for line in header_lines(kept.run):
-        terminalreporter.line(folded(line, width))
+        terminalreporter.line(printable(folded(line, width)))
     if config.get_verbosity() > 0:
         for table in case_tables(kept.run):
             terminalreporter.line("")
-            terminalreporter.line(case_text(table))
-    for line in screen(kept.run, width).splitlines():
+            terminalreporter.line(printable(case_text(table)))
+    for line in printable(screen(kept.run, width)).splitlines():
         terminalreporter.line(line)
     if kept.allowance is not None and kept.allowance.untimed:
         terminalreporter.line(

@@ -249,13 +249,13 @@ def broken_run(change: str) -> bytes:
     [
         ("text", "bad.json is not a run file"),
         ("empty", "bad.json is not a run file"),
-        ("brackets", "bad.json is not a run file: maximum recursion depth exceeded"),
+        ("brackets", "bad.json is not a run file: brackets inside brackets without end"),
         ("bytes", "bad.json is not a run file: 'utf-8' codec can't decode byte 0xff"),
         ("cut", "bad.json is not a run file"),
         ("newer", "bad.json has format 99, newer than 1, which is read here: upgrade autograd-harness"),
         ("twice", "case 'grad_mode/mlp/eval/cpu-float32-b8' is there twice"),
         ("nan", "bad.json is not a run file"),
-        ("negative", "peak is -1; it cannot be negative"),
+        ("negative", "'peak' is -1; it cannot be negative"),
         ("missing", "bad.json cannot be read: No such file or directory"),
     ],
 )

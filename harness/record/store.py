@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
-from harness.record.codec import UnreadableError, decode_record, decode_run, encode
+from harness.record.bounds import ImplausibleError
+from harness.record.check import check_run
+from harness.record.codec import UnreadableError, decode_record, decode_run, encode, read_file
 from harness.record.schema import Record, Run
 
 STANDARD_OUTPUT = Path("-")  # in place of a file, where a command line names one
@@ -91,12 +93,13 @@ def load_run(path: Path) -> Run:
     """
     try:
         if path.is_dir():
-            run = decode_run((path / "run.json").read_bytes(), str(path))
-            return msgspec.structs.replace(run, records=_read_parts(path), complete=False)
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    return decode_run(data, str(path))
+            begun = decode_run(read_file(path / "run.json"), str(path))
+            run = msgspec.structs.replace(begun, records=_read_parts(path), complete=False)
+            check_run(run)
+            return run
+    except ImplausibleError as error:
+        raise UnreadableError(f"{path} cannot be used: {error}") from error
+    return decode_run(read_file(path), str(path))
 
 
 def _reserved(folder: Path, name: str) -> bool:
@@ -138,4 +141,4 @@ def newest_by_version(folder: Path) -> tuple[Run, ...]:
 
 def _read_parts(partial: Path) -> tuple[Record, ...]:
     parts = sorted(partial.glob("[0-9]*.json"))
-    return tuple(decode_record(part.read_bytes(), str(part)) for part in parts)
+    return tuple(decode_record(read_file(part), str(part)) for part in parts)

@@ -8,8 +8,9 @@ from harness.judge.noise import scatter_of_run
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.answer import answer_of
+from harness.report.inert import code, markdown
 from harness.report.ranks import rank_lines
-from harness.report.text import many, markdown, markdown_table, percent, tables_in_width, text_table, width_of
+from harness.report.text import many, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
@@ -302,7 +303,7 @@ def question_page(run: Run, question: str) -> str:
     lines += [f"{markdown(line)}  " for line in header_lines(run)]
     lines += [
         (
-            f"Measured by `{run.command}`. A ratio is an arm's time over its reference's, the median over"
+            f"Measured by {code(run.command)}. A ratio is an arm's time over its reference's, the median over"
             " rounds, and the time of an arm is that of its reference times the ratio. The intervals in"
             " brackets hold at once for all arms of a case, at 99 %; differences within"
             f" {percent(run.floor, '.1%')} count as equal."

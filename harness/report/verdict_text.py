@@ -1,8 +1,8 @@
 """An outcome for a terminal or a log: the verdict first, then a sentence a row."""
 
 from harness.judge.finding import Finding, FindingState, Outcome
+from harness.report.inert import visible
 from harness.report.sentence import counts_line, sentence, verdict_line
-from harness.report.text import visible
 
 _SHOWN = 20  # of the rows that say only what could not be seen
 

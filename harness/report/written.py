@@ -7,9 +7,9 @@ import msgspec
 from harness.judge.finding import Outcome
 from harness.record.schema import Run
 from harness.report.exports import bencher, outcome_json, smaller_is_better
+from harness.report.inert import visible
 from harness.report.junit import junit
 from harness.report.summary import summary
-from harness.report.text import visible
 from harness.report.verdict_text import outcome_text
 
 _LISTED = 400  # rows of a replacement that are printed; an update writes all

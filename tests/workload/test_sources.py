@@ -286,6 +286,11 @@ def test_an_encoder_decoder_gets_tokens_for_both(tmp_path: Path) -> None:
         ('{"hidden_size": 3}', "has no field `model_type`"),
         ('{"model_type": "nothing_of_the_kind"}', "transformers makes no config of it"),
         ('{"model_type": "bert", "architectures": ["BertForTea"]}', "names the architecture 'BertForTea'"),
+        ('{"model_type": "bert", "architectures": ["pipeline"]}', "names the architecture 'pipeline'"),
+        ('{"model_type": "bert", "architectures": {"a": 1}}', "its `architectures` are no list of names"),
+        ('{"model_type": "bert", "architectures": [3]}', "its `architectures` are no list of names"),
+        ('{"model_type": "bert", "id2label": 3}', "transformers makes no config of it"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, line: str) -> None:
@@ -293,6 +298,16 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, line: st
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(WorkloadError, match=line):
         resolve(f"hf:{tmp_path}/config.json")
+
+
+@pytest.mark.parametrize(
+    "fields", ['"max_position_embeddings": "x"', '"hidden_size": {}', '"hidden_size": -1']
+)
+def test_a_config_of_another_shape_is_refused_by_the_time_it_is_built(tmp_path: Path, fields: str) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text(f'{{"model_type": "bert", {fields}}}')
+    with pytest.raises(WorkloadError, match=r"config\.json"):
+        build(_case(f"hf:{tmp_path}/config.json"))
 
 
 def test_names_of_hugging_face_are_told_apart() -> None:

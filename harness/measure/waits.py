@@ -50,6 +50,7 @@ _OWN = str(Path(__file__).parent) + os.sep
 _HARNESS = str(Path(__file__).parent.parent) + os.sep
 _OPTIMIZERS = str(Path(_TORCH) / "optim") + os.sep
 _STEP_COUNT = "_get_value"  # by this function torch's optimizers read their count of steps
+_OWN_KIND = "torch.optim."
 _APART = ":"  # a tab would make the profiler write another name
 
 
@@ -84,7 +85,8 @@ def waits_in_trace(step: Step, seen: Trace) -> Waits:
         step: it is run in the state that it is in; the caller puts that back.
         seen: its trace.
     """
-    total = len(readings(seen.operators))
+    own = _of_step_counts(step, seen)
+    total = len(readings(seen.operators)) - own
     if not total or is_compiled(step.model.module):
         return Waits(total)
     try:
@@ -93,9 +95,23 @@ def waits_in_trace(step: Step, seen: Trace) -> Waits:
         return Waits(total)
     callers = Nesting(placed.notes)
     by_caller = Counter(callers.innermost(span.start) for span in _innermost(readings(placed.operators)))
-    own = sum(count for caller, count in by_caller.items() if caller == _STEP_COUNT)
+    own = 0 if own else by_caller[_STEP_COUNT]
     places = {caller: count for caller, count in by_caller.items() if caller not in {"", _STEP_COUNT}}
     return Waits(max(0, total - own), _places(places))
+
+
+def _of_step_counts(step: Step, seen: Trace) -> int:
+    """Return how many readings of the optimizer part are of its count of steps: all, or 0 where not clear.
+
+    torch's own optimizers read the count of every parameter equally often, and nothing else.
+    """
+    optimizer = step.optimizer
+    names = [part.name for part in step.parts]
+    if optimizer is None or "optimizer" not in names or not type(optimizer).__module__.startswith(_OWN_KIND):
+        return 0
+    counts = [state["step"] for state in optimizer.state.values() if "step" in state]
+    number = len(readings(seen.stretch(names.index("optimizer")).operators))
+    return number if counts and number % len(counts) == 0 else 0
 
 
 def _traced_with_callers(step: Step) -> Trace:

@@ -75,19 +75,24 @@ def readings(operators: Sequence[Span]) -> list[Span]:
     return sorted(alone, key=lambda span: span.start)
 
 
-def waits_in_trace(step: Step, seen: Trace) -> Waits:
-    """Return the readings of a step that was traced; where there are some, run it once more to place them.
+def count_in_trace(step: Step, seen: Trace) -> int:
+    """Return how often a step that was traced reads values back.
 
     What torch's optimizers read of their own count of steps does not count: unless they are fused or
     capturable, and then read nothing, they keep it on the host on every device.
+    """
+    return len(readings(seen.operators)) - _of_step_counts(step, seen)
+
+
+def placed_waits(step: Step, seen: Trace) -> Waits:
+    """Run a step once more, and return its readings with the lines that read.
 
     Args:
         step: it is run in the state that it is in; the caller puts that back.
-        seen: its trace.
+        seen: its trace, from which the number is.
     """
-    own = _of_step_counts(step, seen)
-    total = len(readings(seen.operators)) - own
-    if not total or is_compiled(step.model.module):
+    total = count_in_trace(step, seen)
+    if is_compiled(step.model.module):
         return Waits(total)
     try:
         placed = _traced_with_callers(step)
@@ -95,7 +100,7 @@ def waits_in_trace(step: Step, seen: Trace) -> Waits:
         return Waits(total)
     callers = Nesting(placed.notes)
     by_caller = Counter(callers.innermost(span.start) for span in _innermost(readings(placed.operators)))
-    own = 0 if own else by_caller[_STEP_COUNT]
+    own = 0 if _of_step_counts(step, seen) else by_caller[_STEP_COUNT]
     places = {caller: count for caller, count in by_caller.items() if caller not in {"", _STEP_COUNT}}
     return Waits(max(0, total - own), _places(places))
 
@@ -187,7 +192,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _caller(frame: Any) -> str:
     """Return the innermost line outside torch, or torch's own where the harness calls it; "" for neither."""
     inside = ""
-    while frame is not None and frame.f_code not in {waits_in_trace.__code__, waits_on_device.__code__}:
+    while frame is not None and frame.f_code not in {placed_waits.__code__, waits_on_device.__code__}:
         file = frame.f_code.co_filename
         if file.startswith(_OPTIMIZERS) and frame.f_code.co_name == _STEP_COUNT:
             return _STEP_COUNT

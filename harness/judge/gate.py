@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
-from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
 from harness.record.schema import ArmResult, Metric, Record, Run
@@ -83,6 +83,8 @@ def inspect(run: Run, limits: Limits) -> Outcome:
                 failed = arm.status == "failed"
                 state = FindingState.FAILED if failed else FindingState.SKIPPED
                 judge.find(state, fails=failed, case=record.case.id, arm=arm.arm, detail=arm.reason)
+    if run.records and not any(arm.status == "ok" for record in run.records for arm in record.arms):
+        judge.find(FindingState.NOTHING, detail="no arm was measured")
     return judge.outcome("report", run.id, ("held against no baseline",))
 
 
@@ -121,7 +123,7 @@ def gate(run: Run, baselines: Mapping[str, Baseline], limits: Limits) -> Outcome
         ]
         _against(judge, records, baseline)
     subject = ", ".join(key.name for key in keys) or "no key"
-    return judge.outcome("gate", subject, tuple(dict.fromkeys(notes)))
+    return closed(judge.outcome("gate", subject, tuple(dict.fromkeys(notes))))
 
 
 def unmet(runs: Iterable[Run], baselines: Mapping[str, Baseline]) -> tuple[Finding, ...]:

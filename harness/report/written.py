@@ -7,7 +7,7 @@ import msgspec
 from harness.judge.finding import Outcome
 from harness.record.schema import Run
 from harness.report.exports import bencher, outcome_json, smaller_is_better
-from harness.report.inert import visible
+from harness.report.inert import escaped_json, visible
 from harness.report.junit import junit
 from harness.report.summary import summary
 from harness.report.verdict_text import outcome_text
@@ -16,7 +16,7 @@ _LISTED = 400  # rows of a replacement that are printed; an update writes all
 
 
 def _json(item: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n"
+    return escaped_json(msgspec.json.format(msgspec.json.encode(item), indent=2).decode()) + "\n"
 
 
 def _page(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:

@@ -184,6 +184,11 @@ def _gone(
 def _values(
     judge: _Judge, key: tuple[str, str], known: Mapping[str, int], measured: Mapping[str, int]
 ) -> None:
+    costs = any(
+        known.get(name) != measured.get(name)
+        for name in {*known, *measured}
+        if name not in judge.metrics or judge.metrics[name].unit != "1"
+    )
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
@@ -206,7 +211,19 @@ def _values(
             detail = f"inside the allowance {allowance.text} of {allowance.pattern}"
             judge.find_value(FindingState.ALLOWED, key, name, base, head, fails=False, detail=detail)
         else:
-            judge.find_value(direction(base, head, metric.better if metric else None), key, name, base, head)
+            state = direction(base, head, metric.better if metric else None)
+            # One more node or operator that takes no byte is no cost by itself; its time is told by times.
+            free = state is FindingState.WORSE and unit_of(name, judge.metrics) == "1" and head > base
+            free = free and not costs
+            judge.find_value(
+                FindingState.CHANGED if free else state,
+                key,
+                name,
+                base,
+                head,
+                fails=judge.limits.counts_fail or not free,
+                detail="no byte changed with it" if free else "",
+            )
 
 
 def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:

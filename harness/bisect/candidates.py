@@ -57,7 +57,7 @@ def commits_between(repository: Repository, good: str, bad: str) -> tuple[Candid
     for given, commit in names.items():
         if not commit:
             raise BisectError(
-                f"{given!r} is not a revision of {repository.root}; give what `git rev-parse` knows, as main or"
+                f"{given!r} is not a revision of {repository.root}; give what `git rev-parse` knows, main or"
                 " HEAD~8"
             )
     try:

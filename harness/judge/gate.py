@@ -223,7 +223,9 @@ def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: 
                 base,
                 head,
                 fails=judge.limits.counts_fail or not free,
-                detail="no byte changed with it" if free else _places(arm, name),
+                detail="; ".join(
+                    filter(None, ["no byte changed with it" if free else "", _places(arm, name)])
+                ),
             )
 
 

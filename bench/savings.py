@@ -1,4 +1,4 @@
-"""`python -m bench.savings`: what no_grad, freezing and one parameter group save on each model of a record."""
+"""`python -m bench.savings`: what no_grad, freezing and one parameter group save on models of a record."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,9 @@ from harness.report.text import markdown_table
 from harness.report.units import quantity
 
 COLUMNS = (
-    "model",
-    "peak",
-    "under no_grad",
-    "training step",
-    "trunk frozen",
-    "launches, one group",
-    "a group each",
+    *("model", "peak", "under no_grad"),
+    *("training step's peak", "trunk frozen"),
+    *("optimizer launches, one group", "a group a parameter"),
 )
 # Of which question, reference and other arm, and which exact number, two columns each are.
 PAIRS = (
@@ -42,6 +38,7 @@ def savings(run: Run) -> str:
                 for r in run.records
                 if (r.case.model, r.case.dtype, r.case.batch_size) == model
                 and (r.case.question, r.case.mode) == (question, mode)
+                and r.case.variant in {"", "adamw-foreach"}
             ]
             cells += [_cell(records[:1], arm, metric, run) for arm in arms]
         rows.append(tuple(cells))

@@ -37,7 +37,7 @@ def events_kept() -> dict[str, Any]:
     """Return the argument with which torch's profiler keeps its events, where it has one: else it warns."""
     from torch import profiler
 
-    # torch < 2.6 does not have it; drop with those tox factors.
+    # Older ones, such as torch 2.0, do not; drop with their tox factors.
     has_it = "acc_events" in inspect.signature(profiler.profile).parameters
     return {"acc_events": True} if has_it else {}
 

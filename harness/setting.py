@@ -37,7 +37,7 @@ def parse_bytes(text: str) -> int:
     """Return a number of bytes written with or without a unit.
 
     Raises:
-        SettingError: it is no positive number of bytes.
+        SettingError: it is not a positive number of bytes.
 
     >>> parse_bytes("8GiB"), parse_bytes("500 MB")
     (8589934592, 500000000)
@@ -45,7 +45,7 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     size = float(match.group(1)) * _BYTES.get(match.group(2), 0) if match else 0
     if size < 1:
-        raise SettingError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")
+        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or a number of bytes")
     return int(size)
 
 
@@ -53,7 +53,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     """Return the batch sizes of a comma-separated list, each once; "" for none.
 
     Raises:
-        SettingError: one of them is no whole number.
+        SettingError: one of them is not a whole number.
 
     >>> parse_sizes("1,2,4"), parse_sizes("")
     ((1, 2, 4), ())
@@ -63,7 +63,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError as error:
-        raise SettingError(f"{text!r} are no batch sizes; write 8, or 1,2,4,8") from error
+        raise SettingError(f"{text!r} are not batch sizes; write 8, or 1,2,4,8") from error
 
 
 def parse_number(text: str) -> float:

@@ -41,6 +41,7 @@ READERS = (
     Reader("a comparison of tools", frozenset({"timing", "memory"}), "bench.peers.table"),
     Reader("the trials of duels", frozenset({"trials", "command"}), "bench.duels.table"),
     Reader("plans of real models", frozenset({"searches", "exhausted"}), "bench.fits.table"),
+    Reader("exact numbers in plain steps", frozenset({"timed", "command"}), "bench.passes.table"),
     Reader("the books of every architecture", frozenset({"runs", "charts"}), "bench.atlas.table"),
 )
 

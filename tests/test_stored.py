@@ -25,11 +25,14 @@ TABLES = RESULTS / "tables"
 # Where the tables of a record lie. The default heap's calibration is evidence of a decision, and has none.
 FOLDERS = {
     "cpu": "tables/cpu",
+    "h200": "tables/cuda",
+    "h200-models": "tables/cuda/models",
     "claims": ".",
     "calibration": "tables",
     "calibration-load": "tables",
     "peers": "tables",
     "fits": "tables",
+    "passes": "tables",
     "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",

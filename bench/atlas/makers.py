@@ -10,7 +10,7 @@ from bench.atlas.sizes import Sizes, channels, image_size, mels, special_tokens
 BATCH = 2
 TOKENS = 16
 FRAMES = 64  # of a spectrogram, where the configuration does not say how many
-SAMPLES = 8000  # of a waveform: half a second
+SAMPLES = 7680  # of a waveform: half a second, in whole frames of most lengths
 _PATCHES = 4  # a side, where images are given as patches
 
 Maker = Callable[[Sizes], Any]
@@ -68,11 +68,20 @@ def _flat_patches(sizes: Sizes) -> torch.Tensor:
 def _features(sizes: Sizes) -> torch.Tensor:
     positions = sizes.of("audio", "max_source_positions")
     frames = 2 * positions if isinstance(positions, int) and positions <= 1500 else FRAMES  # noqa: PLR2004
+    window = sizes.of("audio", "n_window")
+    frames = 2 * window if isinstance(window, int) else frames
     return torch.randn(BATCH, mels(sizes), frames)
 
 
 def _features_by_time(sizes: Sizes) -> torch.Tensor:
     return torch.randn(BATCH, FRAMES, mels(sizes))
+
+
+def _flattened(sizes: Sizes) -> torch.Tensor:
+    """Return rows of patches, each after the row and the column that it comes from."""
+    places = torch.randint(1, _PATCHES, (BATCH, TOKENS, 2)).float()
+    width = sizes.of("vision", "patch_embed_hidden_size", default=64)
+    return torch.cat([places, torch.randn(BATCH, TOKENS, width)], -1)
 
 
 def _boxes(_sizes: Sizes) -> torch.Tensor:
@@ -142,6 +151,7 @@ MAKERS: dict[str, Maker] = {
     "attention_mask": lambda _sizes: torch.ones(BATCH, TOKENS, dtype=torch.long),
     "position_ids": lambda _sizes: torch.arange(TOKENS).expand(BATCH, TOKENS),
     "bbox": _boxes,
+    "flattened_patches": _flattened,
     "past_values": lambda sizes: _series(sizes, _past_length(sizes)),
     "past_time_features": lambda sizes: torch.randn(
         BATCH, _past_length(sizes), sizes.first("num_time_features", default=0)
@@ -153,13 +163,17 @@ MAKERS: dict[str, Maker] = {
     ),
 }
 
+# Tokens of several codebooks, in the orders that there are.
+_CODES: tuple[Maker, ...] = (
+    lambda sizes: _ids(sizes, TOKENS * sizes.first("num_codebooks", default=1)).view(BATCH, TOKENS, -1),
+    lambda sizes: _ids(sizes, TOKENS * sizes.first("num_channels", default=9)).view(BATCH, TOKENS, -1),
+    lambda sizes: _ids(sizes, TOKENS * sizes.first("num_codebooks", default=1)).view(-1, TOKENS),
+)
+
 # What some architectures take under the same names.
 OTHER_SHAPES: dict[str, tuple[Maker, ...]] = {
-    "input_ids": (
-        lambda sizes: _ids(sizes, TOKENS * sizes.first("num_codebooks", default=1)).view(BATCH, TOKENS, -1),
-        lambda sizes: _ids(sizes, TOKENS * sizes.first("num_channels", default=9)).view(BATCH, TOKENS, -1),
-        lambda sizes: _ids(sizes, TOKENS * sizes.first("num_codebooks", default=1)).view(-1, TOKENS),
-    ),
+    "input_ids": _CODES,
+    "decoder_input_ids": _CODES,
     "pixel_values": (
         lambda sizes: torch.randn(BATCH, 1, channels(sizes), *image_size(sizes)),
         lambda sizes: torch.randn(BATCH, 2, channels(sizes), *image_size(sizes)),

@@ -1,8 +1,10 @@
 """The benchmark of exact passes as a table."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.passes.record import Passes, Timed
+from bench.passes.record import Passes, Timed, load_passes
+from harness.report.document import Document, one_table
 from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
 from harness.report.text import markdown_table, percent
@@ -22,6 +24,16 @@ _COLUMNS = (
     "arms",
 )
 START_UP_S = 12.0
+
+
+def document(path: Path) -> Document:
+    """Return the document of a file that `python -m bench.passes --json` wrote.
+
+    Raises:
+        HarnessError: it cannot be read, or is none.
+    """
+    passes = load_passes(path)
+    return one_table("exact numbers in plain steps", "passes", lambda: passes_markdown(passes))
 
 
 def steps_beyond(seconds: float, step: float) -> float:

@@ -7,8 +7,10 @@ from harness.judge.exact import direction, exact_values, meaning_of, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
+from harness.record.names import WAITS
 from harness.record.schema import ArmResult, Metric, Record, Run
 
+_MOST_PLACES = 3  # lines of code in one sentence
 _Values = dict[tuple[str, str], dict[str, int]]
 
 
@@ -170,7 +172,7 @@ def _against(judge: _Judge, records: Sequence[Record], baseline: Baseline) -> No
             state = FindingState.GONE if lost else FindingState.SKIPPED
             judge.find(state, fails=lost, case=key[0], arm=key[1], detail=f"skipped: {arm.reason}")
         elif values is not None:
-            _values(judge, key, values, exact_values(arm, judge.metrics))
+            _values(judge, key, values, arm)
         elif key[0] in known_cases:
             judge.find(
                 FindingState.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm"
@@ -192,13 +194,12 @@ def _gone(
             )
 
 
-def _values(
-    judge: _Judge, key: tuple[str, str], known: Mapping[str, int], measured: Mapping[str, int]
-) -> None:
+def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> None:
+    measured = exact_values(arm, judge.metrics)
     costs = any(
         known.get(name) != measured.get(name)
         for name in {*known, *measured}
-        if name not in judge.metrics or judge.metrics[name].unit != "1"
+        if name not in judge.metrics or judge.metrics[name].unit != "1" or name == WAITS
     )
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
@@ -233,8 +234,17 @@ def _values(
                 base,
                 head,
                 fails=judge.limits.counts_fail or not free,
-                detail="no byte changed with it" if free else "",
+                detail="; ".join(
+                    filter(None, ["no byte changed with it" if free else "", _places(arm, name)])
+                ),
             )
+
+
+def _places(arm: ArmResult, name: str) -> str:
+    """Return the lines of code that a value comes from, the first few of them: "at model.py:12 (2)"."""
+    places = arm.places.get(name, ())
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return f"at {', '.join(place.text for place in places[:_MOST_PLACES])}{more}" if places else ""
 
 
 def _check_limits_of_arms(judge: _Judge, records: Sequence[Record]) -> None:

@@ -133,6 +133,8 @@ def run_forward(
 ) -> ForwardPass:
     """Run a forward pass twice from one state, with other random numbers, and look at the second time.
 
+    Each time begins in the state; what the last one leaves is the caller's to put back.
+
     Args:
         plan: what is run.
         seed: of the random numbers of the second time.
@@ -278,7 +280,6 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
             note_block(REACHED, address)
     look.marks.append(session.mark())
-    state.restore()
 
 
 def _look_at(result: object, look: Look) -> None:

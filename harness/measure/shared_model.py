@@ -78,7 +78,7 @@ class SharedModel:
 
     @contextmanager
     def arm(self, question: Question, case: Case, arm: str) -> Iterator[Prepared]:
-        """Build an arm's step on the model, and put the model back when the block ends.
+        """Build an arm's step on the model as it was built; what it changes is put back before the next.
 
         Raises:
             WorkloadError: the model or the step cannot be built.
@@ -91,12 +91,12 @@ class SharedModel:
             reference = self._seen.get(case.id) or self._seen.get(_kind_of(case, step))
             yield Prepared(step, reference, is_warm and reference is not None)
         except UnsupportedError:
-            self._put_back(question, step)
+            self._end(question, step)
             raise
         except BaseException:  # what was left half done need not be put back whole
             self.drop()
             raise
-        self._put_back(question, step)
+        self._end(question, step)
 
     def _step(self, question: Question, case: Case, arm: str, model: Model) -> Step:
         """Build a step; gradients that building one left are there for the others of its case."""
@@ -108,13 +108,12 @@ class SharedModel:
         self._gradients = {each: each.grad for each in model.module.parameters() if each.grad is not None}
         return step
 
-    def _put_back(self, question: Question, step: Step | None) -> None:
+    def _end(self, question: Question, step: Step | None) -> None:
         if not (question.arms_are_undone and self._is_kept):
             self.drop()
             return
         if step is not None and step.optimizer is not None:
             self._states.take_from(step.optimizer)
-        self._restore()
 
     def look_back_on(self, case: Case, seen: Observation) -> None:
         """Keep what was seen of an arm, the first of its case, for the arms after it."""

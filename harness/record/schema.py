@@ -9,7 +9,18 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.measured import Attribution, Better, Block, Books, Case, Kind, Metric, Share, Unit
+from harness.record.measured import (
+    Attribution,
+    Better,
+    Block,
+    Books,
+    Case,
+    CodeLine,
+    Kind,
+    Metric,
+    Share,
+    Unit,
+)
 
 __all__ = [
     "SCHEMA",
@@ -20,6 +31,7 @@ __all__ = [
     "Block",
     "Books",
     "Case",
+    "CodeLine",
     "Environment",
     "Fit",
     "Group",
@@ -129,6 +141,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}  # exact and witness metrics by name
     varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
     unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
+    places: dict[str, tuple[CodeLine, ...]] = {}  # the code an exact metric comes from
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None

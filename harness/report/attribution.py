@@ -143,4 +143,9 @@ def _difference(reference: ArmResult, arm: ArmResult, name: str) -> int | None:
 def memory_sentences(run: Run) -> tuple[str, ...]:
     """Return the sentence of every record that has one, with the setting it holds for."""
     told = [(memory_sentence(record), record.case) for record in run.records]
-    return tuple(f"{text} ({case.mode}, batch {case.batch_size})" for text, case in told if text)
+    several = len({record.case.model for record in run.records}) > 1
+    return tuple(
+        f"{f'{case.model}: ' if several else ''}{text} ({case.mode}, batch {case.batch_size})"
+        for text, case in told
+        if text
+    )

@@ -193,11 +193,16 @@ def _time_lines(record: Record, judged: Sequence[Contrast], floor: float) -> Ite
 
 def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     lines = _books(record)
+    common = _said_of_all(record)
+    lines.extend(common)
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
         lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
-        lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
+        lines.extend(
+            f"{arm.arm}: {said}"
+            for said in (*arm.warnings, *(note for note in arm.notes if note not in common))
+        )
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))
         lines.extend(line for line in [witness_line(arm)] if line)
@@ -207,6 +212,14 @@ def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
             for block in arm.blocks
         )
     return tuple(lines)
+
+
+def _said_of_all(record: Record) -> tuple[str, ...]:
+    """Return the notes that all arms have which were timed and have notes, where there are several."""
+    noted = [arm.notes for arm in record.arms if arm.status == "ok" and arm.timings and arm.notes]
+    if len(noted) < 2:  # noqa: PLR2004 (a note of one arm says which)
+        return ()
+    return tuple(note for note in dict.fromkeys(noted[0]) if all(note in notes for notes in noted))
 
 
 def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:

@@ -27,7 +27,7 @@ def config_entry(name: str) -> Entry:
     """Return the entry of `hf:NAME`: a class, a model type, or a path that ends in `.json`.
 
     Raises:
-        WorkloadError: transformers builds nothing of that name, the file is no config, or the name
+        WorkloadError: transformers builds nothing of that name, the file is not a config, or the name
             would need a download.
     """
     if name.endswith(".json"):
@@ -51,7 +51,7 @@ def _from_name(name: str) -> tuple[Any, Any]:
     if is_model:
         config_class: Any = architecture.config_class
         if config_class is None:
-            raise WorkloadError(f"hf:{name} is no architecture of its own: name one that has a config")
+            raise WorkloadError(f"hf:{name} is not an architecture of its own: name one that has a config")
         return config_class(), architecture
     try:
         config = transformers.AutoConfig.for_model(name)
@@ -81,10 +81,10 @@ def _from_file(name: str) -> tuple[Any, Any]:
         fields = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkloadError(f"{name} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # bad JSON, bytes that are no text, brackets without end
+    except (ValueError, RecursionError) as error:  # bad JSON, bytes that are not text, brackets without end
         raise WorkloadError(f"{name} is not JSON: {first_line(error)}") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("model_type"), str):
-        raise WorkloadError(f"{name} is no config of a Hugging Face model: it has no field `model_type`")
+        raise WorkloadError(f"{name} is not a config of a Hugging Face model: it has no field `model_type`")
     kind = fields.pop("model_type")
     named = fields.get("architectures") or []
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):

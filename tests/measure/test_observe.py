@@ -244,6 +244,6 @@ def test_a_callable_of_several_modules_or_none_is_seen_as_it_is() -> None:
         return inputs.log1p() * float("nan")
 
     seen = [Observation(step) for made in (both, none) if (step := as_call(made, "made")) is not None]
-    assert [each.defect for each in seen] == ["", "NaN"]
+    assert [each.forward_pass.defect for each in seen] == ["", "NaN"]
     assert [sum(saved.bytes for saved in each.graph.saved) for each in seen] == [2 * 8 * 4, 0]
     assert [each.books.unaccounted for each in seen] == [0, 0]

@@ -51,6 +51,16 @@ def test_wrapped_numbers_are_counted_once_and_at_their_size(weight: torch.Tensor
     assert alive(lambda: weight * 2j) == Alive(retained=208, saved=0, scalars=16, states=0)
 
 
+def test_a_number_that_a_view_is_multiplied_by_in_place_is_a_wrapped_number(weight: torch.Tensor) -> None:
+    def scaled() -> torch.Tensor:
+        moved = weight + torch.ones(4, 6)
+        moved.view(24).mul_(2)
+        return moved
+
+    # The sum alone, 96 B, which the multiplication does not save, and the number.
+    assert alive(scaled) == Alive(retained=104, saved=0, scalars=8, states=0)
+
+
 def test_a_tensor_that_is_made_of_numbers_is_no_wrapped_number(weight: torch.Tensor) -> None:
     assert alive(lambda: weight * torch.tensor(2.0)) == Alive(retained=100, saved=4, scalars=0, states=0)
 

@@ -54,6 +54,7 @@ def test_seconds_of_a_block_are_no_seconds_of_exact_numbers() -> None:
     time = shared(clock)
     time.plan(3)
     exact(time, clock, 1.0)
+    time.seconds(1)
     clock.advance(50.0)
     time.mark()
     exact(time, clock, 1.0)

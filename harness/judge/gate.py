@@ -90,12 +90,23 @@ def inspect(run: Run, limits: Limits) -> Outcome:
     return judge.outcome("report", run.id, ("held against no baseline",))
 
 
+def incomplete(run: Run) -> str:
+    """Return what a run lacks that is not complete, in words."""
+    missing = run.missing
+    if not missing:
+        return "the run was interrupted: what it does not hold was not measured"
+    named = ", ".join(f"{case}: {arm}" for case, arm in missing[:_MISSING])
+    more = f", and {len(missing) - _MISSING:,} more" if len(missing) > _MISSING else ""
+    return f"{len(missing):,} of {len(run.planned):,} planned arms are missing: {named}{more}"
+
+
+_MISSING = 3  # planned arms that are named
+
+
 def _begin(run: Run, limits: Limits) -> _Judge:
     judge = _Judge(run, limits, {metric.name: metric for metric in run.metrics})
     if not run.complete:
-        judge.find(
-            FindingState.INTERRUPTED, detail="the run was interrupted: what it does not hold was not measured"
-        )
+        judge.find(FindingState.INTERRUPTED, detail=incomplete(run))
     if not run.records:
         judge.find(FindingState.GONE, detail="the run holds no case, so nothing was judged")
     _check_limits_of_arms(judge, run.records)

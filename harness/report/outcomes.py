@@ -72,13 +72,22 @@ def run_paths(paths: Sequence[Path]) -> list[Path]:
     files = [
         item
         for path in paths
-        for item in (
-            sorted(path.glob("**/*.json")) if path.is_dir() and path.suffix != ".partial" else [path]
-        )
+        for item in (_finished(path) if path.is_dir() and path.suffix != ".partial" else [path])
     ]
     if not files:
-        raise NoRunError(f"{', '.join(map(str, paths))} holds no run file")
+        left = [str(each) for path in paths for each in sorted(path.glob("**/*.partial"))]
+        more = f"; what was interrupted is in {left[-1]}, which can be given itself" if left else ""
+        raise NoRunError(f"{', '.join(map(str, paths))} holds no run file{more}")
     return list(dict.fromkeys(files))
+
+
+def _finished(folder: Path) -> list[Path]:
+    """Return the run files in a folder, without the parts of sessions that go on or were killed."""
+    return [
+        path
+        for path in sorted(folder.glob("**/*.json"))
+        if not any(parent.suffix == ".partial" for parent in path.parents)
+    ]
 
 
 def gate_files(

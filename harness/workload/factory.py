@@ -81,7 +81,7 @@ def _import(path: str, target: str) -> ModuleType:
                 " that holds it"
             ) from error
         raise WorkloadError(f"importing {path} needs {error.name!r}, which is not installed") from error
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise WorkloadError(f"importing {path} raised {first_line(error)}") from error
 
 
@@ -265,7 +265,7 @@ def _made(name: str, factory: Callable[..., object], **options: int) -> object:
         return factory(**options)
     except HarnessError:
         raise
-    except Exception as error:  # whatever the user's factory raises
+    except (Exception, SystemExit) as error:  # whatever the user's factory raises
         raise WorkloadError(f"{name} raised {first_line(error)}") from error
 
 

@@ -48,6 +48,7 @@ _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 MARKDOWN = MarkdownIt("gfm-like")
 MARKDOWN.linkify.set({"fuzzy_link": False})  # GitHub makes no link of a name with a point in it
 DRAWN = {
+    "wbr",
     "svg",
     "g",
     "defs",

@@ -280,10 +280,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("question", "case", "arm"), parameters)
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """Refuse, before anything is measured, what collection found that cannot be."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse, before anything is measured, what cannot be; put what several ranks measure last."""
     if _REFUSED in config.stash:
         raise pytest.UsageError(config.stash[_REFUSED])
+    items.sort(key=_ranks_of)  # ranks start processes of their own, which take what time they take
+
+
+def _ranks_of(item: pytest.Item) -> bool:
+    """Return whether several ranks measure what a test asks."""
+    question = (
+        item.callspec.params.get("question")
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else None
+    )
+    return getattr(question, "ranks", 1) > 1
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

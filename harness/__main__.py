@@ -8,11 +8,12 @@ from harness.errors import HarnessError
 def main() -> None:
     """Run the command line."""
     from harness.commands import app
+    from harness.report.inert import refusal
 
     try:
         app()
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)  # noqa: T201 (the last resort writes to standard error)
+        print(f"harness: {refusal(str(error))}", file=sys.stderr)  # noqa: T201 (the last resort writes to standard error)
         sys.exit(2)
 
 

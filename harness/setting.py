@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 MEMORY_FORMATS = ("", "channels_last")
 MODES = ("", "train", "eval")
 RUN_TIME_S = 60.0  # of `harness measure`, unless told
-SESSION_TIME_S = 120.0  # of a session of pytest, unless told
+SESSION_TIME_S = 100.0  # of a session of pytest, unless told
 PAIR_BUDGET_S = 0.5
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")  # that are put to a model unless told
 
@@ -37,7 +37,7 @@ def parse_bytes(text: str) -> int:
     """Return a number of bytes written with or without a unit.
 
     Raises:
-        SettingError: it is no positive number of bytes.
+        SettingError: it is not a positive number of bytes.
 
     >>> parse_bytes("8GiB"), parse_bytes("500 MB")
     (8589934592, 500000000)
@@ -45,7 +45,7 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     size = float(match.group(1)) * _BYTES.get(match.group(2), 0) if match else 0
     if size < 1:
-        raise SettingError(f"{text!r} is no amount of memory; write 500MB, 8GiB, or a number of bytes")
+        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or a number of bytes")
     return int(size)
 
 
@@ -53,7 +53,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     """Return the batch sizes of a comma-separated list, each once; "" for none.
 
     Raises:
-        SettingError: one of them is no whole number.
+        SettingError: one of them is not a whole number.
 
     >>> parse_sizes("1,2,4"), parse_sizes("")
     ((1, 2, 4), ())
@@ -63,7 +63,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError as error:
-        raise SettingError(f"{text!r} are no batch sizes; write 8, or 1,2,4,8") from error
+        raise SettingError(f"{text!r} are not batch sizes; write 8, or 1,2,4,8") from error
 
 
 def parse_number(text: str) -> float:
@@ -236,7 +236,7 @@ class Setting:
     time: float | None = _option(
         None,
         "seconds of the whole run; what is decided early leaves its share to the rest; 0 takes exact metrics"
-        " only; by default 60, in pytest 120",
+        " only; by default 60, in pytest 100",
         "measure pytest",
         metavar="SECONDS",
         read=parse_number,

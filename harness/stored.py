@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import msgspec
-
 from harness.errors import HarnessError
-from harness.record.codec import NOT_READ, UnreadableError
+from harness.record.codec import UnreadableError, fields_of, read_file
 from harness.record.store import replace_file
 from harness.report.document import Document
 
@@ -56,12 +54,7 @@ def reader_of(path: Path) -> Reader | None:
     """
     if path.is_dir():
         return RUN  # the folder that a killed session left
-    try:
-        fields = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw]).keys()
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    except NOT_READ:
-        return None
+    fields = fields_of(read_file(path))
     return next((reader for reader in READERS if reader.fields <= fields), None)
 
 

@@ -1,8 +1,10 @@
 """A device with a queue, a cache and an allocator, whose time and memory move only when the work says so."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from fakes import FakeClock
@@ -38,8 +40,13 @@ class FakeCuda:
     reserved_peak: int = 0
     blocks: int = 0
     retries: int = 0
+    tell: Callable[[], None] = lambda: None
     _ends: deque[float] = field(default_factory=deque)
     _free_at: float = 0.0
+    launched: int = 0
+    slow_launches: int = 0  # so many launches take five times as long: the clock rises from 345 to 1,980 MHz
+    lost: int = 0  # records of the device that every trace lacks at its begin
+    _events: list[dict[str, Any]] = field(default_factory=list)
 
     name = "cuda:0"
     index = 0
@@ -52,8 +59,23 @@ class FakeCuda:
             self._ends.popleft()
         if len(self._ends) >= self.capacity:
             self.clock.now = max(self.clock.now, self._ends.popleft())
-        self._free_at = max(self._free_at, self.clock.now) + seconds
+        if self.launched < self.slow_launches:
+            seconds *= 5
+        start = max(self._free_at, self.clock.now)
+        self._free_at = start + seconds
         self._ends.append(self._free_at)
+        self.launched += 1
+        number = {"correlation": self.launched}
+        self._events += [
+            {
+                "cat": "cuda_runtime",
+                "name": "cudaLaunchKernel",
+                "ts": 1e6 * self.clock.now,
+                "dur": 0,
+                "args": number,
+            },
+            {"cat": "kernel", "name": "mul", "ts": 1e6 * start, "dur": 1e6 * seconds, "args": number},
+        ]
 
     def step(
         self, host: float, device: float, cold: float | None = None, launches: int = 1
@@ -98,6 +120,39 @@ class FakeCuda:
         self.log.append("flush")
         self.launch(5e-5)
         self.is_cold = True
+
+    def trace(self, stretches: Sequence[tuple[str, Callable[[], object]]]) -> list[dict[str, Any]]:
+        self._events = []
+        spans: list[dict[str, Any]] = []
+        for name, call in stretches:
+            self.synchronize()
+            began = self.clock.now
+            call()
+            self.clock.advance(1e-6)  # a span ends after what it launched
+            spans.append(
+                {
+                    "cat": "user_annotation",
+                    "name": name,
+                    "ts": 1e6 * began,
+                    "dur": 1e6 * (self.clock.now - began),
+                }
+            )
+            self.synchronize()
+        records = [event for event in self._events if event["cat"] == "kernel"][self.lost :]
+        return [*spans, *(event for event in self._events if event["cat"] != "kernel"), *records]
+
+    @contextmanager
+    def told_of_waits(self, tell: Callable[[], None]) -> Iterator[None]:
+        before, self.tell = self.tell, tell
+        try:
+            yield
+        finally:
+            self.tell = before
+
+    def wait(self) -> None:
+        """Let the host read a value back: it stands still until the queue is empty."""
+        self.tell()
+        self.synchronize()
 
     def memory(self) -> Memory:
         rounded = -(-self.requested // 512) * 512

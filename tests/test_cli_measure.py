@@ -96,7 +96,7 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
                 " contiguous"
             ),
         ),
-        (["my_nets:make", "--batch-size", "two"], "harness: 'two' are no batch sizes; write 8, or 1,2,4,8"),
+        (["my_nets:make", "--batch-size", "two"], "harness: 'two' are not batch sizes; write 8, or 1,2,4,8"),
     ],
 )
 def test_a_refusal_is_one_line_and_exits_with_two(

@@ -199,7 +199,7 @@ MISTAKES = [
         "no memory format 'nhwc'; there is channels_last, and without one tensors are contiguous",
     ),
     ("batch-size", "0", "a batch size of 0 holds no example; give 1 or more"),
-    ("batch-size", "two", "'two' are no batch sizes; write 8, or 1,2,4,8"),
+    ("batch-size", "two", "'two' are not batch sizes; write 8, or 1,2,4,8"),
     ("budget", "-1", "a budget of -1 s cannot be spent; give 0 or more seconds"),
     ("budget", "nan", "a budget of nan s cannot be spent; give 0 or more seconds"),
     ("budget", "much", "'much' is not a number; write 0.5, or 2"),

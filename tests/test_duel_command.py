@@ -12,7 +12,8 @@ from harness.duel.process import DuelError
 from harness.duel.session import Judged, tox_python
 from harness.errors import HarnessError
 from harness.judge.duel import judge_times
-from harness.record.duel import UnreadableDuelError, decode_duel
+from harness.record.codec import UnreadableError
+from harness.record.duel import decode_duel
 
 
 def duel(*arguments: str, status: int = 0) -> str:
@@ -88,5 +89,5 @@ def test_environments_of_tox_are_named_where_one_is_missing(tmp_path: Path) -> N
 
 
 def test_a_file_that_is_no_duel_is_refused() -> None:
-    with pytest.raises(UnreadableDuelError, match=r"x\.json is not a duel"):
+    with pytest.raises(UnreadableError, match=r"x\.json is not a duel"):
         decode_duel(b"{}", "x.json")

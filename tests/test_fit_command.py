@@ -69,8 +69,8 @@ def test_where_nothing_fits_the_status_is_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--in", "8G"), "'8G' is no amount of memory; write 500MB, 8GiB, or a number of bytes"),
-        (("--in", "0"), "'0' is no amount of memory; write 500MB, 8GiB, or a number of bytes"),
+        (("--in", "8G"), "'8G' is not an amount of memory; write 500MB, 8GiB, or a number of bytes"),
+        (("--in", "0"), "'0' is not an amount of memory; write 500MB, 8GiB, or a number of bytes"),
         (
             ("--allow", "all"),
             "nothing called 'all' can be allowed; there are freeze, dtype, optimizer, batchnorm",
@@ -95,5 +95,5 @@ def test_the_program_prints_a_refusal_in_one_line() -> None:
     )
 
     assert done.returncode == 2
-    assert done.stderr.startswith("harness: '8G' is no amount of memory; write 500MB, 8GiB")
+    assert done.stderr.startswith("harness: '8G' is not an amount of memory; write 500MB, 8GiB")
     assert done.stderr.count("\n") == 1

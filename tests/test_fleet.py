@@ -24,7 +24,7 @@ def test_each_question_and_model_is_a_task() -> None:
 
 
 def test_a_setting_that_is_no_setting_is_refused() -> None:
-    with pytest.raises(FleetError, match="'gpu' is no setting; write NAME=VALUE"):
+    with pytest.raises(FleetError, match="'gpu' is not a setting; write NAME=VALUE"):
         settings_of(["gpu"])
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from bench.atlas.record import Atlas, Chart, Reading, Run, load_atlas
 from harness.report.document import Document, one_table
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table, markdown_text_table
+from harness.report.text import markdown_table, markdown_text_table
 from harness.report.units import quantity
 
 _HEADERS = (
@@ -83,7 +84,9 @@ def in_markdown(atlas: Atlas) -> str:
 
 
 def _made(run: Run) -> str:
-    return "  \n".join([*map(markdown, environment_lines(run.environment)), f"Measured by `{run.command}`."])
+    return "  \n".join(
+        [*map(markdown, environment_lines(run.environment)), f"Measured by {code(run.command)}."]
+    )
 
 
 def summary(atlas: Atlas) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from bench.duels.record import DuelTrial, DuelTrials, load_trials
 from harness.judge.rates import rate_bound
 from harness.report.document import Document, one_table
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table
+from harness.report.text import markdown_table
 from harness.report.units import quantity
 
 _EQUAL = ("case", "a call", "duels", "alarms", "restart sd", "results sd")
@@ -35,7 +36,7 @@ def trials_markdown(trials: DuelTrials) -> str:
     equal = [trial for trial in trials.trials if not trial.planted]
     planted = [trial for trial in trials.trials if trial.planted]
     where = "  \n".join(
-        [*map(markdown, environment_lines(trials.environment)), f"Measured by `{trials.command}`."]
+        [*map(markdown, environment_lines(trials.environment)), f"Measured by {code(trials.command)}."]
     )
     parts = ["# What a duel finds, and what it does not invent", where]
     if equal:

@@ -8,8 +8,9 @@ from bench.fits.record import Fits, load_fits
 from harness.record.fit import FitSearch
 from harness.report.document import Document, one_table
 from harness.report.fit import cost, levers_in_words
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table
+from harness.report.text import markdown_table
 from harness.report.units import quantity
 
 _PLANS = ("model", "limit", "of its peak", "plan", "peak", "step", "runs", "steps", "took")
@@ -34,7 +35,7 @@ def document(path: Path) -> Document:
 def fits_markdown(fits: Fits) -> str:
     """Return all tables and where they come from."""
     where = "  \n".join(
-        [*map(markdown, environment_lines(fits.environment)), f"Measured by `{fits.command}`."]
+        [*map(markdown, environment_lines(fits.environment)), f"Measured by {code(fits.command)}."]
     )
     parts = ["# What fits, and what it costs", where]
     if fits.searches:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bench.passes.record import Passes, Timed, load_passes
 from harness.report.document import Document, one_table
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table, percent
+from harness.report.text import markdown_table, percent
 from harness.report.units import quantity
 
 _COLUMNS = (
@@ -64,7 +65,7 @@ def _rows(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
 def passes_markdown(passes: Passes) -> str:
     """Return the table, and where it comes from."""
     where = "  \n".join(
-        [*map(markdown, environment_lines(passes.environment)), f"Measured by `{passes.command}`."]
+        [*map(markdown, environment_lines(passes.environment)), f"Measured by {code(passes.command)}."]
     )
     told = (
         "`harness measure MODEL --time 0`, one thread, beside a training loop of torch alone in the same"

@@ -9,8 +9,9 @@ from bench.peers.findings import memory_findings, share_percent, signed, timing_
 from bench.peers.record import MemoryRow, PeerComparison, TimingRow, load_comparison
 from bench.peers.resolution import deviations_needed
 from harness.report.document import Document, one_table
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import folded, markdown, markdown_table, text_table
+from harness.report.text import folded, markdown_table, text_table
 from harness.report.units import quantity
 
 _WIDTH = 80
@@ -53,7 +54,7 @@ def peers_markdown(comparison: PeerComparison) -> str:
     """Return the page."""
     lines = ["# The same work under other tools", ""]
     lines += [f"{markdown(line)}  " for line in environment_lines(comparison.environment)]
-    lines += [f"Measured by `{comparison.command}`.", ""]
+    lines += [f"Measured by {code(comparison.command)}.", ""]
     if comparison.timing:
         timing = timing_figures(comparison.timing)
         lines += [

@@ -51,13 +51,13 @@ def commits_between(repository: Repository, good: str, bad: str) -> tuple[Candid
     """Return the commits after a good one up to a bad one, oldest first, along first parents.
 
     Raises:
-        BisectError: one is no commit, or good is not an ancestor of bad.
+        BisectError: one is not a commit, or good is not an ancestor of bad.
     """
     names = {given: repository.commit(given) for given in (good, bad)}
     for given, commit in names.items():
         if not commit:
             raise BisectError(
-                f"{given!r} is no revision of {repository.root}; give what `git rev-parse` knows, as main or"
+                f"{given!r} is not a revision of {repository.root}; give what `git rev-parse` knows, main or"
                 " HEAD~8"
             )
     try:
@@ -129,7 +129,7 @@ def versions_between(
     try:
         low, high = (Version(end) for end in ends)
     except (InvalidVersion, ValueError):
-        raise BisectError(f"--torch {given} is no range of versions; write 2.8.0..2.13.0") from None
+        raise BisectError(f"--torch {given} is not a range of versions; write 2.8.0..2.13.0") from None
     known = f"there are {', '.join(there)}" if there else "there is none yet"
     for end in (low, high):
         if end.public not in there:

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.codec import UnreadableError
+from harness.record.bounds import ImplausibleError, quoted
+from harness.record.check import LONGEST_SAMPLE
+from harness.record.codec import decoded, read_file
 from harness.record.schema import Environment
 
 SidesKind = Literal["object", "copies", "block"]
@@ -57,9 +59,19 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         UnreadableError: missing, unreadable, or not a calibration.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableError(f"{path} is not a calibration: {error}; give another file") from error
+    return decoded(read_file(path), Calibration, str(path), "a calibration", _check)
+
+
+def _check(calibration: Calibration) -> None:
+    for cell in calibration.cells:
+        where = f"the cell of {quoted(cell.kind)} with calls of {cell.asked_s:g} s"
+        if not cell.trials or not all(trial.values for trial in cell.trials):
+            raise ImplausibleError(f"{where} has no trial, or one without values")
+        if not cell.planted and str(cell.asked_s) not in calibration.overhead:
+            raise ImplausibleError(f"{where} has no overhead")
+        logs = [value for trial in cell.trials for value in (*trial.values, trial.low or 0.0)]
+        if max(map(abs, logs)) > _LARGEST_LOG or max(trial.call_s for trial in cell.trials) > LONGEST_SAMPLE:
+            raise ImplausibleError(f"{where} has numbers that no comparison gives")
+
+
+_LARGEST_LOG = 100.0  # of a ratio; no two sides are further apart

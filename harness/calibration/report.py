@@ -12,8 +12,9 @@ from harness.judge.rates import rate_bound
 from harness.judge.verdict import FLOOR, LAYOUT_FLOOR, Verdict
 from harness.report.document import Document
 from harness.report.drawing import INK, RULE, line_style, one_panel, style, svg_file
+from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table, text_table
+from harness.report.text import markdown_table, text_table
 from harness.report.units import quantity
 
 POWER = 0.95
@@ -149,7 +150,7 @@ def calibration_markdown(calibration: Calibration) -> str:
             "# What this instrument resolves",
             "",
             *(f"{markdown(line)}  " for line in environment_lines(calibration.environment)),
-            *([f"Measured by `{calibration.command}`."] if calibration.command else []),
+            *([f"Measured by {code(calibration.command)}."] if calibration.command else []),
             "",
             total_line(calibration),
             "",

@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.codec import UnreadableError
+from harness.record.bounds import ImplausibleError, quoted
+from harness.record.codec import UnreadableError, decoded, read_file
 from harness.record.schema import Environment
 
 CLAIMS_SCHEMA = 1
@@ -121,10 +122,7 @@ def load_claims(path: Path) -> ClaimsRun:
     Raises:
         UnreadableError: it cannot be read, or holds no claims.
     """
-    try:
-        return decode_claims(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    return decode_claims(read_file(path), str(path))
 
 
 def decode_claims(data: bytes, name: str = "the file") -> ClaimsRun:
@@ -137,15 +135,37 @@ def decode_claims(data: bytes, name: str = "the file") -> ClaimsRun:
     Raises:
         UnreadableError: not JSON, no results of claims, or a newer format.
     """
-    try:
-        version = msgspec.json.decode(data, type=_Version)
-        if version.schema is None or not bytes(version.results):
-            raise UnreadableError(f"{name} holds no claims; `harness claims --json FILE` writes such a file")
-        if version.schema > CLAIMS_SCHEMA:
-            raise UnreadableError(
-                f"{name} has format {version.schema}, newer than {CLAIMS_SCHEMA}, which is read here: "
-                "upgrade autograd-harness"
-            )
-        return msgspec.json.decode(data, type=ClaimsRun)
-    except msgspec.DecodeError as error:
-        raise UnreadableError(f"{name} holds no claims: {error}") from error
+    version = decoded(data, _Version, name, "a file of claims")
+    if version.schema is None or not bytes(version.results):
+        raise UnreadableError(f"{name} holds no claims; `harness claims --json FILE` writes such a file")
+    if version.schema > CLAIMS_SCHEMA:
+        raise UnreadableError(
+            f"{name} has format {version.schema}, newer than {CLAIMS_SCHEMA}, which is read here: "
+            "upgrade autograd-harness"
+        )
+    return decoded(data, ClaimsRun, name, "a file of claims", check_claims)
+
+
+def check_claims(run: ClaimsRun) -> None:
+    """Check that what is drawn can be: points have both their numbers, and a logarithm where it is wanted.
+
+    Raises:
+        ImplausibleError: they have not.
+    """
+    for plot in (*run.plots, *(plot for result in run.results for plot in result.plots)):
+        if not plot.panels:
+            raise ImplausibleError(f"plot {quoted(plot.name)} has no panel")
+        for panel in plot.panels:
+            for series in panel.series:
+                _check_series(series, panel, f"plot {quoted(plot.name)}, {quoted(series.name)}")
+
+
+def _check_series(series: Series, panel: Panel, where: str) -> None:
+    count = len(series.x)
+    if len(series.y) != count or any(
+        len(one) not in (0, count) for one in (series.low, series.high, series.labels)
+    ):
+        raise ImplausibleError(f"{where}: its points differ in number from their ends or labels")
+    for scale, values in ((panel.x_scale, series.x), (panel.y_scale, series.y)):
+        if scale == "log" and any(value <= 0 for value in values):
+            raise ImplausibleError(f"{where}: a value on an axis of logarithms is not above 0")

@@ -11,8 +11,9 @@ from harness.claims.plots import plot_element, plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, ClaimVerdict, Number, Plot, load_claims
 from harness.report.document import Document
 from harness.report.html import render
+from harness.report.inert import code, file_name, markdown
 from harness.report.tables import environment_lines
-from harness.report.text import markdown, markdown_table, markdown_text_table, percent, text_table
+from harness.report.text import markdown_table, markdown_text_table, percent, text_table
 from harness.report.units import quantity
 
 _MARKS = {True: "yes", False: "no", None: "undecided"}
@@ -42,7 +43,7 @@ def document(path: Path) -> Document:
 
 def claims_tables(run: ClaimsRun) -> dict[str, str]:
     """Return the document in markdown and its plots, by their paths."""
-    plots = {f"claims/{plot.name}.svg": plot_file(plot) for plot in plots_of(run)}
+    plots = {f"claims/{file_name(plot.name)}.svg": plot_file(plot) for plot in plots_of(run)}
     return {**plots, "claims.md": claims_markdown(run)}
 
 
@@ -115,7 +116,7 @@ def claims_markdown(run: ClaimsRun, folder: str = "claims") -> str:
     lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
     lines += [
         (
-            f"Measured by `{run.command}`: {run.seeds} seeds for experiments with data, "
+            f"Measured by {code(run.command)}: {run.seeds} seeds for experiments with data, "
             f"{run.budget:g} s for a pair of times."
         ),
         "",
@@ -130,7 +131,7 @@ def claims_markdown(run: ClaimsRun, folder: str = "claims") -> str:
         "",
     ]
     for section, results in by_section(run).items():
-        lines += [f"## {section}", ""]
+        lines += [f"## {markdown(section)}", ""]
         for plot in run.plots:
             if any(result.id.startswith(plot.name) for result in results):
                 lines += _picture(plot, folder)
@@ -148,17 +149,22 @@ def by_section(run: ClaimsRun) -> Mapping[str, Sequence[ClaimResult]]:
 
 
 def _picture(plot: Plot, folder: str) -> list[str]:
-    return [f"![{markdown(plot.caption)}]({folder}/{plot.name}.svg)", "", f"*{markdown(plot.caption)}*", ""]
+    return [
+        f"![{markdown(plot.caption)}]({folder}/{file_name(plot.name)}.svg)",
+        "",
+        f"*{markdown(plot.caption)}*",
+        "",
+    ]
 
 
 def _evidence(result: ClaimResult, folder: str) -> list[str]:
     below = _below(result)
     lines = [
-        f"### {result.id}. {markdown(result.statement)}",
+        f"### {markdown(result.id)}. {markdown(result.statement)}",
         "",
         f"**{result.verdict}**{': ' + markdown(below) if below else ''}",
         "",
-        f"{markdown(result.method)} Again: `{result.reproduce}` ({result.seconds:.0f} s).",
+        f"{markdown(result.method)} Again: {code(result.reproduce)} ({result.seconds:.0f} s).",
         "",
     ]
     for plot in result.plots:

@@ -42,7 +42,7 @@ def claims(
         )
     except KeyboardInterrupt:
         if session.run is not None:
-            typer.echo(claims_text(session.run, shutil.get_terminal_size().columns))
+            print_report(claims_text(session.run, shutil.get_terminal_size().columns), None)
             typer.echo(f"interrupted: what was measured is in {session.json}", err=True)
         raise typer.Exit(130) from None  # 128 + SIGINT, as shells have it
     print_report(claims_text(run, shutil.get_terminal_size().columns), json)

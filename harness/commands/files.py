@@ -9,6 +9,7 @@ import typer
 
 from harness.errors import HarnessError
 from harness.record.store import STANDARD_OUTPUT, replace_file
+from harness.report.inert import escaped_json, printable
 
 
 def check_output(path: Path, inputs: Sequence[Path]) -> None:
@@ -36,7 +37,7 @@ def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
     data = content.encode() if isinstance(content, str) else content
     data = data if isinstance(data, bytes) else msgspec.json.encode(data)
     if path == STANDARD_OUTPUT:
-        typer.echo(data.decode(), nl=not data.endswith(b"\n"))
+        typer.echo(escaped_json(data.decode()), nl=not data.endswith(b"\n"))
     else:
         replace_file(path, data)
         typer.echo(f"written: {path}", err=True)
@@ -45,4 +46,4 @@ def write_json(path: Path, content: Any, inputs: Sequence[Path] = ()) -> None:
 def print_report(text: str, json: Path | None) -> None:
     """Print what a command has to say, where JSON does not take its place on standard output."""
     if json != STANDARD_OUTPUT:
-        typer.echo(text, nl=not text.endswith("\n"))
+        typer.echo(printable(text), nl=not text.endswith("\n"))

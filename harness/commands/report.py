@@ -48,7 +48,7 @@ def report(
     }
     if json is not None:
         check_output(json, runs)
-    if report_stored(runs, files, tables, typer.echo):
+    if report_stored(runs, files, tables, lambda line: print_report(line, None)):
         return
     loaded, outcomes = report_files(runs, baseline, config)
     for name, path in files.items():
@@ -60,13 +60,15 @@ def report(
         replace_file(path, WRITERS[name](loaded, outcomes).encode())
         print_report(str(path), json)
     if tables is not None:
+        from harness.report.inert import file_name
         from harness.report.tables import question_pages
 
         for question, page in question_pages(loaded[0]).items():
-            replace_file(tables / f"{question}.md", page.encode())
-            print_report(f"{tables / question}.md", json)
+            path = tables / f"{file_name(question)}.md"
+            replace_file(path, page.encode())
+            print_report(str(path), json)
     elif not any(files.values()):
-        typer.echo(WRITERS["markdown"](loaded, outcomes), nl=False)
+        print_report(WRITERS["markdown"](loaded, outcomes), None)
 
 
 def register(app: typer.Typer, group: str) -> None:

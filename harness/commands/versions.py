@@ -18,6 +18,7 @@ def versions(
     """Put runs under several torch versions side by side, a table a question."""
     from harness.commands.files import print_report, write_json
     from harness.record.store import load_run, newest_by_version, replace_file
+    from harness.report.inert import file_name
     from harness.report.versions import version_pages
 
     loaded = [
@@ -29,8 +30,9 @@ def versions(
     ]
     pages = version_pages(loaded)
     for question, page in pages.items():
-        replace_file(tables / f"{question}.md", page.encode())
-        print_report(f"{tables / question}.md", json)
+        written = tables / f"{file_name(question)}.md"
+        replace_file(written, page.encode())
+        print_report(str(written), json)
     if json is not None:
         write_json(json, pages)
 

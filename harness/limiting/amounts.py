@@ -11,7 +11,7 @@ _OF_BYTES = frozenset({"peak", "saved"})
 
 
 class BlockLimitError(HarnessError, ValueError):
-    """A limit that is none, in one sentence."""
+    """A limit that cannot be used, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def parse_limits(**given: object) -> BlockLimits:
     """Return limits from numbers, or sizes such as "64 MiB".
 
     Raises:
-        BlockLimitError: one is unknown, or is no size or count; or none is given.
+        BlockLimitError: one is unknown, or is not a size or count; or none is given.
 
     >>> parse_limits(peak="64 KiB", saved=0)
     BlockLimits(peak=65536, saved=0, nodes=None, waits=None)
@@ -66,4 +66,4 @@ def _amount(name: str, value: object) -> int:
             return 0
         return parse_bytes(value)
     example = 'a size such as "64 MiB", or bytes' if name in _OF_BYTES else "a count"
-    raise BlockLimitError(f"{name}={value!r} is no limit; give {example}")
+    raise BlockLimitError(f"{name}={value!r} is not a limit; give {example}")

@@ -34,7 +34,7 @@ class limits:  # noqa: N801 (a context manager that reads as one word, as `conte
         waits: values read back from tensors, as by `.item()`.
 
     Raises:
-        HarnessError: a limit is none, or the block stands inside another that is measured.
+        HarnessError: a limit cannot be used, or the block stands inside another that is measured.
         AssertionError: the block takes more; the message says what, by how much, and which module holds most.
     """
 

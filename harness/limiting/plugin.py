@@ -43,7 +43,7 @@ class MeasuredTests:
         self._without_torch: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Refuse a limit that is none before anything runs."""
+        """Refuse a limit that cannot be used before anything runs."""
         for item in items:
             marker = item.get_closest_marker(_MARKER)
             if marker is None:

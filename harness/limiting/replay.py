@@ -10,7 +10,17 @@ from harness.limiting.usage import BlockUsage
 PREFIX = "harness.limiting:"
 _NO_MODULE = "outside modules"
 # Operators that hand a value of a tensor to Python, for which a device has to be waited for.
-_READS = frozenset({"aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero"})
+_READS = frozenset(
+    {
+        "aten::_local_scalar_dense",  # item(), float() and `if tensor:` all end in it, once each
+        "aten::nonzero",
+        "aten::equal",
+        "aten::_unique2",
+        "aten::unique_consecutive",
+        "aten::unique_dim",
+        "aten::bincount",
+    }
+)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.attribution import lasting_bytes
 from harness.measure.block import TimingBlock
 from harness.measure.clock import clock_for
-from harness.measure.device_times import device_pass
+from harness.measure.device_times import device_pass, facts_of
 from harness.measure.devices.registry import backend_of, device_of, prepare
 from harness.measure.inspection import is_out_of_memory
 from harness.measure.meter import metered
@@ -271,7 +271,7 @@ class CaseMeasurement:
         block.prepare(seconds, warmed=True)
         self.settings.meter.seconds += clock() - before
         questions = sum(name != self.reference for name in names)
-        block.run(seconds, Looks(questions, LAYOUT_FLOOR), self.reference)
+        block.run(block.enough(seconds), Looks(questions, LAYOUT_FLOOR), self.reference)
         for arm in arms:
             if arm.name in block.failed:
                 yield self._failure(arm.name, block.failed[arm.name])
@@ -287,7 +287,8 @@ class CaseMeasurement:
         if device is None:
             return result
         watch = watch_clock(device)
-        times = device_pass(block.pair(arm), device, block.rng, seconds, look=watch.look)
+        facts = facts_of(result, self._exact[self.reference].result)
+        times = device_pass(block.pair(arm), device, block.rng, seconds, facts=facts, look=watch.look)
         return msgspec.structs.replace(
             result,
             timings=(*result.timings, *times.samples),

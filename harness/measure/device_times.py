@@ -1,30 +1,35 @@
-"""A pass of its own on a device with a queue: the device's time by events, and beside it the host's.
+"""A pass of its own on a device with a queue: how long it works, the host's time, and time by events.
 
-The host is kept ahead of the device: work that touches no cache is queued before the first event, so that
-what lies between two events is the device's time alone, also of a step that the host issues more slowly.
+How long the device works is read from the trace of its records. Time by events is taken beside it where the
+host can be kept ahead of the device: work that touches no cache is queued before the first event, so that
+what lies between two events is the device's time alone.
 """
 
 import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
 from harness.measure.block import FEWEST_LAYOUTS, Pair
 from harness.measure.clock import Clock
 from harness.measure.devices.protocol import Device, Event
-from harness.measure.probes.step_time import DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
+from harness.measure.limit import Work, limit_note
+from harness.measure.probes.step_time import BUSY_TIME, DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
 from harness.measure.sampling import SAMPLE_S, Side, quiet
-from harness.record.schema import Samples
+from harness.measure.traced import rounds_of_trace, traced_work
+from harness.record.measured import CodeLine
+from harness.record.names import TIME
+from harness.record.schema import ArmResult, Samples
 
 # A queue holds about 1,024 launches, after which the host waits; a launch costs it 4 us or more.
 _ISSUED_S = 1e-3
 _LEAD = 1.5  # of what the host takes to issue a sample
 _SHORTEST_LEAD_S = 2e-5
 _LONGEST_LEAD_S = 0.05
-_ABOUT_AS_LONG = 1.1  # host and device that differ by less overlap all but fully
+_MOST_LAUNCHES = 700  # that surely fit into the queue beside what keeps the device busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,50 @@ class DevicePass:
     """What the pass took.
 
     Attributes:
-        samples: the device's time with a hot and a cold cache, and the host's.
-        notes: which of the two limits the arm, in a sentence.
+        samples: how long the device works, its time with a hot and a cold cache, and the host's.
+        notes: what limits the arm, in a sentence, and why a time could not be taken.
     """
 
     samples: tuple[Samples, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What other passes showed of a pair.
+
+    Attributes:
+        wall: seconds of a call of the arm, until the device is done; None where it was not timed.
+        waits: how often a call makes the host wait for the device, the more of both sides.
+        arm_waits: how often the arm's does.
+        places: at which lines.
+        launches: of a call, the more of both sides; None where they are not counted.
+    """
+
+    wall: float | None = None
+    waits: int = 0
+    arm_waits: int = 0
+    places: tuple[CodeLine, ...] = ()
+    launches: int | None = None
+
+    @property
+    def allows_events(self) -> bool:
+        """Whether the host can be kept ahead of the device for a whole call."""
+        return not self.waits and (self.launches or 0) <= _MOST_LAUNCHES
+
+
+def facts_of(arm: ArmResult, reference: ArmResult) -> PairFacts:
+    """Return what the exact passes and the block showed of an arm and its reference."""
+    wall = next((each.arm for each in arm.timings if each.metric == TIME), None)
+    both = (arm.counts, reference.counts)
+    launches = [counts["kernel launches"] for counts in both if "kernel launches" in counts]
+    return PairFacts(
+        wall=None if wall is None else statistics.median(value for layout in wall for value in layout),
+        waits=max(counts.get("waits", 0) for counts in both),
+        arm_waits=arm.counts.get("waits", 0),
+        places=arm.places.get("waits", ()),
+        launches=max(launches, default=None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +101,13 @@ class _Way:
     clock: Clock
     calls: int = 1
     lead_s: float = 0.0
+    events: bool = True  # the device's time is taken by them, beside the host's
 
     def read(self, side: Side, look: Callable[[], None]) -> Reading:
         """Take one reading of a side; `look` is called while the device works."""
+        if not self.events:
+            look()
+            return Reading(0.0, 0.0, self.issue(side), ahead=False)
         hot, ahead = self._hot(side, look)
         return Reading(hot, self._cold(side), self.issue(side), ahead)
 
@@ -107,22 +154,24 @@ def device_pass(
     rng: Random,
     budget: float,
     *,
+    facts: PairFacts = PairFacts(),
     look: Callable[[], None] = lambda: None,
     clock: Clock = time.perf_counter,
 ) -> DevicePass:
-    """Take the device's and the host's time of both sides of a pair, in rounds and layouts like the pair's.
+    """Take the device's and the host's time of both sides of a pair.
 
     Args:
         pair: two sides that are warm.
         device: where they run.
         rng: of the order of the rounds and of the layouts.
         budget: seconds for both sides together.
+        facts: what other passes showed of the pair.
         look: called while the device works, once a reading: what is to be seen of a busy device.
         clock: the host's, which waits for nothing.
     """
     started = clock()
     with quiet():
-        way = _way(pair, device, clock)
+        way = _way(pair, device, clock, facts)
         begun = clock()
         for side in (pair.reference, pair.arm):
             way.read(side, look)
@@ -133,10 +182,15 @@ def device_pass(
             if layout:
                 pair.relocate()
             taken.append([_round(pair, way, rng, look) for _ in range(rounds // layouts)])
-    took = clock() - started
+        took = clock() - started
+        traced = traced_work(pair, device, rng, rounds_of_trace(pair, device, budget, clock))
     unit = _unit(pair, layouts, rounds // layouts)
+    readings = [reading for layout in taken for both in layout for reading in both]
+    is_ahead = way.events and all(reading.ahead for reading in readings)
     samples = []
     for name, field in ((DEVICE_TIME, "device"), (DEVICE_TIME_COLD, "device_cold"), (HOST_TIME, "host")):
+        if not is_ahead and name != HOST_TIME:
+            continue  # it may hold the host's pauses
         sides = [
             tuple(tuple(getattr(both[side], field) for both in layout) for layout in taken) for side in (0, 1)
         ]
@@ -147,7 +201,19 @@ def device_pass(
                     metric=name, calls=way.calls, reference=sides[0], arm=sides[1], unit=unit, pass_s=took
                 )
             )
-    return DevicePass(tuple(samples), (limit_note([arm for layout in taken for _, arm in layout]),))
+    if traced.samples is not None:
+        samples.insert(0, traced.samples)
+    return DevicePass(tuple(samples), _notes(facts, samples, traced.refusal))
+
+
+def _notes(facts: PairFacts, samples: list[Samples], refusal: str) -> tuple[str, ...]:
+    arm = {each.metric: statistics.median(v for layout in each.arm for v in layout) for each in samples}
+    notes = [f"how long the device works is not known: {refusal}"] if refusal else []
+    if facts.wall is not None and HOST_TIME in arm:
+        busy = arm.get(BUSY_TIME, arm.get(DEVICE_TIME))
+        work = Work(facts.wall, arm[HOST_TIME], busy, facts.arm_waits, facts.places)
+        notes.append(limit_note(work))
+    return tuple(notes)
 
 
 def _unit(pair: Pair, layouts: int, rounds: int) -> Literal["draw", "window", "round"]:
@@ -167,13 +233,15 @@ def _round(pair: Pair, way: _Way, rng: Random, look: Callable[[], None]) -> tupl
     return way.read(pair.reference, look), arm
 
 
-def _way(pair: Pair, device: Device, clock: Clock) -> _Way:
+def _way(pair: Pair, device: Device, clock: Clock, facts: PairFacts) -> _Way:
     """Choose how many calls a sample takes, and how long the device is occupied before it."""
     sides = (pair.reference, pair.arm)
-    one = _Way(device, clock)
+    one = _Way(device, clock, events=facts.allows_events)
     for side in sides:
         one.issue(side)  # the call before was in another pass
     host = max(one.issue(side) for side in sides)
+    if not facts.allows_events:
+        return replace(one, calls=max(1, int(_ISSUED_S / max(host, 1e-9))))
     lead_s = max(_SHORTEST_LEAD_S, _LEAD * host)
     readings = [_Way(device, clock, 1, lead_s).read(side, lambda: None) for side in sides]
     shortest = min(reading.device for reading in readings)
@@ -185,41 +253,6 @@ def _way(pair: Pair, device: Device, clock: Clock) -> _Way:
         if way.lead_s > _LONGEST_LEAD_S:
             return first  # no lead keeps it ahead, so that a long one would only take time
     return way
-
-
-def limit_note(readings: list[Reading]) -> str:
-    """Say which of host and device limits a step, of all its readings.
-
-    >>> limit_note([Reading(device=120e-6, device_cold=140e-6, host=310e-6, ahead=True)])
-    'the host limits: it takes 310 us to issue what the device does in 120 us (launch-bound)'
-    """
-    device = statistics.median(reading.device for reading in readings)
-    host = statistics.median(reading.host for reading in readings)
-    ahead = all(reading.ahead for reading in readings)
-    # Where the device's time holds pauses it is nearly the host's, which is then what makes them.
-    margin = _ABOUT_AS_LONG if ahead else 1.0
-    if host > margin * device:
-        said = f"the host limits: it takes {_short(host)} to issue what the device does in {_short(device)}"
-        said += " (launch-bound)"
-    elif device > margin * host:
-        said = f"the device limits: it works {_short(device)} on what the host issues in {_short(host)}"
-        said += " (device-bound)"
-    else:
-        said = f"host and device take about as long: {_short(host)} to issue, {_short(device)} to do"
-    if not ahead:
-        said += (
-            "; the host did not stay ahead, so that the device's time may hold pauses: the step waits for"
-            " the device itself, or has more launches than its queue"
-        )
-    return said
-
-
-def _short(seconds: float) -> str:
-    """Return seconds with three digits: "310 us", "2.1 ms"."""
-    scale, unit = next(
-        ((scale, unit) for scale, unit in ((1.0, "s"), (1e3, "ms")) if seconds * scale >= 1), (1e6, "us")
-    )
-    return f"{seconds * scale:.3g} {unit}"
 
 
 def occupy(device: Device, seconds: float) -> None:

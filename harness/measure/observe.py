@@ -16,6 +16,7 @@ from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
+from harness.measure.waits import Waits, count_in_trace, placed_waits, waits_on_device
 from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
@@ -252,6 +253,17 @@ class Observation:
             if self.is_warm and self.step.optimizer is not None:
                 self.step.optimizer.state.clear()  # it was handed over, and may hold more than is made here
             return run_whole(plan, self.seed + 1000, self.seed)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """How often the step reads values back, and at which lines."""
+        whole, device = self.whole, self.device
+        if device is None and not count_in_trace(self.step, whole):
+            return Waits(0)
+        with self._fresh():
+            self.state.restore()
+            seed_everything(self.seed)
+            return placed_waits(self.step, whole) if device is None else waits_on_device(self.step, device)
 
     @property
     def gradient_bytes(self) -> int | None:

@@ -87,6 +87,7 @@ def exact_result(arm: str, seen: Observation) -> ArmResult:
         counts=exact.counts,
         varies=exact.varies,
         unavailable=exact.unavailable,
+        places={"waits": seen.waits.places} if seen.waits.places else {},
         groups=_groups(seen.step),
         books=exact.books,
         blocks=seen.unaccounted if exact.books else (),

@@ -22,6 +22,7 @@ from torch.autograd.profiler import profile
 from torch.profiler import ProfilerActivity, record_function, supported_activities
 
 from harness.measure.devices.protocol import Device
+from harness.measure.torch_compat import events_kept
 from harness.workload.hooks import hookable
 
 # The profiler's tracing library logs every start and stop to standard error; it reads the level when
@@ -30,7 +31,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 _MARK = "harness.mark:"
 _MODULE = "harness.module:"
-_NOTE = "harness.note:"
+NOTE = "harness.note:"
 
 # `c10::DeviceType` of [memory] events; ROCm's caching allocator reports itself as CUDA too.
 _CPU, _CUDA = 0, 1
@@ -199,7 +200,7 @@ def _profiler(device: Device | None) -> Any:
     activities = {ProfilerActivity.CPU}
     if sees_launches():
         activities.add(ProfilerActivity.CUDA)
-    return whole_profiler.profile(activities=activities, profile_memory=True)
+    return whole_profiler.profile(activities=activities, profile_memory=True, **events_kept())
 
 
 @contextmanager
@@ -249,8 +250,15 @@ def sees_launches() -> bool:
 
 def note(text: str) -> None:
     """Write a text into the trace at this moment; it allocates nothing."""
-    with record_function(_NOTE + text):
+    with record_function(NOTE + text):
         pass
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """Make what runs inside a span of the trace."""
+    with record_function(name):
+        yield
 
 
 @contextmanager
@@ -315,7 +323,7 @@ def read_events(
         tuple(allocations),
         tuple(span for span in spans if "::" in span.name and not span.name.startswith("autograd::")),
         _named(spans, _MODULE),
-        _named(spans, _NOTE),
+        _named(spans, NOTE),
         tuple(span for span in calls if _LAUNCH.search(span.name)),
     )
 

@@ -162,6 +162,6 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise FleetError(f"{text!r} is no setting; write NAME=VALUE, such as slurm_partition=gpu")
+            raise FleetError(f"{text!r} is not a setting; write NAME=VALUE, such as slurm_partition=gpu")
         settings[name] = int(value) if value.isdecimal() else value
     return settings

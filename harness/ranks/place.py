@@ -55,7 +55,7 @@ def place_of(variables: Mapping[str, str], again: str) -> Place:
     try:
         rank, ranks, local_rank, local_ranks = (int(variables[name]) for name in _TOLD[:4])
     except ValueError as error:
-        raise RanksError(f"the launcher's variables are no numbers: {error}") from error
+        raise RanksError(f"the launcher's variables are not numbers: {error}") from error
     return Place(rank, ranks, local_rank, local_ranks, socket.gethostname())
 
 

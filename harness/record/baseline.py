@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
-from harness.record.codec import NOT_READ
+from harness.record.codec import UnreadableError, decoded, read_file
 from harness.record.schema import Case, Environment
 from harness.record.store import replace_file
 
@@ -136,10 +136,9 @@ def load_baseline(path: Path) -> Baseline:
         BaselineError: it cannot be read, or is not a baseline.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BaselineError(f"{path} cannot be read: {error.strerror}") from error
-    return decode_baseline(data, str(path))
+        return decode_baseline(read_file(path), str(path))
+    except UnreadableError as error:
+        raise BaselineError(str(error)) from error
 
 
 def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
@@ -149,7 +148,7 @@ def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
         BaselineError: not JSON, not a baseline, an unknown format, or a row that is there twice.
     """
     try:
-        version = msgspec.json.decode(data, type=_Version).format
+        version = decoded(data, _Version, name, "a baseline").format
         if version is None:
             raise BaselineError(f"{name} is not a baseline: it has no field `format`")
         if version > BASELINE_FORMAT:
@@ -159,9 +158,9 @@ def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
             )
         if version < 1:
             raise BaselineError(f"{name} has format {version}; formats 1 to {BASELINE_FORMAT} are read here")
-        file = msgspec.json.decode(data, type=_File)
-    except NOT_READ as error:
-        raise BaselineError(f"{name} is not a baseline: {error}") from error
+        file = decoded(data, _File, name, "a baseline")
+    except UnreadableError as error:
+        raise BaselineError(str(error)) from error
     values: dict[tuple[str, str], dict[str, int]] = {}
     for row in file.rows:
         if row is None:

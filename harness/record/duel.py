@@ -5,14 +5,12 @@ from typing import Literal
 
 import msgspec
 
-from harness.errors import HarnessError
+from harness.record.bounds import ImplausibleError, quoted
+from harness.record.check import check_not_negative, check_run, check_samples, check_share, check_unique
+from harness.record.codec import UnreadableError, decoded, read_file
 from harness.record.schema import Run, Samples, Unit
 
 DUEL_FORMAT = 1
-
-
-class UnreadableDuelError(HarnessError, ValueError):
-    """A file that is not a duel, and why."""
 
 
 class DuelSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,24 +76,42 @@ def load_duel(path: Path) -> Duel:
     """Read the file that `harness duel --json` writes.
 
     Raises:
-        UnreadableDuelError: it cannot be read, or is not a duel.
+        UnreadableError: it cannot be read, or is not a duel.
     """
-    try:
-        return decode_duel(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UnreadableDuelError(f"{path} cannot be read: {error.strerror}") from error
+    return decode_duel(read_file(path), str(path))
 
 
 def decode_duel(data: bytes, name: str = "the duel") -> Duel:
     """Decode the file that `harness duel --json` writes.
 
     Raises:
-        UnreadableDuelError: it is not JSON, or not a duel.
+        UnreadableError: it is not JSON, or not a duel.
     """
-    try:
-        duel = msgspec.json.decode(data, type=_File).duel
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableDuelError(f"{name} is not a duel: {error}") from error
+    duel = decoded(data, _File, name, "a duel", lambda file: check_duel(file.duel)).duel
     if duel.format != DUEL_FORMAT:
-        raise UnreadableDuelError(f"{name} has format {duel.format}; format {DUEL_FORMAT} is read here")
+        raise UnreadableError(f"{name} has format {duel.format}; format {DUEL_FORMAT} is read here")
     return duel
+
+
+def check_duel(duel: Duel) -> None:
+    """Check what the readers of a duel count on.
+
+    Raises:
+        ImplausibleError: a side's run cannot be used, an arm is there twice, or numbers are ones that no
+            duel gives.
+    """
+    for name, side in (("base", duel.base), ("head", duel.head)):
+        try:
+            check_run(side.run)
+        except ImplausibleError as error:
+            raise ImplausibleError(f"{name}: {error}") from error
+    check_unique(((arm.case, arm.arm) for arm in duel.arms), "arm", "is there twice")
+    check_share(duel.floor, "the floor")
+    counted = {"restarts": duel.restarts, "budget": duel.budget, "seconds": duel.seconds}
+    check_not_negative({**counted, "restarts that were held": duel.restarts - len(duel.lost)}, "the duel")
+    metrics = {metric.name: metric for side in (duel.base, duel.head) for metric in side.run.metrics}
+    for arm in duel.arms:
+        where = f"case {quoted(arm.case)}, arm {quoted(arm.arm)}"
+        # An arm of which no restart came to its times has none.
+        if arm.samples is not None and (arm.samples.arm or arm.samples.reference):
+            check_samples(arm.samples, metrics, where)

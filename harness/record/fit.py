@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
+from harness.record.bounds import ImplausibleError, quoted
+from harness.record.check import check_not_negative
+from harness.record.codec import decoded, read_file
 
-from harness.record.codec import NOT_READ, UnreadableError
-
+_DTYPES = ("", "autocast", "bfloat16")  # by what they give up
 TimeVerdict = Literal["", "better", "worse", "same", "undecided", "invalid"]
 
 
@@ -49,7 +50,7 @@ class FitCandidate:
     @property
     def sacrifice(self) -> tuple[int, int, bool, int]:
         """What of the mathematics is given up, as what sorts: nothing comes first."""
-        dtypes = ("", "autocast", "bfloat16").index(self.dtype)
+        dtypes = _DTYPES.index(self.dtype)
         return (dtypes, len(self.optimizer) > 0, self.biases_only, self.frozen)
 
 
@@ -175,9 +176,35 @@ def load_search(path: Path) -> FitSearch:
     Raises:
         UnreadableError: it cannot be read, or holds no search.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=FitSearch)
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    except NOT_READ as error:
-        raise UnreadableError(f"{path} is not what harness fit --json writes: {error}") from error
+    return decoded(read_file(path), FitSearch, str(path), "what harness fit --json writes", check_search)
+
+
+def check_search(search: FitSearch) -> None:
+    """Check what the readers of a search count on.
+
+    Raises:
+        ImplausibleError: a candidate pulls levers of blocks that there are not, or a number is one that no
+            run gives.
+    """
+    if search.batch_size < 1:
+        raise ImplausibleError(f"the batch has {search.batch_size} examples; 1 is the least")
+    check_not_negative(
+        {"limit": search.limit or 0, "passes": search.passes, "took_s": search.took_s}, "the search"
+    )
+    for trial in (search.untouched, *search.trials, *([search.plan] if search.plan else [])):
+        _check_trial(trial, len(search.blocks))
+
+
+def _check_trial(trial: FitTrial, blocks: int) -> None:
+    candidate = trial.candidate
+    if candidate.dtype not in _DTYPES:
+        known = ", ".join(_DTYPES[1:])
+        raise ImplausibleError(f"a candidate in {quoted(candidate.dtype)}; known are {known}")
+    if not 0 <= candidate.frozen <= blocks or not all(0 <= one < blocks for one in candidate.checkpointed):
+        raise ImplausibleError(f"a candidate pulls levers of blocks beyond the {blocks} there are")
+    if candidate.micro_batches < 1:
+        raise ImplausibleError(f"a candidate has {candidate.micro_batches} micro-batches; 1 is the least")
+    check_not_negative({"peak": trial.peak or 0, "predicted": trial.predicted or 0}, "a trial")
+    for name, value in {"ratio": trial.ratio, "low": trial.low, "high": trial.high}.items():
+        if value is not None and value <= 0:
+            raise ImplausibleError(f"a trial's {name} is {value:g}; it is above 0")

@@ -91,6 +91,24 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeLine:
+    """A line of code at which something that is counted happens."""
+
+    file: str
+    line: int
+    count: int
+
+    @property
+    def text(self) -> str:
+        """The place in a few characters.
+
+        >>> CodeLine(file="model.py", line=12, count=2).text
+        'model.py:12 (2)'
+        """
+        return f"{self.file}:{self.line}" + (f" ({self.count})" if self.count > 1 else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """Allocated bytes of one category that belong to one module and one operator."""
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from harness.record.codec import NOT_READ, UnreadableError, decode_run
+from harness.record.check import LONGEST_SAMPLE, SHORTEST_SAMPLE, check_unique
+from harness.record.codec import UnreadableError, decode_run, decoded, fields_of, read_file
 from harness.record.schema import Run
 from harness.record.store import load_run
 
-_Seconds = Annotated[float, msgspec.Meta(gt=0)]
+_Seconds = Annotated[float, msgspec.Meta(ge=SHORTEST_SAMPLE, le=LONGEST_SAMPLE)]
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -52,11 +53,6 @@ class BenchmarkFile(msgspec.Struct, frozen=True):
         return str(self.machine_info.get("python_version") or "")
 
 
-class _Shape(msgspec.Struct):
-    schema: int | None = None
-    benchmarks: msgspec.Raw = msgspec.Raw(b"")
-
-
 def load_either(path: Path) -> Run | BenchmarkFile:
     """Read a run file or a pytest-benchmark file, whichever it is.
 
@@ -65,10 +61,7 @@ def load_either(path: Path) -> Run | BenchmarkFile:
     """
     if path.is_dir():
         return load_run(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    data = read_file(path)
     try:
         return decode_run(data, str(path))
     except UnreadableError:
@@ -79,11 +72,8 @@ def load_either(path: Path) -> Run | BenchmarkFile:
 
 
 def _is_of_pytest_benchmark(data: bytes) -> bool:
-    try:
-        shape = msgspec.json.decode(data, type=_Shape)
-    except NOT_READ:
-        return False
-    return bool(bytes(shape.benchmarks)) and shape.schema is None
+    fields = fields_of(data)
+    return "benchmarks" in fields and "schema" not in fields
 
 
 def decode_benchmarks(data: bytes, name: str = "the file") -> BenchmarkFile:
@@ -92,13 +82,8 @@ def decode_benchmarks(data: bytes, name: str = "the file") -> BenchmarkFile:
     Raises:
         UnreadableError: not JSON, not pytest-benchmark's, or a benchmark is there twice.
     """
-    try:
-        file = msgspec.json.decode(data, type=BenchmarkFile)
-    except NOT_READ as error:
-        raise UnreadableError(f"{name} is not pytest-benchmark's JSON: {error}") from error
-    names = set()
-    for benchmark in file.benchmarks:
-        if benchmark.fullname in names:
-            raise UnreadableError(f"{name}: benchmark {benchmark.fullname!r} is there twice; keep one")
-        names.add(benchmark.fullname)
-    return file
+    return decoded(data, BenchmarkFile, name, "pytest-benchmark's JSON", _check)
+
+
+def _check(file: BenchmarkFile) -> None:
+    check_unique((each.fullname for each in file.benchmarks), "benchmark", "is there twice; keep one")

@@ -9,7 +9,18 @@ from typing import Literal
 
 import msgspec
 
-from harness.record.measured import Attribution, Better, Block, Books, Case, Kind, Metric, Share, Unit
+from harness.record.measured import (
+    Attribution,
+    Better,
+    Block,
+    Books,
+    Case,
+    CodeLine,
+    Kind,
+    Metric,
+    Share,
+    Unit,
+)
 
 __all__ = [
     "SCHEMA",
@@ -20,6 +31,7 @@ __all__ = [
     "Block",
     "Books",
     "Case",
+    "CodeLine",
     "Environment",
     "Fit",
     "Group",
@@ -129,6 +141,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}  # exact and witness metrics by name
     varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
     unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
+    places: dict[str, tuple[CodeLine, ...]] = {}  # the code an exact metric comes from
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None
@@ -191,3 +204,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     floor: float = 0.001  # the relative difference that is too small to matter
     wall_s: float = 0.0  # seconds of the session so far; 0 where nobody looked
     calls_s: float = 0.0  # of them, inside the calls that are measured: warm-up, samples, passes of probes
+    planned: tuple[tuple[str, str], ...] = ()  # case and arm, before anything ran; () where it was not noted
+
+    @property
+    def missing(self) -> tuple[tuple[str, str], ...]:
+        """Return what was planned and is not there, by case and arm: neither measured, failed nor skipped."""
+        there = {(record.case.id, arm.arm) for record in self.records for arm in record.arms}
+        return tuple(dict.fromkeys(each for each in self.planned if each not in there))

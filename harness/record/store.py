@@ -2,15 +2,20 @@
 
 import os
 import shutil
+import stat
 import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import HarnessError
-from harness.record.codec import UnreadableError, decode_record, decode_run, encode
+from harness.record.bounds import ImplausibleError
+from harness.record.check import check_run
+from harness.record.codec import UnreadableError, decode_record, decode_run, encode, read_file
 from harness.record.schema import Record, Run
 
+_NEW_MODE = 0o644
 STANDARD_OUTPUT = Path("-")  # in place of a file, where a command line names one
 
 
@@ -19,12 +24,22 @@ class StoreError(HarnessError, OSError):
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; one that is there keeps its mode.
+
+    A link is followed, and what is no file, such as a device or a pipe, is written to as it is.
 
     Raises:
         StoreError: the folder is read-only, or the disk is full.
     """
+    mode = _NEW_MODE
     try:
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_dir():
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                path.write_bytes(data)
+                return
+            mode = stat.S_IMODE(status.st_mode)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -34,7 +49,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException as error:  # an interrupt too leaves no half file
         Path(name).unlink(missing_ok=True)
@@ -64,6 +79,21 @@ class RunWriter:
             self._partial.rmdir()
             raise
 
+    def plan(self, arms: Iterable[tuple[str, str]]) -> None:
+        """Note which arms of which cases are to come, before any is measured.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.run = msgspec.structs.replace(self.run, planned=tuple(arms))
+        replace_file(self._partial / "run.json", encode(self.run))
+
+    def excuse(self, arms: Collection[tuple[str, str]]) -> None:
+        """Take arms off the plan that were not to be measured after all."""
+        self.run = msgspec.structs.replace(
+            self.run, planned=tuple(each for each in self.run.planned if each not in arms)
+        )
+
     def add(self, record: Record) -> None:
         """Keep a record; a later one of the same case takes its place."""
         number = self._numbers.setdefault(record.case.id, len(self._numbers))
@@ -72,12 +102,15 @@ class RunWriter:
     def finish(self, *, complete: bool) -> Run:
         """Make the run file of all that was added, and return what it holds.
 
+        It is complete where the session was, and everything that was planned is there.
+
         Raises:
             StoreError: it cannot be written, or something else made a file of that name.
         """
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; this session's records are in {self._partial}")
-        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial), complete=complete)
+        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial))
+        run = msgspec.structs.replace(run, complete=complete and not run.missing)
         replace_file(self.path, encode(run))
         shutil.rmtree(self._partial)
         return run
@@ -91,12 +124,13 @@ def load_run(path: Path) -> Run:
     """
     try:
         if path.is_dir():
-            run = decode_run((path / "run.json").read_bytes(), str(path))
-            return msgspec.structs.replace(run, records=_read_parts(path), complete=False)
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    return decode_run(data, str(path))
+            begun = decode_run(read_file(path / "run.json"), str(path))
+            run = msgspec.structs.replace(begun, records=_read_parts(path), complete=False)
+            check_run(run)
+            return run
+    except ImplausibleError as error:
+        raise UnreadableError(f"{path} cannot be used: {error}") from error
+    return decode_run(read_file(path), str(path))
 
 
 def _reserved(folder: Path, name: str) -> bool:
@@ -138,4 +172,4 @@ def newest_by_version(folder: Path) -> tuple[Run, ...]:
 
 def _read_parts(partial: Path) -> tuple[Record, ...]:
     parts = sorted(partial.glob("[0-9]*.json"))
-    return tuple(decode_record(part.read_bytes(), str(part)) for part in parts)
+    return tuple(decode_record(read_file(part), str(part)) for part in parts)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from harness.record.baseline import Baseline, load_baseline
 from harness.report.document import Document, one_table
-from harness.report.text import markdown, markdown_table
+from harness.report.inert import markdown
+from harness.report.text import markdown_table
 
 
 def document(path: Path) -> Document:

@@ -12,6 +12,10 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
+
+from harness.report.inert import printable
 
 INK = "#010203"  # of text and axes; in a page it becomes the page's own text colour
 # A file has no page around it: it has a ground of its own, and text that can be read on it, light and dark.
@@ -25,6 +29,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7500", "#56b4e9")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "////", "\\\\\\\\", "xxxx")
+_LONGEST_TEXT = 200  # characters; more go beyond any picture
 FIGURE_WIDTH = 4.2  # inches: text then has its size in a phone's width too
 _GROWS = 4 / 3
 _SETTINGS: Any = {  # matplotlib's stubs take each key as a literal of its own
@@ -70,6 +75,30 @@ def legend_below(figure: Figure, axes: Axes) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
+def make_inert(figure: Figure) -> None:
+    """Let the texts of a figure be shown as they are: "$" begins no formula, and none is endless."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_locator(), FixedLocator):  # names, where others write numbers
+            axis.set_ticks(axis.get_ticklocs(), [_drawn(label.get_text()) for label in axis.get_ticklabels()])
+            for label in axis.get_ticklabels():
+                label.set_parse_math(False)
+    numbers = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in numbers and text.get_text():
+            text.set_text(_drawn(text.get_text()))
+            text.set_parse_math(False)
+
+
+def _drawn(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 3]}..."
+
+
 def svg_file(figure: Figure) -> str:
     """Return a figure as the text of an SVG file, light and dark, the same bytes for the same data."""
     for axes in figure.axes:
@@ -105,6 +134,7 @@ def svg_element(figure: Figure, name: str) -> str:
 
 
 def _written(figure: Figure, salt: str, settings: dict[Any, Any], metadata: dict[str, Any]) -> str:
+    make_inert(figure)
     buffer = io.StringIO()
     with rc_context({**settings, "svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", metadata=metadata)

@@ -9,9 +9,10 @@ from harness.judge.verdict import Verdict
 from harness.record.duel import Duel, DuelSide
 from harness.report.answer import answer_of
 from harness.report.exports import outcome_json
+from harness.report.inert import markdown, visible
 from harness.report.sentence import change_of, counts_line, sentence, verdict_line
 from harness.report.summary import COMMENT_LIMIT, summary
-from harness.report.text import folded, many, markdown, markdown_table, percent, text_table, visible, width_of
+from harness.report.text import folded, many, markdown_table, percent, text_table, width_of
 from harness.report.units import quantity, ratio, whole
 
 _MARKDOWN_ROWS = 60  # of the table of times; what changed is in the table above it

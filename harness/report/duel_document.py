@@ -14,7 +14,7 @@ def document(path: Path) -> Document:
     """Return the document of a file that `harness duel --json` wrote.
 
     Raises:
-        UnreadableDuelError: the file cannot be read, or is not a duel.
+        UnreadableError: the file cannot be read, or is not a duel.
     """
     duel = load_duel(path)
     times = judge_times(duel)

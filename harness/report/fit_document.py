@@ -6,7 +6,8 @@ from harness.record.fit import FitSearch, load_search
 from harness.report.document import Document
 from harness.report.fit import answer, closing, cost, fit_json, levers_in_words, mark, more_sentences
 from harness.report.fit_page import fit_page
-from harness.report.text import markdown, markdown_text_table
+from harness.report.inert import code_block, markdown
+from harness.report.text import markdown_text_table
 from harness.report.units import quantity
 
 _HEADERS = ("", "levers", "bytes", "step", "expected", "")
@@ -48,6 +49,6 @@ def fit_markdown(search: FitSearch) -> str:
         *map(markdown, search.notes),
     ]
     if search.lines:
-        parts.append("\n".join(["```python", *search.lines, "```"]))
+        parts.append(code_block(search.lines, "python"))
     parts.append(markdown(closing(search)))
     return "\n\n".join(parts) + "\n"

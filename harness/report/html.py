@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.inert import printable
 
 _BASE = "harness.report"  # the package with the base template, which every page extends
 
@@ -19,7 +22,14 @@ def render(template: str, values: Mapping[str, object], package: str = _BASE) ->
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(_BASE)]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(values)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Markup):
+        return Markup(printable(value))  # noqa: S704 (it was markup before)
+    return printable(value) if isinstance(value, str) else value

@@ -1,15 +1,12 @@
 """JUnit XML: a suite a run, a test case a case, a failure for what failed in it."""
 
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from harness.judge.finding import Finding, FindingState, Outcome
+from harness.report.inert import printable
 from harness.report.sentence import sentence, verdict_line
 from harness.report.text import many
-
-# What XML 1.0 cannot hold, in whatever encoding.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(outcomes: Sequence[Outcome]) -> str:
@@ -46,7 +43,7 @@ def _suite(outcome: Outcome) -> ET.Element:
     ]
     suite = ET.Element(
         "testsuite",
-        name=_clean(outcome.subject),
+        name=printable(outcome.subject),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors="0",
@@ -55,27 +52,23 @@ def _suite(outcome: Outcome) -> ET.Element:
     )
     properties = ET.SubElement(suite, "properties")
     for name, value in (("command", outcome.command), *(("note", note) for note in outcome.notes)):
-        ET.SubElement(properties, "property", name=name, value=_clean(value))
+        ET.SubElement(properties, "property", name=name, value=printable(value))
     suite.extend(cases)
-    ET.SubElement(suite, "system-out").text = _clean(verdict_line([outcome]))
+    ET.SubElement(suite, "system-out").text = printable(verdict_line([outcome]))
     return suite
 
 
 def _test_case(door: str, name: str, findings: Sequence[Finding], equal: int = 0) -> ET.Element:
-    case = ET.Element("testcase", classname=f"harness.{door}", name=_clean(name), time="0")
+    case = ET.Element("testcase", classname=f"harness.{door}", name=printable(name), time="0")
     failing = [sentence(finding) for finding in findings if finding.fails]
     rest = [sentence(finding) for finding in findings if not finding.fails]
     skipped = [finding for finding in findings if finding.state is FindingState.SKIPPED]
     if failing:
-        failure = ET.SubElement(case, "failure", type="regression", message=_clean(failing[0]))
-        failure.text = _clean("\n".join(failing))
+        failure = ET.SubElement(case, "failure", type="regression", message=printable(failing[0]))
+        failure.text = printable("\n".join(failing))
     elif skipped and len(skipped) == len(findings) and not equal:
-        ET.SubElement(case, "skipped", message=_clean(rest[0]))
+        ET.SubElement(case, "skipped", message=printable(rest[0]))
     if equal or rest:
         said = "\n".join([f"{many(equal, 'exact value')} equal", *rest])
-        ET.SubElement(case, "system-out").text = _clean(said)
+        ET.SubElement(case, "system-out").text = printable(said)
     return case
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

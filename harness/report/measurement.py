@@ -5,9 +5,10 @@ import shlex
 from harness.record.names import PEAK
 from harness.record.schema import Record, Run
 from harness.report.attribution import memory_sentence, tree_lines
+from harness.report.inert import visible
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
 from harness.report.tables import case_tables, case_text, environment_lines, times_text
-from harness.report.text import percent, visible, wrapped_text
+from harness.report.text import percent, wrapped_text
 from harness.report.units import quantity
 
 

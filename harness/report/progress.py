@@ -7,6 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from harness.report.inert import visible
+
 
 class ProgressBar:
     """One line of what is done and what remains; nothing where standard error is not a terminal.
@@ -35,7 +37,7 @@ class ProgressBar:
 
     def describe(self, text: str) -> None:
         """Say what is being done."""
-        self._bar.update(self._task, description=text)
+        self._bar.update(self._task, description=visible(text))
         self._bar.refresh()
 
     def advance(self) -> None:

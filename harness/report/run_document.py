@@ -5,6 +5,7 @@ from pathlib import Path
 from harness.record.schema import Run
 from harness.record.store import load_run
 from harness.report.document import Document
+from harness.report.inert import file_name
 from harness.report.tables import question_pages
 
 
@@ -23,4 +24,4 @@ def _markdown(run: Run) -> str:
 
 
 def _tables(run: Run) -> dict[str, str]:
-    return {f"{question}.md": page for question, page in question_pages(run).items()}
+    return {f"{file_name(question)}.md": page for question, page in question_pages(run).items()}

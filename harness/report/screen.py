@@ -9,7 +9,8 @@ from harness.judge.verdict import Verdict
 from harness.record.names import PEAK, TIME
 from harness.record.schema import ArmResult, Record, Run
 from harness.report.answer import answer_of, tally
-from harness.report.text import folded, many, percent, text_table, visible
+from harness.report.inert import visible
+from harness.report.text import folded, many, percent, text_table
 from harness.setting import QUESTIONS
 
 _LARGEST = 3  # effects of a question that are shown

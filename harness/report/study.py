@@ -49,8 +49,8 @@ def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
     }
     points = []
     for arm in record.arms:
-        if arm.axis is None or arm.status != "ok":
-            continue
+        if arm.axis is None or arm.status != "ok" or not {SAVED, PEAK} <= arm.counts.keys():
+            continue  # a number that varies from call to call is no point
         contrast = judged.get(arm.arm)
         compared = contrast is not None and not contrast.control
         points.append(
@@ -127,8 +127,7 @@ def _scaling_row(name: str, size: int, arm: ArmResult, seconds: float) -> tuple[
     return (
         name,
         f"{size}",
-        quantity(arm.counts[PEAK], "B"),
-        quantity(arm.counts[SAVED], "B"),
+        *(quantity(arm.counts[name], "B") if name in arm.counts else "-" for name in (PEAK, SAVED)),
         quantity(seconds, "s"),
         "-" if math.isnan(seconds) else quantity(seconds / size, "s"),
     )

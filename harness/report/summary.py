@@ -5,10 +5,12 @@ Text from run files is shown and never interpreted: it makes no markup, no menti
 
 from collections.abc import Iterator, Sequence
 
+from harness.judge.causes import causes
 from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report import reproduce
+from harness.report.inert import code, markdown, markdown_cell
 from harness.report.sentence import change_of, counts_line, verdict_line
-from harness.report.text import many, markdown
+from harness.report.text import many
 from harness.report.units import whole
 
 COMMENT_LIMIT = 65_536  # bytes of a pull request's comment on GitHub; a job summary takes 1 MiB
@@ -22,9 +24,12 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
     Where it would be longer, whole rows are left out, and a line says how many: first of what is folded,
     then of the table, its last rows first.
     """
-    head = f"### {_text(verdict_line(outcomes))}\n\n{_text(counts_line(outcomes))}\n"
+    head = f"### {markdown(verdict_line(outcomes))}\n\n{markdown(counts_line(outcomes))}\n"
+    told = [cause for outcome in outcomes for cause in causes(outcome.findings)]
+    head += "".join(f"\n**{markdown(cause)}**\n" for cause in dict.fromkeys(told))
     notes = "".join(
-        f"\n- {_text(note)}" for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
+        f"\n- {markdown(note)}"
+        for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
     )
     head += notes + "\n" if notes else ""
     changed = [
@@ -45,14 +50,6 @@ def _is_shown(finding: Finding) -> bool:
     return finding.fails or finding.state in (FindingState.BETTER, FindingState.NEW, FindingState.CHANGED)
 
 
-_LIVE = str.maketrans({"@": "&#64;", "#": "&#35;", "~": "&#126;", "$": "&#36;"})
-
-
-def _text(text: str) -> str:
-    """Return text from anywhere so that GitHub shows it as it is: nobody mentioned, nothing linked."""
-    return markdown(text).translate(_LIVE).replace("://", "&#58;//").replace("www.", "www&#46;")
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
@@ -66,9 +63,9 @@ def _row(finding: Finding, subject: str) -> tuple[str, ...]:
         change_of(finding),
     )
     return (
-        *(_text(_short(cell)) for cell in ((subject, *names) if subject else names)),
-        *(_text(number).replace(" ", "&nbsp;") for number in numbers),
-        _text(_short(finding.detail or finding.meaning)),
+        *(markdown_cell(_short(cell)) for cell in ((subject, *names) if subject else names)),
+        *(markdown_cell(number).replace(" ", "&nbsp;") for number in numbers),
+        markdown_cell(_short(finding.detail or finding.meaning)),
     )
 
 
@@ -99,7 +96,7 @@ def _folded(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
         yield "How to reproduce each case", again
     rest = [_rest(finding) for outcome in outcomes for finding in outcome.findings if not _is_shown(finding)]
     equal = [
-        _text(f"{case}: {many(count, 'exact value')} equal")
+        markdown(f"{case}: {many(count, 'exact value')} equal")
         for outcome in outcomes
         for case, count in outcome.equal.items()
     ]
@@ -108,14 +105,14 @@ def _folded(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     about = [
         line for outcome in outcomes for line in (outcome.subject, *outcome.environment, outcome.command)
     ]
-    yield "What was measured where", [_text(line) for line in dict.fromkeys(about) if line]
+    yield "What was measured where", [markdown(line) for line in dict.fromkeys(about) if line]
 
 
 def _reproduction(outcome: Outcome) -> Iterator[str]:
     shown = {finding.case for finding in outcome.findings if _is_shown(finding)}
     for case, line in reproduce.commands(outcome):
         if case in shown:
-            yield f"{_text(case)}<br><code>{_text(line)}</code>"
+            yield f"{markdown(case)}<br>{code(line)}"
 
 
 def _rest(finding: Finding) -> str:
@@ -127,7 +124,7 @@ def _rest(finding: Finding) -> str:
         change_of(finding),
         finding.detail,
     )
-    return _text(_short(" / ".join(part for part in parts if part)))
+    return markdown(_short(" / ".join(part for part in parts if part)))
 
 
 def _fold(title: str, lines: Sequence[str], room: int) -> str:

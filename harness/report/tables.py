@@ -8,8 +8,9 @@ from harness.judge.noise import scatter_of_run
 from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.answer import answer_of
+from harness.report.inert import code, markdown
 from harness.report.ranks import rank_lines
-from harness.report.text import many, markdown, markdown_table, percent, tables_in_width, text_table, width_of
+from harness.report.text import many, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
@@ -192,11 +193,16 @@ def _time_lines(record: Record, judged: Sequence[Contrast], floor: float) -> Ite
 
 def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     lines = _books(record)
+    common = _said_of_all(record)
+    lines.extend(common)
     for arm in record.arms:
         if arm.status != "ok":
             lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
         lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
-        lines.extend(f"{arm.arm}: {said}" for said in (*arm.warnings, *arm.notes))
+        lines.extend(
+            f"{arm.arm}: {said}"
+            for said in (*arm.warnings, *(note for note in arm.notes if note not in common))
+        )
         lines.extend(rank_lines(arm))
         lines.extend(_witnesses(arm, metrics))
         lines.extend(line for line in [witness_line(arm)] if line)
@@ -206,6 +212,14 @@ def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
             for block in arm.blocks
         )
     return tuple(lines)
+
+
+def _said_of_all(record: Record) -> tuple[str, ...]:
+    """Return the notes that all arms have which were timed and have notes, where there are several."""
+    noted = [arm.notes for arm in record.arms if arm.status == "ok" and arm.timings and arm.notes]
+    if len(noted) < 2:  # noqa: PLR2004 (a note of one arm says which)
+        return ()
+    return tuple(note for note in dict.fromkeys(noted[0]) if all(note in notes for notes in noted))
 
 
 def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
@@ -289,7 +303,7 @@ def question_page(run: Run, question: str) -> str:
     lines += [f"{markdown(line)}  " for line in header_lines(run)]
     lines += [
         (
-            f"Measured by `{run.command}`. A ratio is an arm's time over its reference's, the median over"
+            f"Measured by {code(run.command)}. A ratio is an arm's time over its reference's, the median over"
             " rounds, and the time of an arm is that of its reference times the ratio. The intervals in"
             " brackets hold at once for all arms of a case, at 99 %; differences within"
             f" {percent(run.floor, '.1%')} count as equal."

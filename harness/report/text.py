@@ -1,39 +1,13 @@
-"""Text for people: escaping, counts with their nouns, percent, tables in columns, lines of a width."""
+"""Counts with their nouns, percent, tables in columns, lines of a width."""
 
 import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from harness.report.inert import markdown_cell, printable
+
 _NARROWEST = 20  # characters of a folded column
-
-
-def visible(text: str) -> str:
-    r"""Return text whose characters all print: an escape sequence in a name must not move a cursor.
-
-    >>> visible("a\nb\x1b[2J")
-    'a b\\x1b[2J'
-    """
-    one_line = " ".join(text.split())
-    if one_line.isprintable():
-        return one_line
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in one_line
-    )
-
-
-def markdown(text: str) -> str:
-    r"""Return text from anywhere so that markdown shows it as it is, on one line.
-
-    >>> markdown("a|b<script>")
-    'a\\|b&lt;script&gt;'
-    """
-    one_line = " ".join(text.split())
-    escaped = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for character in "\\|`*_[]":
-        escaped = escaped.replace(character, "\\" + character)
-    return escaped
 
 
 def many(count: int, noun: str) -> str:
@@ -72,7 +46,9 @@ def text_table(
     if isinstance(widths, int):
         widths = [widths] * len(headers)
     limits = None if widths is None else [width and max(width, _NARROWEST) for width in widths]
-    return tabulate(rows, headers, tablefmt=form, disable_numparse=True, maxcolwidths=limits)
+    shown = [[printable(cell) for cell in row] for row in rows]
+    names = [printable(name) for name in headers]
+    return tabulate(shown, names, tablefmt=form, disable_numparse=True, maxcolwidths=limits)
 
 
 def width_of(text: str) -> int:
@@ -106,16 +82,17 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     """
     alignment = ["left", *("right" for _ in headers[1:])]
     # The format "github" pads a column to its side but leaves out the marks that make a reader's page do so.
-    return tabulate(_escaped(rows), headers, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+    names = _escaped([headers])[0]
+    return tabulate(_escaped(rows), names, tablefmt="pipe", disable_numparse=True, colalign=alignment)
 
 
 def markdown_text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a markdown table of sentences, all columns to the left; text is shown as it is."""
-    return tabulate(_escaped(rows), headers, tablefmt="github", disable_numparse=True)
+    return tabulate(_escaped(rows), _escaped([headers])[0], tablefmt="github", disable_numparse=True)
 
 
 def _escaped(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[markdown(cell) for cell in row] for row in rows]
+    return [[markdown_cell(cell) for cell in row] for row in rows]
 
 
 def folded(line: str, width: int) -> str:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from harness.errors import HarnessError
 from harness.judge.trend import MetricHistory, Trend
-from harness.report.drawing import COLOURS, RULE, line_style, style, svg_file
-from harness.report.text import visible
+from harness.report.drawing import COLOURS, RULE, line_style, make_inert, style, svg_file
+from harness.report.inert import visible
 from harness.report.units import axis
 
 _PANELS = 12  # more are too small to read on one page
@@ -52,6 +52,7 @@ def _write(figure: Figure, path: Path) -> None:
         if path.suffix == ".svg":
             path.write_text(svg_file(figure), encoding="utf-8")
         else:
+            make_inert(figure)
             figure.savefig(path, dpi=120)
     except OSError as error:
         raise PlotError(f"{path} cannot be written: {error.strerror}") from error
@@ -68,8 +69,7 @@ def _panel(axes: Axes, series: MetricHistory, trend: Trend) -> None:
     for number, point in enumerate(trend.points):
         if point.differs:
             axes.axvline(number - 0.5, color=RULE, linestyle=":", linewidth=1)
-    # "$" would begin a formula
-    title = visible(f"{series.case}: {series.arm}: {series.metric}").replace("$", r"\$")
+    title = visible(f"{series.case}: {series.arm}: {series.metric}")
     axes.set_title(title, fontsize=8, loc="left")
     axes.set_ylabel(unit, fontsize=8)
     axes.tick_params(labelsize=7)

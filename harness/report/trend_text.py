@@ -3,7 +3,7 @@
 import msgspec
 
 from harness.judge.trend import SHIFT, TREND_ALPHA, Change, MetricHistory, Trend
-from harness.report.text import visible
+from harness.report.inert import visible
 from harness.report.units import whole
 
 _RULE = (

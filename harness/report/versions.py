@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from harness.errors import HarnessError
 from harness.judge.contrasts import Contrast, contrasts
 from harness.record.schema import ArmResult, Metric, Record, Run
+from harness.report.inert import markdown
 from harness.report.tables import columns_of, environment_lines
-from harness.report.text import markdown, markdown_table
+from harness.report.text import markdown_table
 from harness.report.units import ratio, whole
 
 

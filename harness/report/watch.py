@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.record.codec import encode
 from harness.record.schema import Case, Record, Run
 from harness.record.store import STANDARD_OUTPUT, replace_file
+from harness.report.inert import escaped_json, printable
 from harness.report.measurement import record_text, times_text_of
 from harness.report.progress import ProgressBar
 
@@ -57,7 +58,7 @@ class TerminalWatch:
     def end(self) -> None:
         """Print the run as JSON, where standard output takes it."""
         if self.run is not None and self.json == STANDARD_OUTPUT:
-            sys.stdout.write(encode(self.run).decode())
+            sys.stdout.write(escaped_json(encode(self.run).decode()))
 
     def finished(self, record: Record) -> None:
         """Print a record's tables."""
@@ -73,16 +74,16 @@ class TerminalWatch:
 
     def note(self, line: str) -> None:
         """Say it on standard error."""
-        self.err.print(f"note: {line}", markup=False, highlight=False, soft_wrap=True)
+        self.err.print(printable(f"note: {line}"), markup=False, highlight=False, soft_wrap=True)
 
     def problem(self, line: str, error: BaseException | None = None) -> None:
         """Say it on standard error, with the traceback where that is wanted."""
         self.problems.append(line)
-        self.err.print(f"harness: {line}", markup=False, highlight=False, soft_wrap=True)
+        self.err.print(printable(f"harness: {line}"), markup=False, highlight=False, soft_wrap=True)
         if error is not None and self.shows_traceback:
             text = "".join(traceback.format_exception(error))
-            self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.err.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def print(self, text: str) -> None:
         """Print a result, as it is."""
-        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.out.print(printable(text), markup=False, highlight=False, soft_wrap=True)

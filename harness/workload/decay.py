@@ -26,7 +26,7 @@ def _nanogpt(_module: nn.Module, named: Named) -> dict[str, bool]:
 
 
 def _timm(module: nn.Module, named: Named) -> dict[str, bool]:
-    """Decay what has two dimensions or more, is no bias, and is not in the model's `no_weight_decay()`.
+    """Decay what has two dimensions or more, is not a bias, and is not in the model's `no_weight_decay()`.
 
     Source: timm.optim.param_groups_weight_decay.
     """

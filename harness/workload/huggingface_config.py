@@ -4,6 +4,8 @@ import difflib
 import inspect
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def config_entry(name: str) -> Entry:
     """Return the entry of `hf:NAME`: a class, a model type, or a path that ends in `.json`.
 
     Raises:
-        WorkloadError: transformers builds nothing of that name, the file is no config, or the name
+        WorkloadError: transformers builds nothing of that name, the file is not a config, or the name
             would need a download.
     """
     if name.endswith(".json"):
@@ -42,11 +44,14 @@ def config_entry(name: str) -> Entry:
 def _from_name(name: str) -> tuple[Any, Any]:
     import transformers
 
-    architecture: Any = getattr(transformers, name, None)
-    if isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel):
+    # Both names are imported when they are asked for, with whatever packages they need.
+    with _refusing(f"hf:{name} cannot be had"):
+        architecture: Any = getattr(transformers, name, None)
+        is_model = isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)
+    if is_model:
         config_class: Any = architecture.config_class
         if config_class is None:
-            raise WorkloadError(f"hf:{name} is no architecture of its own: name one that has a config")
+            raise WorkloadError(f"hf:{name} is not an architecture of its own: name one that has a config")
         return config_class(), architecture
     try:
         config = transformers.AutoConfig.for_model(name)
@@ -76,34 +81,53 @@ def _from_file(name: str) -> tuple[Any, Any]:
         fields = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkloadError(f"{name} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # bad JSON, and bytes that are no text
-        raise WorkloadError(f"{name} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:  # bad JSON, bytes that are not text, brackets without end
+        raise WorkloadError(f"{name} is not JSON: {first_line(error)}") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("model_type"), str):
-        raise WorkloadError(f"{name} is no config of a Hugging Face model: it has no field `model_type`")
+        raise WorkloadError(f"{name} is not a config of a Hugging Face model: it has no field `model_type`")
     kind = fields.pop("model_type")
-    try:
-        config = transformers.AutoConfig.for_model(kind, **fields)
-    except (ValueError, KeyError, TypeError) as error:
-        raise WorkloadError(f"{name}: transformers makes no config of it: {first_line(error)}") from error
     named = fields.get("architectures") or []
-    architecture = getattr(transformers, named[0], None) if named else transformers.AutoModel
-    if architecture is None:
-        raise WorkloadError(
-            f"{name} names the architecture {named[0]!r}, which this transformers does not have"
-        )
-    return config, architecture
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise WorkloadError(f"{name}: its `architectures` are no list of names")
+    with _refusing(f"{name}: transformers makes no config of it"):
+        config = transformers.AutoConfig.for_model(kind, **fields)
+    return config, _architecture(name, named[0]) if named else transformers.AutoModel
+
+
+def _architecture(name: str, named: str) -> Any:
+    import transformers
+
+    with _refusing(f"{name} names the architecture {named!r}, which cannot be had"):
+        architecture: Any = getattr(transformers, named, None)
+        is_model = isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)
+    if not is_model:  # transformers has much else by name, and a stranger's file is not to call it
+        raise WorkloadError(f"{name} names the architecture {named!r}, which this transformers does not have")
+    return architecture
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turn whatever transformers raises of a config from anywhere into a refusal of one line.
+
+    Its classes check fields in their own ways, and with exceptions of their own.
+    """
+    try:
+        yield
+    except WorkloadError:
+        raise
+    except Exception as error:
+        raise WorkloadError(f"{what}: {first_line(error)}") from error
 
 
 def _build(name: str, config: Any, architecture: Any, batch_size: int) -> Model:
     import transformers
 
     make = architecture.from_config if architecture is transformers.AutoModel else architecture
-    _check_size(name, config, make)
-    try:
+    with _refusing(f"transformers builds no model of hf:{name}"):
+        _check_size(name, config, make)
         module = make(config)
-    except (ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as error:
-        raise WorkloadError(f"transformers builds no model of hf:{name}: {first_line(error)}") from error
-    return Model(module, inputs_of(module, config, batch_size))
+    with _refusing(f"no inputs can be made for hf:{name}"):
+        return Model(module, inputs_of(module, config, batch_size))
 
 
 def _check_size(name: str, config: Any, make: Any) -> None:

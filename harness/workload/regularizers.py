@@ -102,7 +102,7 @@ def _fresh(module: nn.Module) -> nn.Module:
 
 
 def weights_of(module: nn.Module) -> list[nn.Parameter]:
-    """Return the trainable parameters that are no biases: what penalties are of."""
+    """Return the trainable parameters that are not biases: what penalties are of."""
     return [
         parameter
         for name, parameter in module.named_parameters()

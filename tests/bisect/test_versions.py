@@ -59,9 +59,9 @@ def test_a_range_has_both_ends_and_what_is_between(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("2.8.0", r"--torch 2\.8\.0 is no range of versions; write 2\.8\.0\.\.2\.13\.0"),
-        ("2.8.0...2.13.0", "is no range of versions"),
-        ("new..old", "is no range of versions"),
+        ("2.8.0", r"--torch 2\.8\.0 is not a range of versions; write 2\.8\.0\.\.2\.13\.0"),
+        ("2.8.0...2.13.0", "is not a range of versions"),
+        ("new..old", "is not a range of versions"),
         ("2.8.0..2.9.0", r"has torch 2\.9\.0; there are 2\.0\.1, 2\.8\.0, 2\.10\.0, 2\.13\.0; `tox"),
         ("2.13.0..2.8.0", "give the lower version first"),
         ("2.8.0..2.8.0", "give the lower version first"),

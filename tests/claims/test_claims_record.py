@@ -61,10 +61,10 @@ def test_what_was_written_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"{", "kept.json holds no claims: "),
+        (b"{", "kept.json is not a file of claims: "),
         (b'{"schema": 1, "records": []}', "kept.json holds no claims; `harness claims --json FILE` writes"),
         (b'{"schema": 99, "results": []}', "kept.json has format 99, newer than 1"),
-        (b'{"schema": 1, "results": [{"id": 3}]}', "kept.json holds no claims: "),
+        (b'{"schema": 1, "results": [{"id": 3}]}', "kept.json is not a file of claims: "),
     ],
 )
 def test_a_file_of_something_else_is_refused_with_the_reason(data: bytes, reason: str) -> None:

@@ -7,6 +7,7 @@ Every number that it prints is one that a page about the device can quote.
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -21,13 +22,14 @@ from harness.measure.block import Pair
 from harness.measure.callables import time_pair
 from harness.measure.case import measure_arm
 from harness.measure.clock import clock_for
-from harness.measure.device_times import DevicePass, device_pass, occupy
+from harness.measure.device_times import DevicePass, PairFacts, device_pass, occupy
 from harness.measure.devices.protocol import Device
 from harness.measure.devices.registry import device_of
 from harness.measure.observe import Observation
 from harness.measure.probes import PROBES
 from harness.measure.runner import Settings
 from harness.measure.sampling import Side
+from harness.measure.waits import waits_on_device
 from harness.record.schema import ArmResult, Case
 from harness.workload.model import Model, UnsupportedError
 from harness.workload.models import MODELS
@@ -73,6 +75,9 @@ def case(name: str, **changes: object) -> Case:
 # Bytes
 
 
+# torch lets recurrent layers put half, float and double weights into one block, and no bfloat16 ones
+# (`torch.backends.cudnn.is_acceptable`, 2.11 and 2.13, 2026-11), and then warns that they are not.
+@pytest.mark.filterwarnings("ignore:RNN module weights are not part of single contiguous chunk:UserWarning")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "autocast"])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("name", [*MODELS, "hf:bert-tiny", "hf:gpt2-tiny", "hf:resnet-tiny", "hf:vit-tiny"])
@@ -205,7 +210,20 @@ def timed(device: Device, call: Callable[[], object], budget: float = 1.0) -> De
     for side in sides:
         for _ in range(3):
             side.call()
-    return device_pass(Pair(*sides, Random(0)), device, Random(1), budget)
+    costs = []
+    for _ in range(20):
+        device.synchronize()
+        start = time.perf_counter()
+        call()
+        device.synchronize()
+        costs.append(time.perf_counter() - start)
+    waits = waits_on_device(step_of(call), device)
+    facts = PairFacts(statistics.median(costs), waits.count, waits.count, waits.places)
+    return device_pass(Pair(*sides, Random(0)), device, Random(1), budget, facts=facts)
+
+
+def step_of(call: Callable[[], object]) -> Step:
+    return Step((Part("call", call),), Model(nn.Linear(1, 1), ()), call)
 
 
 def median_of(found: DevicePass, metric: str) -> float:
@@ -254,15 +272,25 @@ def test_a_step_of_many_small_launches_is_limited_by_the_host(device: Device) ->
 
     print(found.notes[0])
     assert found.notes[0].startswith("the host limits")
-    assert "did not stay ahead" not in found.notes[0]
-    assert median_of(found, "host time") > median_of(found, "device time")
+    assert median_of(found, "host time") > median_of(found, "device busy time")
+
+
+def test_the_device_works_as_long_as_a_graph_replays_within_5_percent(device: Device) -> None:
+    call = wide(device)
+    busy, graph = median_of(timed(device, call), "device busy time"), replayed(device, call)
+
+    print(f"busy {busy * 1e6:.1f} us, graph {graph * 1e6:.1f} us: {busy / graph - 1:+.2%}")
+    assert busy == pytest.approx(graph, rel=0.05)
 
 
 def test_a_step_that_reads_a_value_back_is_said_to_wait(device: Device) -> None:
     tensor = torch.ones((), device=device.name)
     found = timed(device, lambda: (tensor.mul(2).item(), tensor.mul(2)), budget=0.3)
 
-    assert "did not stay ahead" in found.notes[0]
+    print(found.notes[0])
+    assert found.notes[0].startswith("waits limit: the host waits for the device once a call, at ")
+    assert "test_on_cuda.py" in found.notes[0]
+    assert {samples.metric for samples in found.samples} == {"device busy time", "host time"}
 
 
 def test_a_cold_cache_costs_a_step_that_fits_into_a_hot_one(device: Device) -> None:
@@ -288,7 +316,9 @@ def test_work_of_a_known_amount_takes_in_proportion(device: Device) -> None:
         return statistics.median(costs)
 
     base = 1 << 28
-    assert seconds(2 * base) == pytest.approx(2 * seconds(base), rel=0.05)
+    once, twice, thrice = (seconds(number * base) for number in (1, 2, 3))
+    assert thrice - twice == pytest.approx(twice - once, rel=0.1)  # a launch has a fixed part besides
+    assert twice - once == pytest.approx(device.seconds_a_count * base, rel=0.1)
 
 
 class Counted:
@@ -323,9 +353,15 @@ def pair_of(device: Device, planted: float, seed: int) -> Verdict:
     return judge_samples(time_pair(reference, arm, 0.5, Random(seed), clock)).verdict
 
 
+def told(seed: int, verdict: Verdict) -> Verdict:
+    """Print how far a test of a minute is, which `-s` shows while it runs."""
+    print(f"pair {seed}: {verdict}", flush=True)
+    return verdict
+
+
 @pytest.mark.slow
 def test_a_planted_percent_is_found(device: Device) -> None:
-    verdicts = [pair_of(device, 0.01, seed) for seed in range(20)]
+    verdicts = [told(seed, pair_of(device, 0.01, seed)) for seed in range(20)]
 
     print(f"+1 % found: {verdicts.count(Verdict.WORSE)} of {len(verdicts)}")
     assert verdicts.count(Verdict.WORSE) >= 18
@@ -334,12 +370,12 @@ def test_a_planted_percent_is_found(device: Device) -> None:
 
 @pytest.mark.slow
 def test_at_most_one_percent_of_equal_pairs_raise_an_alarm(device: Device) -> None:
-    """With 200 pairs, 4 alarms or more have a chance of 14 % at 1 %, and 7 or more of under 0.5 %."""
-    verdicts = [pair_of(device, 0.0, seed) for seed in range(200)]
+    """With 100 pairs, 5 alarms or more have a chance of 0.4 % at 1 %."""
+    verdicts = [told(seed, pair_of(device, 0.0, seed)) for seed in range(100)]
     alarms = verdicts.count(Verdict.WORSE) + verdicts.count(Verdict.BETTER)
 
     print(f"false alarms: {alarms} of {len(verdicts)}")
-    assert alarms <= 6
+    assert alarms <= 4
 
 
 # The whole
@@ -355,6 +391,7 @@ def test_an_arm_has_its_times_its_notes_and_its_allocators_numbers() -> None:
 
     assert [samples.metric for samples in result.timings] == [
         "time",
+        "device busy time",
         "device time",
         "device time, cold cache",
         "host time",

@@ -8,7 +8,7 @@ from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate, inspect, replacements, unmet
 from harness.judge.limits import Limits, read_limits
 from harness.record.baseline import Baseline
-from harness.record.schema import ArmResult, Block, Run
+from harness.record.schema import ArmResult, Block, CodeLine, Run
 from harness.report.sentence import sentence, verdict_line
 
 CASE = "grad_mode/mlp/eval/cpu-float32-b8"
@@ -47,6 +47,18 @@ def test_one_byte_more_fails() -> None:
         )
     ]
     assert verdict_line([outcome]) == "FAIL: 1 worse in 1 of 1 case"
+
+
+def test_a_value_with_places_is_told_with_their_lines() -> None:
+    arm = msgspec.structs.replace(
+        runs.arm("grad", operators=12), places={"operators": (CodeLine(file="model.py", line=12, count=2),)}
+    )
+    base = runs.run(runs.record(runs.case(), runs.arm("grad")))
+    outcome = gate(runs.run(runs.record(runs.case(), arm)), baselines_of(base), Limits())
+
+    assert outcome.fails
+    assert "operators 10 -> 12" in told(outcome)[0]
+    assert told(outcome)[0].endswith("; at model.py:12 (2)")
 
 
 def test_a_win_that_nobody_explained_fails_too() -> None:

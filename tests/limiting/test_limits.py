@@ -208,4 +208,4 @@ def test_a_marker_that_is_no_limit_stops_the_session_in_one_line(pytester: pytes
     done = pytester.runpytest_inprocess(*QUICK)
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["ERROR: *test_saved: 'much' is no amount of memory*"])
+    done.stderr.fnmatch_lines(["ERROR: *test_saved: 'much' is not an amount of memory*"])

@@ -9,8 +9,9 @@ from fakes import FakeClock
 from harness.judge.interval import log_ratios
 from harness.judge.times import median_seconds
 from harness.measure.block import Pair
-from harness.measure.device_times import DevicePass, Reading, device_pass, limit_note
+from harness.measure.device_times import DevicePass, PairFacts, device_pass
 from harness.measure.sampling import Side
+from harness.record.measured import CodeLine
 
 
 def passed(
@@ -24,7 +25,9 @@ def passed(
     sides = [Side((("call", device.step(**asked)),), relocate=None) for asked in (reference, arm)]  # type: ignore[arg-type]
     pair = Pair(*sides, Random(0))
     look = (lambda: looks.append(device.clock.now)) if looks is not None else (lambda: None)
-    return device_pass(pair, device, Random(1), budget, look=look, clock=device.clock)
+    wall = max(arm["host"], arm["device"])
+    facts = PairFacts(wall=wall)
+    return device_pass(pair, device, Random(1), budget, facts=facts, look=look, clock=device.clock)
 
 
 def medians(found: DevicePass) -> dict[str, tuple[float, float]]:
@@ -42,9 +45,9 @@ def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what
         assert seconds == pytest.approx(2e-3)
     for seconds in medians(found)["host time"]:
         assert seconds == pytest.approx(2e-4)
-    assert found.notes == (
-        "the device limits: it works 2 ms on what the host issues in 200 us (device-bound)",
-    )
+    for seconds in medians(found)["device busy time"]:
+        assert seconds == pytest.approx(2e-3)
+    assert found.notes == ("the device limits: it works all but the whole time of a call",)
 
 
 def test_of_a_host_bound_step_the_time_between_events_is_the_devices_and_not_the_hosts() -> None:
@@ -53,8 +56,9 @@ def test_of_a_host_bound_step_the_time_between_events_is_the_devices_and_not_the
 
     assert medians(found)["device time"][0] == pytest.approx(1.2e-4)
     assert medians(found)["host time"][0] == pytest.approx(3.1e-4)
+    assert medians(found)["device busy time"][0] == pytest.approx(1.2e-4)
     assert found.notes == (
-        "the host limits: it takes 310 us to issue what the device does in 120 us (launch-bound)",
+        "the host limits: it issues for as long as a call takes, and the device idles (launch-bound)",
     )
 
 
@@ -77,12 +81,36 @@ def test_a_planted_percent_is_one_percent_in_each_layout_that_is_judged() -> Non
     assert ratios == pytest.approx([0.00995] * len(ratios), abs=1e-5)
 
 
-def test_a_step_with_more_launches_than_the_queue_holds_is_said_to_hold_pauses() -> None:
+def test_of_a_step_with_more_launches_than_the_queue_holds_no_time_between_events_is_given() -> None:
     step = {"host": 5e-3, "device": 1e-3, "launches": 400}
     found = passed(FakeCuda(capacity=32), step, step, budget=1.0)
 
-    assert "the host did not stay ahead" in found.notes[0]
+    assert set(medians(found)) == {"device busy time", "host time"}
+    assert medians(found)["device busy time"][0] == pytest.approx(1e-3)
     assert found.notes[0].startswith("the host limits")
+
+
+def test_of_a_step_that_waits_no_events_are_taken_and_the_lines_are_named() -> None:
+    device = FakeCuda()
+
+    def call() -> None:
+        device.step(host=1e-4, device=1e-4)()
+        device.wait()
+        device.step(host=1e-4, device=1e-4)()
+
+    side = Side((("call", call),))
+    places = (CodeLine(file="mask.py", line=3, count=1),)
+    facts = PairFacts(wall=5e-4, waits=1, arm_waits=1, places=places)
+    found = device_pass(Pair(side, side, Random(0)), device, Random(1), 0.1, facts=facts, clock=device.clock)
+
+    assert set(medians(found)) == {"device busy time", "host time"}
+    assert medians(found)["device busy time"][0] == pytest.approx(2e-4)
+    assert found.notes == ("waits limit: the host waits for the device once a call, at mask.py:3",)
+
+
+def test_of_two_thousand_launches_no_events_are_taken() -> None:
+    assert PairFacts(launches=700).allows_events
+    assert not PairFacts(launches=2000).allows_events
 
 
 def test_the_device_is_looked_at_while_it_works() -> None:
@@ -126,15 +154,9 @@ def test_layouts_move_both_sides() -> None:
     ]
     found = device_pass(Pair(*sides, Random(0)), device, Random(1), 0.5, clock=device.clock)
 
-    layouts = len(found.samples[0].arm)
+    layouts = next(len(samples.arm) for samples in found.samples if samples.metric == "device time")
     assert layouts == 12
     assert moved.count("reference") == moved.count("arm") == layouts - 1
-
-
-def test_a_host_and_a_device_that_take_about_as_long_are_said_to() -> None:
-    said = limit_note([Reading(1e-3, 1e-3, 1.05e-3, ahead=True)])
-
-    assert said == "host and device take about as long: 1.05 ms to issue, 1 ms to do"
 
 
 def test_the_fake_host_waits_where_the_queue_is_full_and_the_device_where_it_is_empty() -> None:

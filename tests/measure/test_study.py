@@ -255,7 +255,7 @@ def test_modes_dtypes_and_losses_are_those_asked_for() -> None:
         ({"questions": ("why",)}, "no question 'why'; there are"),
         ({"batch_sizes": (0,)}, "a batch size of 0 holds no example"),
         ({"mode": "test"}, "no mode 'test'"),
-        ({"memory_limit": "much"}, "'much' is no amount of memory"),
+        ({"memory_limit": "much"}, "'much' is not an amount of memory"),
         ({"loss": "mse"}, "no loss 'mse'"),
     ],
 )

@@ -71,8 +71,9 @@ def test_a_hostile_name_is_shown_and_makes_no_markup() -> None:
 
 
 def test_a_hostile_name_mentions_nobody_and_links_nothing() -> None:
-    text = summary([outcome(*runs.regressed())])
+    text = re.sub(r"(`+)\S.*?\1", "", summary([outcome(*runs.regressed())]))  # in code nothing is looked for
 
+    assert "everyone" in text
     assert "@everyone" not in text
     assert "#1" not in text
     assert "www.example" not in text

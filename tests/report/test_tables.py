@@ -1,5 +1,6 @@
 """What a run looks like in a terminal and in markdown."""
 
+import msgspec
 import pytest
 
 from harness.record.schema import (
@@ -224,6 +225,24 @@ def test_warnings_blocks_and_witnesses_are_lines_below() -> None:
         "grad: 1,024 B held by aten::mul in 1.0, unaccounted for",
         "grad: 8 B held by no operator in the model itself, unaccounted for",
     )
+
+
+def test_what_limits_all_arms_is_said_once() -> None:
+    arms = (
+        msgspec.structs.replace(GRAD, notes=("the host limits",)),
+        msgspec.structs.replace(NO_GRAD, notes=("the host limits", "the clock was throttled")),
+    )
+    lines = case_tables(run_of(*arms))[0].lines
+
+    assert "the host limits" in lines
+    assert "no_grad: the clock was throttled" in lines
+    assert not any("the host limits" in line for line in lines if line.startswith(("grad:", "no_grad:")))
+
+
+def test_what_limits_one_arm_is_said_of_it() -> None:
+    arms = (msgspec.structs.replace(GRAD, notes=("the host limits",)), NO_GRAD)
+
+    assert "grad: the host limits" in case_tables(run_of(*arms))[0].lines
 
 
 def test_what_shows_no_difference_says_how_large_one_could_be() -> None:

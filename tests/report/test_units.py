@@ -5,7 +5,7 @@ import math
 import pytest
 
 from harness.record.schema import Unit
-from harness.report.text import markdown
+from harness.report.inert import markdown
 from harness.report.units import quantity, ratio
 
 

@@ -1,5 +1,6 @@
 """Targets: factories in a plain folder, presets and configs of transformers, timm and torchvision."""
 
+import importlib
 import json
 import sys
 import types
@@ -14,7 +15,7 @@ from torch import nn
 from harness.measure.inspection import OutOfMemoryError, inspect_model
 from harness.record.schema import Case
 from harness.workload.copying import Copying
-from harness.workload.factory import entry_of, entry_of_model
+from harness.workload.factory import entry_of, entry_of_model, first_line
 from harness.workload.losses import LOSSES, find_loss
 from harness.workload.model import Model, WorkloadError, mean_square
 from harness.workload.sources import build, resolve
@@ -286,6 +287,11 @@ def test_an_encoder_decoder_gets_tokens_for_both(tmp_path: Path) -> None:
         ('{"hidden_size": 3}', "has no field `model_type`"),
         ('{"model_type": "nothing_of_the_kind"}', "transformers makes no config of it"),
         ('{"model_type": "bert", "architectures": ["BertForTea"]}', "names the architecture 'BertForTea'"),
+        ('{"model_type": "bert", "architectures": ["pipeline"]}', "names the architecture 'pipeline'"),
+        ('{"model_type": "bert", "architectures": {"a": 1}}', "its `architectures` are no list of names"),
+        ('{"model_type": "bert", "architectures": [3]}', "its `architectures` are no list of names"),
+        ('{"model_type": "bert", "id2label": 3}', "transformers makes no config of it"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, line: str) -> None:
@@ -293,6 +299,16 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, line: st
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(WorkloadError, match=line):
         resolve(f"hf:{tmp_path}/config.json")
+
+
+@pytest.mark.parametrize(
+    "fields", ['"max_position_embeddings": "x"', '"hidden_size": {}', '"hidden_size": -1']
+)
+def test_a_config_of_another_shape_is_refused_by_the_time_it_is_built(tmp_path: Path, fields: str) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text(f'{{"model_type": "bert", {fields}}}')
+    with pytest.raises(WorkloadError, match=r"config\.json"):
+        build(_case(f"hf:{tmp_path}/config.json"))
 
 
 def test_names_of_hugging_face_are_told_apart() -> None:
@@ -483,3 +499,15 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, l
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(WorkloadError, match=rf"needs {library}: pip install {library}"):
         resolve(f"{library}:anything")
+
+
+def test_a_package_that_is_missing_deep_below_is_named_itself() -> None:
+    try:
+        try:
+            importlib.import_module("no_such_package_at_all")
+        except ModuleNotFoundError as error:
+            raise ImportError("Could not import module 'BertModel'") from error
+    except ImportError as error:
+        said = first_line(error)
+
+    assert said == "ModuleNotFoundError: it needs 'no_such_package_at_all', which is not installed"

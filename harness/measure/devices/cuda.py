@@ -1,7 +1,8 @@
 """CUDA: queue, events, allocator statistics, cache; the one module that says so to torch."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,11 @@ KIND = "cuda"
 
 _LARGEST_COUNT = 1 << 30  # elements that one kernel indexes with 32 bits, with room to spare
 _CALIBRATING_COUNT = 1 << 26  # long beside a launch, short beside a second
+_RISING = 1000  # of these before, some 0.1 s: an idle clock is a sixth of a busy one
 _CACHE_BYTES_UNKNOWN = 128 * 1024 * 1024  # where torch does not tell the size of L2; larger than any so far
 _FLUSHED_CACHES = 2  # a buffer twice as large as the cache leaves nothing in it whatever the policy
+_WAITED = "called a synchronizing CUDA operation"  # what torch warns of in its synchronization debug mode
+_MODE = "Synchronization debug mode"  # of which it warns when it is first set
 _MOST_ENTRIES = 1_000_000  # of a history: some 100 MB on disk; torch's own default has no limit
 
 
@@ -71,15 +75,22 @@ class CudaDevice:
     def seconds_a_count(self) -> float:
         """What one element of `count` costs, timed when it is first asked for."""
         if self._seconds_a_count is None:
-            costs = []
-            for _ in range(5):
-                start = self.record()
+            for _ in range(_RISING):
                 self.count(_CALIBRATING_COUNT)
-                end = self.record()
-                self.synchronize()
-                costs.append(self.seconds(start, end))
-            self._seconds_a_count = min(costs) / _CALIBRATING_COUNT  # the first also loads the kernel
+            once, twice = self._cost(_CALIBRATING_COUNT), self._cost(2 * _CALIBRATING_COUNT)
+            # A launch has a fixed part, which the difference does not hold.
+            self._seconds_a_count = max(twice - once, 0.1 * once) / _CALIBRATING_COUNT
         return self._seconds_a_count
+
+    def _cost(self, number: int) -> float:
+        costs = []
+        for _ in range(5):
+            start = self.record()
+            self.count(number)
+            end = self.record()
+            self.synchronize()
+            costs.append(self.seconds(start, end))
+        return min(costs)
 
     def flush_cache(self) -> None:
         """Write a buffer larger than L2."""
@@ -89,6 +100,42 @@ class CudaDevice:
             bytes_ = _FLUSHED_CACHES * (size or _CACHE_BYTES_UNKNOWN)
             self._flushing = torch.empty(bytes_, dtype=torch.uint8, device=self.name)
         self._flushing.zero_()
+
+    def trace(self, stretches: Sequence[tuple[str, Callable[[], object]]]) -> Sequence[dict[str, Any]]:
+        """Run named stretches under torch's profiler; see the protocol."""
+        # What reads traces knows devices by their protocol, and is imported when one is taken.
+        from harness.measure.trace import recording, sees_launches, span
+
+        if not sees_launches():
+            raise RuntimeError("this torch's profiler is not told of what a CUDA device does")
+        with recording(self) as session:
+            for name, call in stretches:
+                self.synchronize()
+                with span(name):
+                    call()
+                self.synchronize()
+        return session.events
+
+    @contextmanager
+    def told_of_waits(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Call `tell` each time that torch makes the host wait: it warns of each in this mode."""
+        before = torch.cuda.get_sync_debug_mode()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            shown = warnings.showwarning
+
+            def show(message: Any, *where: Any, **more: Any) -> None:
+                if _WAITED in str(message):
+                    tell()
+                elif not str(message).startswith(_MODE):
+                    shown(message, *where, **more)
+
+            warnings.showwarning = show
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                yield
+            finally:
+                torch.cuda.set_sync_debug_mode(before)
 
     def memory(self) -> Memory:
         """Return the allocator's statistics.

@@ -3,11 +3,11 @@
 A CPU has no queue: its work is done when a call returns, and its bytes are in the trace.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +70,19 @@ class Device(Protocol):
 
     def flush_cache(self) -> None:
         """Queue a write that leaves nothing else in the last cache before memory."""
+
+    def trace(self, stretches: Sequence[tuple[str, Callable[[], object]]]) -> Sequence[dict[str, Any]]:
+        """Run named stretches, each until the queue is empty, and return the events of host and device.
+
+        Each is a span of its name; a record of the device and the host's call that caused it have the same
+        `correlation`.
+
+        Raises:
+            RuntimeError: the device's records cannot be had.
+        """
+
+    def told_of_waits(self, tell: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `tell`, in the frame that waits, each time the host waits for the device inside."""
 
     def memory(self) -> Memory:
         """Return the allocator's statistics."""

@@ -3,6 +3,7 @@
 from harness.record.measured import Metric
 from harness.record.names import TIME
 
+BUSY_TIME = "device busy time"
 DEVICE_TIME = "device time"
 DEVICE_TIME_COLD = "device time, cold cache"
 HOST_TIME = "host time"
@@ -12,6 +13,13 @@ TIMES: tuple[Metric, ...] = (
     *(
         Metric(f"{part} time", "s", "lower", "noisy", f"seconds a call of the {part} part")
         for part in ("forward", "backward", "optimizer")
+    ),
+    Metric(
+        BUSY_TIME,
+        "s",
+        "lower",
+        "noisy",
+        "seconds a call during which the device works on what the call launched, from its own records",
     ),
     Metric(
         DEVICE_TIME,

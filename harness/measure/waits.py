@@ -1,0 +1,236 @@
+"""Where a step reads values of tensors back: on a device with a queue, the host waits for it there.
+
+On a CPU the count is read from a trace that was taken anyway; only where it is not 0 is the step run once
+more, to see which lines read.
+"""
+
+import math
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.profiler import record_function
+
+# The only door to each operator that is called: torch's notes "Extending PyTorch" show it by this name.
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from harness.measure.devices.protocol import Device
+from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
+from harness.record.measured import CodeLine
+from harness.workload.hooks import is_compiled
+from harness.workload.step import Step
+
+# Operators whose result, or the size of it, depends on values, for which CUDA's own versions stop the host.
+# None of them calls another of them, so that each is one reading: `bool(x)` is is_nonzero, item and
+# _local_scalar_dense, and a bool mask as an index calls nonzero.
+_READING = frozenset(
+    {
+        "aten::_local_scalar_dense",
+        "aten::nonzero",
+        "aten::equal",
+        "aten::_unique2",
+        "aten::unique_consecutive",
+        "aten::unique_dim",
+        "aten::unique_dim_consecutive",
+        "aten::bincount",
+    }
+)
+_FUSED = "aten::_fused_"  # whole updates: on a CPU they read the count of steps, on a device they do not
+_TO_PYTHON = ("aten::resolve_conj", "aten::resolve_neg")  # what tolist() and numpy() leave in a trace
+_TORCH = str(Path(torch.__file__).parent) + os.sep
+_OWN = str(Path(__file__).parent) + os.sep
+_HARNESS = str(Path(__file__).parent.parent) + os.sep
+_OPTIMIZERS = str(Path(_TORCH) / "optim") + os.sep
+_STEP_COUNT = "_get_value"  # by this function torch's optimizers read their count of steps
+_OWN_KIND = "torch.optim."
+_APART = ":"  # a tab would make the profiler write another name
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How often a step reads values back, and where; `places` is () where that could not be seen."""
+
+    count: int
+    places: tuple[CodeLine, ...] = ()
+
+
+def readings(operators: Sequence[Span]) -> list[Span]:
+    """Return those operators that read values back.
+
+    >>> [span.name for span in readings([Span(0, 3, "aten::item"), Span(1, 2, "aten::_local_scalar_dense")])]
+    ['aten::_local_scalar_dense']
+    """
+    copies = [after for before, after in pairwise(operators) if (before.name, after.name) == _TO_PYTHON]
+    read = [*(span for span in operators if span.name in _READING), *copies]
+    fused = [span for span in operators if span.name.startswith(_FUSED)]
+    alone = [span for span in read if not any(one.start <= span.start < one.end for one in fused)]
+    return sorted(alone, key=lambda span: span.start)
+
+
+def count_in_trace(step: Step, seen: Trace) -> int:
+    """Return how often a step that was traced reads values back.
+
+    What torch's optimizers read of their own count of steps does not count: unless they are fused or
+    capturable, and then read nothing, they keep it on the host on every device.
+    """
+    return len(readings(seen.operators)) - _of_step_counts(step, seen)
+
+
+def placed_waits(step: Step, seen: Trace) -> Waits:
+    """Run a step once more, and return its readings with the lines that read.
+
+    Args:
+        step: it is run in the state that it is in; the caller puts that back.
+        seen: its trace, from which the number is.
+    """
+    total = count_in_trace(step, seen)
+    if is_compiled(step.model.module):
+        return Waits(total)
+    try:
+        placed = _traced_with_callers(step)
+    except Exception:  # noqa: BLE001 (what cannot be looked on, such as code that torch compiled)
+        return Waits(total)
+    callers = Nesting(placed.notes)
+    by_caller = Counter(callers.innermost(span.start) for span in _innermost(readings(placed.operators)))
+    own = 0 if _of_step_counts(step, seen) else by_caller[_STEP_COUNT]
+    places = {caller: count for caller, count in by_caller.items() if caller not in {"", _STEP_COUNT}}
+    return Waits(max(0, total - own), _places(places))
+
+
+def _of_step_counts(step: Step, seen: Trace) -> int:
+    """Return how many readings of the optimizer part are of its count of steps: all, or 0 where not clear.
+
+    torch's own optimizers read the count of every parameter equally often, and nothing else.
+    """
+    optimizer = step.optimizer
+    names = [part.name for part in step.parts]
+    if optimizer is None or "optimizer" not in names or not type(optimizer).__module__.startswith(_OWN_KIND):
+        return 0
+    counts = [state["step"] for state in optimizer.state.values() if "step" in state]
+    number = len(readings(seen.stretch(names.index("optimizer")).operators))
+    return number if counts and number % len(counts) == 0 else 0
+
+
+def _traced_with_callers(step: Step) -> Trace:
+    operators = _Operators()  # type: ignore[no-untyped-call]
+    with recording() as session, _Functions(), operators:
+        session.mark()
+        for part in step.parts:
+            left = part.call()
+            del left
+        session.mark()
+    return session.trace()
+
+
+def _innermost(spans: Sequence[Span]) -> list[Span]:
+    """Return spans without those that hold the next of the same name: a looked-on operator is there twice."""
+    following = [*spans[1:], Span(math.inf, math.inf, "")]
+    return [
+        span
+        for span, after in zip(spans, following, strict=True)
+        if not (span.name == after.name and after.start < span.end)
+    ]
+
+
+def waits_on_device(step: Step, device: Device) -> Waits:
+    """Return how often a step makes the host wait for a device, by what the device's library tells.
+
+    Args:
+        step: it is run in the state that it is in; the caller puts that back.
+        device: it is empty when the step begins.
+    """
+    by_caller: Counter[str] = Counter()
+
+    def tell() -> None:
+        by_caller[_caller(sys._getframe(1))] += 1  # noqa: SLF001 (inspect.currentframe is the same function)
+
+    device.synchronize()
+    with device.told_of_waits(tell):
+        for part in step.parts:
+            left = part.call()
+            del left
+    device.synchronize()
+    return Waits(by_caller.total(), _places({name: count for name, count in by_caller.items() if name}))
+
+
+def _noted(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None, frame: Any
+) -> Any:
+    """Call a function inside a note of the line that calls it."""
+    with record_function(NOTE + _caller(frame)):
+        return function(*args, **(kwargs or {}))
+
+
+class _Functions(TorchFunctionMode):
+    """Notes the callers of torch's functions: of `tolist`, which is no operator of its own."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call a function inside a note."""
+        return _noted(func, args, kwargs, sys._getframe(1))  # noqa: SLF001
+
+
+class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the callers of operators, in hooks of a backward pass too, where the other mode is off."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call an operator inside a note."""
+        return _noted(func, args, kwargs, sys._getframe(1))  # noqa: SLF001
+
+
+def _caller(frame: Any) -> str:
+    """Return the innermost line outside torch, or torch's own where the harness calls it; "" for neither."""
+    inside = ""
+    while frame is not None and frame.f_code not in {placed_waits.__code__, waits_on_device.__code__}:
+        file = frame.f_code.co_filename
+        if file.startswith(_OPTIMIZERS) and frame.f_code.co_name == _STEP_COUNT:
+            return _STEP_COUNT
+        if file.startswith(_TORCH):
+            inside = inside or _line(frame)
+        elif not _is_instrument(file):
+            return inside if inside and file.startswith(_HARNESS) else _line(frame)
+        frame = frame.f_back
+    return inside
+
+
+def _is_instrument(file: str) -> bool:
+    return file.startswith(_OWN) or file == warnings.__file__
+
+
+def _line(frame: Any) -> str:
+    return f"{frame.f_code.co_filename}{_APART}{frame.f_lineno}"
+
+
+def _places(by_caller: Mapping[str, int]) -> tuple[CodeLine, ...]:
+    """Return lines with how often each was met, most first."""
+    ordered = sorted(by_caller.items(), key=lambda item: (-item[1], item[0]))
+    places = []
+    for caller, count in ordered:
+        file, _, line = caller.rpartition(_APART)
+        places.append(CodeLine(file=_short(file), line=int(line), count=count))
+    return tuple(places)
+
+
+def _short(file: str) -> str:
+    """Return a path below the working directory, or below the folder of installed packages it is in.
+
+    >>> _short("/opt/python/site-packages/transformers/masking_utils.py")
+    'transformers/masking_utils.py'
+    """
+    here = str(Path.cwd()) + os.sep
+    for folder in ("site-packages", "dist-packages"):
+        _, separator, rest = file.rpartition(f"{os.sep}{folder}{os.sep}")
+        if separator:
+            return rest
+    return file.removeprefix(here)

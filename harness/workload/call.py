@@ -1,4 +1,4 @@
-"""A piece of work that is not a model: a callable without arguments, such as an evaluation loop, or a `Step`."""
+"""Work that is not a model: a callable without arguments, such as an evaluation loop, or a `Step`."""
 
 import functools
 import inspect

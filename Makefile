@@ -1,7 +1,7 @@
 # Every target sets up what it needs in a virtual environment of its own.
 PYTHON ?= python3
 TORCH  ?=
-TIME   ?= 120
+TIME   ?= 100
 BENCH  ?= bench/
 WORKERS ?= auto
 

@@ -80,6 +80,7 @@ class Session:
         self.of_ranks: dict[str, Run | HarnessError] = {}  # by question
         self.selected: dict[str, list[str]] = {}  # the arms of each case that are to be measured
         self.failures: dict[tuple[str, str], Exception] = {}  # by case and arm
+        self.excused: set[tuple[str, str]] = set()  # tests that were skipped before they began
         self.allowance: SharedTime | None = None
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
@@ -137,6 +138,7 @@ class Session:
         )
         try:
             self.writer = RunWriter(self.results / "runs", run)
+            self.writer.plan((case, arm) for case, arms in self.selected.items() for arm in arms)
         except StoreError as error:
             pytest.exit(str(error), returncode=_USAGE)
         # What is loaded by now stays; frozen, it is not looked at in every collection between timings.
@@ -278,10 +280,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("question", "case", "arm"), parameters)
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """Refuse, before anything is measured, what collection found that cannot be."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse, before anything is measured, what cannot be; put what several ranks measure last."""
     if _REFUSED in config.stash:
         raise pytest.UsageError(config.stash[_REFUSED])
+    items.sort(key=_ranks_of)  # ranks start processes of their own, which take what time they take
+
+
+def _ranks_of(item: pytest.Item) -> bool:
+    """Return whether several ranks measure what a test asks."""
+    question = (
+        item.callspec.params.get("question")
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else None
+    )
+    return getattr(question, "ranks", 1) > 1
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -330,7 +343,10 @@ def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureAr
         except UnsupportedError as error:
             pytest.skip(str(error))
         record = session.records[case.id]
-        result = next(each for each in record.arms if each.arm == arm)
+        kept = record.arm(arm)
+        if kept is None:
+            raise HarnessError("it was not measured: the measurement of its case was ended before")
+        result = kept
         replay(record, result)
         benchmark.extra_info.update(case=case.id, arm=arm, **result.counts)
         return result
@@ -341,6 +357,12 @@ def harness_measure(request: pytest.FixtureRequest, benchmark: Any) -> MeasureAr
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> None:
     """Keep an arm that failed, with its reason; the rest goes on."""
+    if (
+        call.when == "setup"
+        and call.excinfo is not None
+        and call.excinfo.errisinstance(pytest.skip.Exception)
+    ):
+        _excuse(item)
     if call.when != "call" or call.excinfo is None or _JOB not in item.stash:
         return
     error = call.excinfo.value
@@ -354,6 +376,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     _session(item.config).keep(question, case, ArmResult(arm=arm, status=status, reason=name + reason[0]))
 
 
+def _excuse(item: pytest.Item) -> None:
+    """Take a test that is skipped before it begins off the plan."""
+    kept = item.config.stash.get(_SESSION, None)
+    parameters = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    case, arm = parameters.get("case"), parameters.get("arm")
+    if kept is not None and isinstance(case, Case) and isinstance(arm, str):
+        kept.excused.add((case.id, arm))
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Make the run file and the tables of what was measured."""
     kept = session.config.stash.get(_SESSION, None)
@@ -365,8 +398,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
     try:
+        kept.writer.excuse(kept.excused)
         kept.run = kept.writer.finish(complete=not interrupted)
-        if interrupted:
+        if not kept.run.complete:
             return  # the tables stay as they were: half of one would look like all of it
         device = kept.setting.device.partition(":")[0]
         for question, page in question_pages(kept.run).items():
@@ -381,6 +415,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     kept = config.stash.get(_SESSION, None)
     if kept is None or kept.run is None:
         return
+    from harness.judge.gate import incomplete
     from harness.report.inert import printable
     from harness.report.screen import screen
     from harness.report.tables import case_tables, case_text, header_lines, share_inside_samples
@@ -400,6 +435,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(
             f"{many(kept.allowance.untimed, 'arm')} not timed: the exact numbers took the time of the"
             f" session; --harness-time {kept.allowance.needed:.0f} would do"
+        )
+    if not kept.run.complete:
+        terminalreporter.line(
+            printable(f"not complete, so that no table was written: {incomplete(kept.run)}")
         )
     share = share_inside_samples(kept.run)
     if share is not None:

@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64", "bfloat16", "float16", "autocast")
 MEMORY_FORMATS = ("", "channels_last")
 MODES = ("", "train", "eval")
 RUN_TIME_S = 60.0  # of `harness measure`, unless told
-SESSION_TIME_S = 120.0  # of a session of pytest, unless told
+SESSION_TIME_S = 100.0  # of a session of pytest, unless told
 PAIR_BUDGET_S = 0.5
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")  # that are put to a model unless told
 
@@ -236,7 +236,7 @@ class Setting:
     time: float | None = _option(
         None,
         "seconds of the whole run; what is decided early leaves its share to the rest; 0 takes exact metrics"
-        " only; by default 60, in pytest 120",
+        " only; by default 60, in pytest 100",
         "measure pytest",
         metavar="SECONDS",
         read=parse_number,

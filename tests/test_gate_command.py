@@ -1,7 +1,9 @@
 """The commands `compare`, `gate`, `report` and `trend` from files to exit status, and every bad input."""
 
 import errno
+import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,38 @@ def changed(**counts: int) -> Run:
     return runs.run(runs.record(runs.case(), runs.arm("grad", **counts), runs.arm("no_grad", saved=0)))
 
 
+MODEL = """
+import torch
+
+class Net(torch.nn.Linear):
+    def forward(self, inputs):
+        hidden = super().forward(inputs)
+        {line}
+        return hidden.relu()
+
+def build():
+    return Net(8, 4), torch.ones(2, 8)
+"""
+
+
+def test_a_value_that_a_model_begins_to_read_back_fails_with_its_line(
+    harness: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, line in (("before", "pass"), ("after", "hidden.sum().item()")):
+        Path("reads.py").write_text(MODEL.format(line=line), encoding="utf-8")
+        monkeypatch.delitem(sys.modules, "reads", raising=False)
+        importlib.invalidate_caches()
+        shutil.rmtree("__pycache__", ignore_errors=True)
+        harness("measure", "reads:build", "--question", "grad_mode", "--time", "0", "--json", f"{name}.json")
+    monkeypatch.delitem(sys.modules, "reads", raising=False)
+    harness("gate", "before.json", "--baseline", "base", "--update")
+    status, told, _ = harness("gate", "after.json", "--baseline", "base")
+
+    assert status == 1
+    assert "grad: waits 0 -> 1, +1" in told
+    assert "; at reads.py:7" in told
+
+
 def test_a_gate_from_nothing_to_a_pass(harness: Command) -> None:
     write("run.json", runs.run())
 
@@ -62,6 +96,8 @@ def test_a_gate_from_nothing_to_a_pass(harness: Command) -> None:
         " `harness gate RUN.json --baseline DIR --update` makes one\n"
     )
     assert made[0] == 0
+    assert made[1].startswith("baseline made: 6 exact values of 1 case; compared with nothing\n")
+    assert "PASS" not in made[1]
     assert made[2] == "wrote base/torch2.13.0-cpu-1t-float32-cpu-AVX2.json\n"
     assert passed == (
         0,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
-from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.times import times_of
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
@@ -108,8 +108,14 @@ def _entry_of_stats(stats: Stats) -> ArmSummary:
     return ArmSummary("ok", "", {}, (), {_PYTEST.name: spread})
 
 
-def compare_runs(base: Listing, head: Listing) -> Outcome:
-    """Compare two sides: exact values as integers, time as a stored baseline allows."""
+def compare_runs(base: Listing, head: Listing, *, pairs_follow: bool = False) -> Outcome:
+    """Compare two sides: exact values as integers, time as a stored baseline allows.
+
+    Args:
+        base: one side.
+        head: what is held against it.
+        pairs_follow: times are judged elsewhere, in pairs; else an outcome fails where nothing was compared.
+    """
     exact_apart = _said(_apart(base.decides_exact, head.decides_exact))
     time_apart = "; ".join(
         filter(None, (_said(_apart(base.decides_time, head.decides_time)), _shared(base, head)))
@@ -156,7 +162,7 @@ def compare_runs(base: Listing, head: Listing) -> Outcome:
     ]
     if timed:
         notes += [f"times are incomparable: {time_apart}"] if time_apart else [NOT_PAIRED]
-    return Outcome(
+    outcome = Outcome(
         door="compare",
         subject=f"{head.name} against {base.name}",
         findings=in_order(findings),
@@ -166,6 +172,7 @@ def compare_runs(base: Listing, head: Listing) -> Outcome:
         command=head.command,
         threads=head.threads,
     )
+    return outcome if pairs_follow else closed(outcome)
 
 
 def _apart(base: Mapping[str, str], head: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.judge.comparison import compare_runs, listing
-from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.interval import log_ratios
 from harness.judge.times import arm_seconds, median_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
@@ -59,18 +59,21 @@ def _metrics(duel: Duel) -> Mapping[str, Metric]:
 def judge_duel(duel: Duel, times: Iterable[Timed]) -> Outcome:
     """Return what is to be said of a duel, one finding a row; what is the same or equal is left out."""
     metrics = _metrics(duel)
-    exact = compare_runs(listing(duel.base.run, "base"), listing(duel.head.run, "head"))
+    exact = compare_runs(listing(duel.base.run, "base"), listing(duel.head.run, "head"), pairs_follow=True)
     causes = {(arm.case, arm.arm): arm.causes for arm in duel.arms}
     findings = [_explained(finding, causes) for finding in exact.findings]
+    times = tuple(times)
     findings += [_timed(timed, metrics[timed.metric]) for timed in times if not _is_same(timed)]
-    return replace(
+    outcome = replace(
         exact,
         door="duel",
         subject=f"head {duel.head.given} against base {duel.base.given}",
         findings=in_order(findings),
         notes=(*exact.notes, *duel.notes, *duel.lost, *_unmeasured(duel.arms)),
         command=duel.command,
+        same=sum(map(_is_same, times)),
     )
+    return closed(outcome)
 
 
 def _is_same(timed: Timed) -> bool:

@@ -6,7 +6,7 @@ It knows no metric: units and meanings travel with the data. It words nothing.
 import enum
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.record.schema import Case, Unit
 
@@ -14,6 +14,7 @@ from harness.record.schema import Case, Unit
 class FindingState(enum.StrEnum):
     """What a row is; declared in the order in which rows are shown."""
 
+    NOTHING = "nothing compared"
     INTERRUPTED = "interrupted"
     NO_BASELINE = "no baseline"
     FAILED = "failed"
@@ -76,6 +77,9 @@ class Outcome:
         command: what measured the run.
         threads: intra-op threads of the run.
         environment: of the run, in lines.
+        same: how many times were judged to be the same, which is no finding.
+        made: what was done to the baseline that the run was held against, "made" or "updated"; "" where it
+            was there.
     """
 
     door: str
@@ -87,6 +91,17 @@ class Outcome:
     command: str = ""
     threads: int = 0
     environment: tuple[str, ...] = ()
+    same: int = 0
+    made: str = ""
+
+    @property
+    def compared(self) -> int:
+        """How many values were held against another, whatever came of it."""
+        held = sum(
+            finding.exists_twice and finding.state is not FindingState.INCOMPARABLE
+            for finding in self.findings
+        )
+        return sum(self.equal.values()) + self.same + held
 
     @property
     def fails(self) -> bool:
@@ -102,6 +117,19 @@ class Outcome:
         """Return how many findings there are of each state, in the order of states."""
         counted = Counter(finding.state for finding in self.findings)
         return {state: counted[state] for state in FindingState if counted[state]}
+
+
+def closed(outcome: Outcome) -> Outcome:
+    """Return an outcome that fails where nothing was compared, and says why: what is green was looked at."""
+    if outcome.fails or outcome.compared:
+        return outcome
+    causes = dict.fromkeys(finding.detail for finding in outcome.findings if finding.detail)
+    said = "; ".join([*causes][:_CAUSES]) or "neither side holds a value"
+    finding = Finding(state=FindingState.NOTHING, fails=True, detail=f"nothing was compared: {said}")
+    return replace(outcome, findings=in_order([finding, *outcome.findings]))
+
+
+_CAUSES = 3  # named at most
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.judge.exact import direction, exact_values, meaning_of, unit_of
-from harness.judge.finding import Finding, FindingState, Outcome, in_order
+from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
+from harness.record.names import WAITS
 from harness.record.schema import ArmResult, Metric, Record, Run
 
 _MOST_PLACES = 3  # lines of code in one sentence
@@ -84,15 +85,28 @@ def inspect(run: Run, limits: Limits) -> Outcome:
                 failed = arm.status == "failed"
                 state = FindingState.FAILED if failed else FindingState.SKIPPED
                 judge.find(state, fails=failed, case=record.case.id, arm=arm.arm, detail=arm.reason)
+    if run.records and not any(arm.status == "ok" for record in run.records for arm in record.arms):
+        judge.find(FindingState.NOTHING, detail="no arm was measured")
     return judge.outcome("report", run.id, ("held against no baseline",))
+
+
+def incomplete(run: Run) -> str:
+    """Return what a run lacks that is not complete, in words."""
+    missing = run.missing
+    if not missing:
+        return "the run was interrupted: what it does not hold was not measured"
+    named = ", ".join(f"{case}: {arm}" for case, arm in missing[:_MISSING])
+    more = f", and {len(missing) - _MISSING:,} more" if len(missing) > _MISSING else ""
+    return f"{len(missing):,} of {len(run.planned):,} planned arms are missing: {named}{more}"
+
+
+_MISSING = 3  # planned arms that are named
 
 
 def _begin(run: Run, limits: Limits) -> _Judge:
     judge = _Judge(run, limits, {metric.name: metric for metric in run.metrics})
     if not run.complete:
-        judge.find(
-            FindingState.INTERRUPTED, detail="the run was interrupted: what it does not hold was not measured"
-        )
+        judge.find(FindingState.INTERRUPTED, detail=incomplete(run))
     if not run.records:
         judge.find(FindingState.GONE, detail="the run holds no case, so nothing was judged")
     _check_limits_of_arms(judge, run.records)
@@ -122,7 +136,7 @@ def gate(run: Run, baselines: Mapping[str, Baseline], limits: Limits) -> Outcome
         ]
         _against(judge, records, baseline)
     subject = ", ".join(key.name for key in keys) or "no key"
-    return judge.outcome("gate", subject, tuple(dict.fromkeys(notes)))
+    return closed(judge.outcome("gate", subject, tuple(dict.fromkeys(notes))))
 
 
 def unmet(runs: Iterable[Run], baselines: Mapping[str, Baseline]) -> tuple[Finding, ...]:
@@ -182,6 +196,11 @@ def _gone(
 
 def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> None:
     measured = exact_values(arm, judge.metrics)
+    costs = any(
+        known.get(name) != measured.get(name)
+        for name in {*known, *measured}
+        if name not in judge.metrics or judge.metrics[name].unit != "1" or name == WAITS
+    )
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
@@ -205,7 +224,20 @@ def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: 
             judge.find_value(FindingState.ALLOWED, key, name, base, head, fails=False, detail=detail)
         else:
             state = direction(base, head, metric.better if metric else None)
-            judge.find_value(state, key, name, base, head, detail=_places(arm, name))
+            # One more node or operator that takes no byte is no cost by itself; its time is told by times.
+            free = state is FindingState.WORSE and unit_of(name, judge.metrics) == "1" and head > base
+            free = free and not costs
+            judge.find_value(
+                FindingState.CHANGED if free else state,
+                key,
+                name,
+                base,
+                head,
+                fails=judge.limits.counts_fail or not free,
+                detail="; ".join(
+                    filter(None, ["no byte changed with it" if free else "", _places(arm, name)])
+                ),
+            )
 
 
 def _places(arm: ArmResult, name: str) -> str:

@@ -60,6 +60,7 @@ class Limits:
     budgets: tuple[Budget, ...] = ()
     allowances: tuple[Allowance, ...] = ()
     residuals: tuple[Residual, ...] = ()
+    counts_fail: bool = True  # where a count changed and no byte did
 
     def allowance(self, case: str, arm: str, metric: Metric | None, base: int, head: int) -> Allowance | None:
         """Return the first allowance that takes a change, or None."""
@@ -99,11 +100,15 @@ def read_limits(settings: Mapping[str, object]) -> Limits:
         table = table.get(name, {}) if isinstance(table, Mapping) else {}
     if not isinstance(table, Mapping):
         raise LimitError(f"[{GATE_TABLE}] is not a table")
-    known = ("budgets", "allowances", "unaccounted")
+    known = ("budgets", "allowances", "unaccounted", "counts")
     for name in table:
         if name not in known:
             raise LimitError(f"[{GATE_TABLE}] has no key {name!r}; there are {', '.join(known)}")
+    counts = table.get("counts", "fail")
+    if counts not in ("fail", "show"):
+        raise LimitError(f"[{GATE_TABLE}] counts is {counts!r}; it is 'fail' or 'show'")
     return Limits(
+        counts_fail=counts == "fail",
         budgets=tuple(_budget(*item) for item in _texts(table, "budgets")),
         allowances=tuple(_allowance(*item) for item in _texts(table, "allowances")),
         residuals=tuple(_residual(*item) for item in _items(table, "unaccounted")),

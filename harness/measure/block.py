@@ -20,9 +20,11 @@ from harness.record.names import TIME
 from harness.record.schema import Samples
 
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
-FEWEST_LAYOUTS = 12  # the fewest from which a family of 20 contrasts can be judged at 99 %
+FEWEST_LAYOUTS = 16  # a family of six arms needs eleven at the last of several looks
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
 MOVING_SHARE = 0.15  # of the time, at most, is spent on moving, unless layouts would be fewer than those
+
+_STRETCH = 2.0  # times a budget, at most, where it would be spent on too few layouts to judge
 
 Laps = tuple[float, ...]  # seconds a call: of the whole, then of its parts
 
@@ -96,6 +98,8 @@ class TimingBlock:
     _taken: dict[str, list[Laps]] = field(default_factory=dict, init=False)  # by arm; "" for the reference
     _levels: dict[str, float] = field(default_factory=dict, init=False)  # of each arm's last look
     _took: float = field(default=0.0, init=False)
+    _round_s: float = field(default=0.0, init=False)  # what a round takes, and a move of all sides
+    _moving_s: float = field(default=0.0, init=False)
 
     @property
     def moves(self) -> bool:
@@ -125,9 +129,15 @@ class TimingBlock:
                 " the clock and the call itself, so put more work in one call"
             )
         calls = calls_a_sample(min(costs))
-        moving = self._moving_cost(calls)
-        self.plan = BlockPlan(calls, rounds_a_layout(calls * sum(costs), moving, budget))
+        self._moving_s = self._moving_cost(calls)
+        self._round_s = calls * sum(costs)
+        self.plan = BlockPlan(calls, rounds_a_layout(self._round_s, self._moving_s, budget))
         self._took += self.clock() - started
+
+    def enough(self, budget: float) -> float:
+        """Return the seconds of a budget, and up to twice of them where fewer layouts could not be judged."""
+        needed = FEWEST_LAYOUTS * (self.plan.rounds * self._round_s + self._moving_s)
+        return max(budget, min(_STRETCH * budget, needed))
 
     def _moving_cost(self, calls: int) -> float:
         """Return what one move of all sides costs, in seconds; 0 where a side cannot be moved."""

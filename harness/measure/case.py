@@ -271,7 +271,7 @@ class CaseMeasurement:
         block.prepare(seconds, warmed=True)
         self.settings.meter.seconds += clock() - before
         questions = sum(name != self.reference for name in names)
-        block.run(seconds, Looks(questions, LAYOUT_FLOOR), self.reference)
+        block.run(block.enough(seconds), Looks(questions, LAYOUT_FLOOR), self.reference)
         for arm in arms:
             if arm.name in block.failed:
                 yield self._failure(arm.name, block.failed[arm.name])

@@ -134,7 +134,7 @@ def _unseen_parameters(seen: Observation) -> str:
 
 def _without_gradient(seen: Observation) -> str:
     names = seen.without_gradient
-    if not names:
+    if not names or seen.step.optimizer is None:  # what asks for derivatives alone leaves no gradients
         return ""
     total = len(names) + len(seen.with_gradient)
     return f"{len(names)} of {total} trainable parameters got no gradient: {_listed(names)}"

@@ -16,7 +16,7 @@ from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
-from harness.measure.waits import Waits, waits_in_trace, waits_on_device
+from harness.measure.waits import Waits, count_in_trace, placed_waits, waits_on_device
 from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
@@ -258,10 +258,12 @@ class Observation:
     def waits(self) -> Waits:
         """How often the step reads values back, and at which lines."""
         whole, device = self.whole, self.device
+        if device is None and not count_in_trace(self.step, whole):
+            return Waits(0)
         with self._fresh():
             self.state.restore()
             seed_everything(self.seed)
-            return waits_in_trace(self.step, whole) if device is None else waits_on_device(self.step, device)
+            return placed_waits(self.step, whole) if device is None else waits_on_device(self.step, device)
 
     @property
     def gradient_bytes(self) -> int | None:

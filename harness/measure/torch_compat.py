@@ -1,5 +1,6 @@
 """Every difference between torch versions and builds; nothing else asks for the version."""
 
+import inspect
 from typing import Any
 
 import torch
@@ -30,6 +31,15 @@ def cpu_capability() -> str:
 def writes_memory_history() -> bool:
     """Return whether this torch writes its allocator's history as the later ones do."""
     return not release().startswith("2.0.")  # which takes other arguments; drop with that tox factor
+
+
+def events_kept() -> dict[str, Any]:
+    """Return the argument with which torch's profiler keeps its events, where it has one: else it warns."""
+    from torch import profiler
+
+    # Older ones, such as torch 2.0, do not; drop with their tox factors.
+    has_it = "acc_events" in inspect.signature(profiler.profile).parameters
+    return {"acc_events": True} if has_it else {}
 
 
 def operator_recorder() -> Any:

@@ -22,6 +22,7 @@ from torch.autograd.profiler import profile
 from torch.profiler import ProfilerActivity, record_function, supported_activities
 
 from harness.measure.devices.protocol import Device
+from harness.measure.torch_compat import events_kept
 from harness.workload.hooks import hookable
 
 # The profiler's tracing library logs every start and stop to standard error; it reads the level when
@@ -199,7 +200,7 @@ def _profiler(device: Device | None) -> Any:
     activities = {ProfilerActivity.CPU}
     if sees_launches():
         activities.add(ProfilerActivity.CUDA)
-    return whole_profiler.profile(activities=activities, profile_memory=True)
+    return whole_profiler.profile(activities=activities, profile_memory=True, **events_kept())
 
 
 @contextmanager

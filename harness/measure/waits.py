@@ -50,6 +50,7 @@ _OWN = str(Path(__file__).parent) + os.sep
 _HARNESS = str(Path(__file__).parent.parent) + os.sep
 _OPTIMIZERS = str(Path(_TORCH) / "optim") + os.sep
 _STEP_COUNT = "_get_value"  # by this function torch's optimizers read their count of steps
+_OWN_KIND = "torch.optim."
 _APART = ":"  # a tab would make the profiler write another name
 
 
@@ -74,18 +75,24 @@ def readings(operators: Sequence[Span]) -> list[Span]:
     return sorted(alone, key=lambda span: span.start)
 
 
-def waits_in_trace(step: Step, seen: Trace) -> Waits:
-    """Return the readings of a step that was traced; where there are some, run it once more to place them.
+def count_in_trace(step: Step, seen: Trace) -> int:
+    """Return how often a step that was traced reads values back.
 
     What torch's optimizers read of their own count of steps does not count: unless they are fused or
     capturable, and then read nothing, they keep it on the host on every device.
+    """
+    return len(readings(seen.operators)) - _of_step_counts(step, seen)
+
+
+def placed_waits(step: Step, seen: Trace) -> Waits:
+    """Run a step once more, and return its readings with the lines that read.
 
     Args:
         step: it is run in the state that it is in; the caller puts that back.
-        seen: its trace.
+        seen: its trace, from which the number is.
     """
-    total = len(readings(seen.operators))
-    if not total or is_compiled(step.model.module):
+    total = count_in_trace(step, seen)
+    if is_compiled(step.model.module):
         return Waits(total)
     try:
         placed = _traced_with_callers(step)
@@ -93,9 +100,23 @@ def waits_in_trace(step: Step, seen: Trace) -> Waits:
         return Waits(total)
     callers = Nesting(placed.notes)
     by_caller = Counter(callers.innermost(span.start) for span in _innermost(readings(placed.operators)))
-    own = sum(count for caller, count in by_caller.items() if caller == _STEP_COUNT)
+    own = 0 if _of_step_counts(step, seen) else by_caller[_STEP_COUNT]
     places = {caller: count for caller, count in by_caller.items() if caller not in {"", _STEP_COUNT}}
     return Waits(max(0, total - own), _places(places))
+
+
+def _of_step_counts(step: Step, seen: Trace) -> int:
+    """Return how many readings of the optimizer part are of its count of steps: all, or 0 where not clear.
+
+    torch's own optimizers read the count of every parameter equally often, and nothing else.
+    """
+    optimizer = step.optimizer
+    names = [part.name for part in step.parts]
+    if optimizer is None or "optimizer" not in names or not type(optimizer).__module__.startswith(_OWN_KIND):
+        return 0
+    counts = [state["step"] for state in optimizer.state.values() if "step" in state]
+    number = len(readings(seen.stretch(names.index("optimizer")).operators))
+    return number if counts and number % len(counts) == 0 else 0
 
 
 def _traced_with_callers(step: Step) -> Trace:
@@ -171,7 +192,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _caller(frame: Any) -> str:
     """Return the innermost line outside torch, or torch's own where the harness calls it; "" for neither."""
     inside = ""
-    while frame is not None and frame.f_code not in {waits_in_trace.__code__, waits_on_device.__code__}:
+    while frame is not None and frame.f_code not in {placed_waits.__code__, waits_on_device.__code__}:
         file = frame.f_code.co_filename
         if file.startswith(_OPTIMIZERS) and frame.f_code.co_name == _STEP_COUNT:
             return _STEP_COUNT

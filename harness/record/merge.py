@@ -62,12 +62,15 @@ def _one(runs: list[Run]) -> Run:
                 )
             records[name] = (run.id, record)
     commands = dict.fromkeys(run.command for run in runs if run.command)
-    return msgspec.structs.replace(
+    whole = msgspec.structs.replace(
         runs[0],
         id=" + ".join(run.id for run in runs),
         metrics=tuple(metrics.values()),
         records=tuple(record for _, record in records.values()),
         fits=tuple(fit for run in runs for fit in run.fits),
-        complete=all(run.complete for run in runs),
+        planned=tuple(dict.fromkeys(each for run in runs for each in run.planned)),
         command=" ; ".join(commands),
     )
+    # What one of several processes did not measure, another may have.
+    unplanned = all(run.complete or run.planned for run in runs)
+    return msgspec.structs.replace(whole, complete=unplanned and not whole.missing)

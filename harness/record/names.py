@@ -5,3 +5,4 @@ PEAK = "peak"  # of a whole step
 SAVED = "saved"  # by its forward pass
 RETAINED = "retained"  # after its forward pass
 NODES = "nodes"  # of its graph
+WAITS = "waits"  # values read back in a step, for each of which the host waits for a device

@@ -204,3 +204,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     floor: float = 0.001  # the relative difference that is too small to matter
     wall_s: float = 0.0  # seconds of the session so far; 0 where nobody looked
     calls_s: float = 0.0  # of them, inside the calls that are measured: warm-up, samples, passes of probes
+    planned: tuple[tuple[str, str], ...] = ()  # case and arm, before anything ran; () where it was not noted
+
+    @property
+    def missing(self) -> tuple[tuple[str, str], ...]:
+        """Return what was planned and is not there, by case and arm: neither measured, failed nor skipped."""
+        there = {(record.case.id, arm.arm) for record in self.records for arm in record.arms}
+        return tuple(dict.fromkeys(each for each in self.planned if each not in there))

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import stat
 import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from harness.record.check import check_run
 from harness.record.codec import UnreadableError, decode_record, decode_run, encode, read_file
 from harness.record.schema import Record, Run
 
+_NEW_MODE = 0o644
 STANDARD_OUTPUT = Path("-")  # in place of a file, where a command line names one
 
 
@@ -21,12 +24,22 @@ class StoreError(HarnessError, OSError):
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; one that is there keeps its mode.
+
+    A link is followed, and what is no file, such as a device or a pipe, is written to as it is.
 
     Raises:
         StoreError: the folder is read-only, or the disk is full.
     """
+    mode = _NEW_MODE
     try:
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_dir():
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                path.write_bytes(data)
+                return
+            mode = stat.S_IMODE(status.st_mode)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -36,7 +49,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException as error:  # an interrupt too leaves no half file
         Path(name).unlink(missing_ok=True)
@@ -66,6 +79,21 @@ class RunWriter:
             self._partial.rmdir()
             raise
 
+    def plan(self, arms: Iterable[tuple[str, str]]) -> None:
+        """Note which arms of which cases are to come, before any is measured.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.run = msgspec.structs.replace(self.run, planned=tuple(arms))
+        replace_file(self._partial / "run.json", encode(self.run))
+
+    def excuse(self, arms: Collection[tuple[str, str]]) -> None:
+        """Take arms off the plan that were not to be measured after all."""
+        self.run = msgspec.structs.replace(
+            self.run, planned=tuple(each for each in self.run.planned if each not in arms)
+        )
+
     def add(self, record: Record) -> None:
         """Keep a record; a later one of the same case takes its place."""
         number = self._numbers.setdefault(record.case.id, len(self._numbers))
@@ -74,12 +102,15 @@ class RunWriter:
     def finish(self, *, complete: bool) -> Run:
         """Make the run file of all that was added, and return what it holds.
 
+        It is complete where the session was, and everything that was planned is there.
+
         Raises:
             StoreError: it cannot be written, or something else made a file of that name.
         """
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; this session's records are in {self._partial}")
-        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial), complete=complete)
+        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial))
+        run = msgspec.structs.replace(run, complete=complete and not run.missing)
         replace_file(self.path, encode(run))
         shutil.rmtree(self._partial)
         return run

@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 from harness.report.inert import printable
 
@@ -78,7 +78,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 def make_inert(figure: Figure) -> None:
     """Let the texts of a figure be shown as they are: "$" begins no formula, and none is endless."""
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        if isinstance(axis.get_major_formatter(), FixedFormatter):  # names, where others write numbers
+        if isinstance(axis.get_major_locator(), FixedLocator):  # names, where others write numbers
             axis.set_ticks(axis.get_ticklocs(), [_drawn(label.get_text()) for label in axis.get_ticklabels()])
             for label in axis.get_ticklabels():
                 label.set_parse_math(False)

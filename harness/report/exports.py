@@ -91,7 +91,7 @@ def smaller_is_better(runs: Sequence[Run]) -> list[dict[str, str | float]]:
 def outcome_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Return outcomes as plain data: the verdict, the counts, and every finding."""
     return {
-        "verdict": "fail" if any(outcome.fails for outcome in outcomes) else "pass",
+        "verdict": _verdict(outcomes),
         "says": verdict_line(outcomes),
         "counts": counts_line(outcomes),
         "outcomes": [
@@ -105,3 +105,9 @@ def outcome_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
             for outcome in outcomes
         ],
     }
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> str:
+    if any(outcome.fails for outcome in outcomes):
+        return "fail"
+    return "made" if any(outcome.made for outcome in outcomes) else "pass"

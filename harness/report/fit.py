@@ -8,6 +8,7 @@ import msgspec
 from tabulate import tabulate
 
 from harness.record.fit import FitCandidate, FitSearch, FitTrial
+from harness.report.inert import escaped_json
 from harness.report.units import quantity
 
 WIDTH = 80
@@ -156,7 +157,7 @@ def fit_json(search: FitSearch) -> str:
         **msgspec.to_builtins(search),
         "plan_in_words": "" if search.plan is None else levers_in_words(search.plan.candidate, search),
     }
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    return escaped_json(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
 
 
 def levers_in_words(candidate: FitCandidate, search: FitSearch, *, short: bool = False) -> str:

@@ -14,7 +14,7 @@ _LONGEST_NAME = 100  # characters of a file's name, for a disk takes 255 bytes
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._+-]|^[.-]")
 _BACKTICKS = re.compile("`+")
 
-_ADDRESS = re.compile(r":(?=//)|www(?=\.)", re.IGNORECASE)
+_ADDRESS = re.compile(r"/(?=/)|www(?=\.)", re.IGNORECASE)
 _GAP = "\ue000"  # of a private plane: visible() leaves none, so that it stands for the space alone
 
 # What begins a mention, a link to an issue or an address of mail is parted from what follows by a space
@@ -96,7 +96,7 @@ def markdown(text: str) -> str:
     >>> markdown("a|b<script>")
     'a\\|b&lt;script&gt;'
     >>> markdown("![x](https://example.org) @you")
-    '!\\[x\\](https:&#8203;//example.org) @&#8203;you'
+    '!\\[x\\](https:/&#8203;/example.org) @&#8203;you'
     """
     escaped = markdown_cell(text)
     begin = _BLOCK.match(escaped)
@@ -138,7 +138,7 @@ def file_name(name: str) -> str:
     What is a good name already stays; of two others that become alike each has a mark of its own.
 
     >>> file_name("grad_mode"), file_name("../../../x")
-    ('grad_mode', '_._.._.._x-7ca57c4b')
+    ('grad_mode', '_._.._.._x-0274b718')
     """
     safe = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]
     if safe == name and name:

@@ -1,14 +1,14 @@
 """From files to outcomes: what the doors `compare`, `gate`, `report` and `trend` share. It prints nothing."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Outcome, in_order
-from harness.judge.gate import gate, inspect, replacements, unmet
+from harness.judge.gate import gate, inspect, keys_of, replacements, unmet
 from harness.judge.limits import Limits, check_limits, read_limits
 from harness.judge.trend import Trend, trend
 from harness.record.baseline import Baseline, read_baselines, rows_as_text, write_baseline
@@ -72,13 +72,22 @@ def run_paths(paths: Sequence[Path]) -> list[Path]:
     files = [
         item
         for path in paths
-        for item in (
-            sorted(path.glob("**/*.json")) if path.is_dir() and path.suffix != ".partial" else [path]
-        )
+        for item in (_finished(path) if path.is_dir() and path.suffix != ".partial" else [path])
     ]
     if not files:
-        raise NoRunError(f"{', '.join(map(str, paths))} holds no run file")
+        left = [str(each) for path in paths for each in sorted(path.glob("**/*.partial"))]
+        more = f"; what was interrupted is in {left[-1]}, which can be given itself" if left else ""
+        raise NoRunError(f"{', '.join(map(str, paths))} holds no run file{more}")
     return list(dict.fromkeys(files))
+
+
+def _finished(folder: Path) -> list[Path]:
+    """Return the run files in a folder, without the parts of sessions that go on or were killed."""
+    return [
+        path
+        for path in sorted(folder.glob("**/*.json"))
+        if not any(parent.suffix == ".partial" for parent in path.parents)
+    ]
 
 
 def gate_files(
@@ -118,15 +127,29 @@ def gate_files(
             changes[name] = changed
         if update and replacement is not baselines.get(name):
             written.append(write_baseline(folder, replacement))
+    before = baselines
     if update:
         baselines = updated
     outcomes = [
-        replace(gate(run, baselines, limits), environment=environment_lines(run.environment)) for run in runs
+        replace(
+            gate(run, baselines, limits),
+            environment=environment_lines(run.environment),
+            made=_made(run, before, changes) if update else "",
+        )
+        for run in runs
     ]
     if every_baseline:
         first = outcomes[0]
         outcomes[0] = replace(first, findings=in_order([*first.findings, *unmet(runs, baselines)]))
     return Gated(runs, tuple(outcomes), changes, tuple(written))
+
+
+def _made(run: Run, before: Mapping[str, Baseline], changes: Mapping[str, list[str]]) -> str:
+    """Return what an update did to the baselines of a run: what it is held against then is itself."""
+    names = [key.name for key in keys_of(run)]
+    if any(name not in before for name in names):
+        return "made"
+    return "updated" if any(name in changes for name in names) else ""
 
 
 def _check(limits: Limits, runs: Sequence[Run], baselines: dict[str, Baseline]) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 
 from harness.record.schema import Allocated, Run
+from harness.report.inert import visible
 
 _MICRO = 1e6
 
@@ -37,8 +38,8 @@ def _events(line: Allocated, name: str, process: int) -> Iterator[TraceEvent]:
     # A begin and an end, not one event with a duration: start and duration are cut to nanoseconds each by
     # itself, and a slice that overlaps the next by one of them is dropped.
     for part, start, end in zip(line.parts, line.marks, line.marks[1:], strict=False):
-        yield {"ph": "B", "ts": start * _MICRO, **thread, "name": part}
-        yield {"ph": "E", "ts": end * _MICRO, **thread, "name": part}
+        yield {"ph": "B", "ts": start * _MICRO, **thread, "name": visible(part)}
+        yield {"ph": "E", "ts": end * _MICRO, **thread, "name": visible(part)}
     for time, level in zip((0.0, *line.times), (0, *line.levels), strict=True):
         # The viewer calls the track by the event's name and the argument's.
         yield {"ph": "C", "ts": time * _MICRO, **thread, "name": "allocated", "args": {"bytes": level}}

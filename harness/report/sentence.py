@@ -14,6 +14,12 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
     failing = [finding for outcome in outcomes for finding in outcome.findings if finding.fails]
     cases = len({case for outcome in outcomes for case in (*outcome.cases, *outcome.equal)})
     equal = sum(sum(outcome.equal.values()) for outcome in outcomes)
+    if not failing and (
+        made := " and ".join(dict.fromkeys(outcome.made for outcome in outcomes if outcome.made))
+    ):
+        return (
+            f"baseline {made}: {many(equal, 'exact value')} of {many(cases, 'case')}; compared with nothing"
+        )
     if not failing and all(outcome.door == "report" for outcome in outcomes):
         return f"PASS: {many(cases, 'case')}, nothing failed, books balance; held against no baseline"
     if not failing:
@@ -22,7 +28,9 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
         return f"PASS: nothing worse in {many(cases, 'case')}; {many(equal, 'exact value')} equal{rest}"
     states = [state for state in FindingState if any(finding.state is state for finding in failing)]
     counted = ", ".join(
-        f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
+        state.value
+        if state is FindingState.NOTHING
+        else f"{sum(finding.state is state for finding in failing):,} {_PLURAL.get(state, state.value)}"
         for state in states
     )
     touched = len({finding.case for finding in failing if finding.case})

@@ -5,6 +5,7 @@ Text from run files is shown and never interpreted: it makes no markup, no menti
 
 from collections.abc import Iterator, Sequence
 
+from harness.judge.causes import causes
 from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report import reproduce
 from harness.report.inert import code, markdown, markdown_cell
@@ -24,6 +25,8 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
     then of the table, its last rows first.
     """
     head = f"### {markdown(verdict_line(outcomes))}\n\n{markdown(counts_line(outcomes))}\n"
+    told = [cause for outcome in outcomes for cause in causes(outcome.findings)]
+    head += "".join(f"\n**{markdown(cause)}**\n" for cause in dict.fromkeys(told))
     notes = "".join(
         f"\n- {markdown(note)}"
         for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes)

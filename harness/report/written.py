@@ -7,16 +7,17 @@ import msgspec
 from harness.judge.finding import Outcome
 from harness.record.schema import Run
 from harness.report.exports import bencher, outcome_json, smaller_is_better
-from harness.report.inert import visible
+from harness.report.inert import escaped_json, visible
 from harness.report.junit import junit
 from harness.report.summary import summary
 from harness.report.verdict_text import outcome_text
 
-_LISTED = 400  # rows of a replacement that are printed; an update writes all
+_LISTED = 8  # rows of all replacements that are printed; an update writes all
+_ROWS = 20  # of a gate's findings, so that with all else it prints 40 lines at most
 
 
 def _json(item: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n"
+    return escaped_json(msgspec.json.format(msgspec.json.encode(item), indent=2).decode()) + "\n"
 
 
 def _page(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:
@@ -55,11 +56,11 @@ def written(outcomes: Sequence[Outcome], form: str) -> str:
 
 def gate_text(outcomes: Sequence[Outcome], changes: Mapping[str, Sequence[str]]) -> str:
     """Return what a gate prints: the outcomes, then the rows that would replace the baselines' own."""
-    text = written(outcomes, "text")
+    text = "".join(outcome_text(outcome, _ROWS // len(outcomes)) for outcome in outcomes)
     for name, rows in changes.items():
-        listed = [visible(row) for row in rows[:_LISTED]]
-        if len(rows) > _LISTED:
-            listed.append(f"... and {len(rows) - _LISTED:,} more")
+        listed = [visible(row) for row in rows[: max(1, _LISTED // len(changes))]]
+        if len(rows) > len(listed):
+            listed.append(f"... and {len(rows) - len(listed):,} more")
         text += "\n".join([f"\nreplacement in {visible(name)}.json:", *listed, ""])
     if any(outcome.fails for outcome in outcomes) and changes:
         text += (

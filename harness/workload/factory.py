@@ -28,9 +28,24 @@ _SIZE = "batch_size"
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return what an error says, in one line; of a package that is missing deep below, its own name."""
+    missing = _missing_module(error) if isinstance(error, ImportError) else ""
+    if missing:
+        return f"ModuleNotFoundError: it needs {missing!r}, which is not installed"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _missing_module(error: BaseException) -> str:
+    """Return the name of the module whose absence an error began with; "" where it began otherwise."""
+    name, inner = "", error
+    chain: set[int] = set()
+    while inner is not None and id(inner) not in chain:
+        chain.add(id(inner))
+        if isinstance(inner, ModuleNotFoundError) and inner.name:
+            name = inner.name
+        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]  # None ends it
+    return name
 
 
 def attribute_of(target: str) -> Any:
@@ -66,7 +81,7 @@ def _import(path: str, target: str) -> ModuleType:
                 " that holds it"
             ) from error
         raise WorkloadError(f"importing {path} needs {error.name!r}, which is not installed") from error
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise WorkloadError(f"importing {path} raised {first_line(error)}") from error
 
 
@@ -250,7 +265,7 @@ def _made(name: str, factory: Callable[..., object], **options: int) -> object:
         return factory(**options)
     except HarnessError:
         raise
-    except Exception as error:  # whatever the user's factory raises
+    except (Exception, SystemExit) as error:  # whatever the user's factory raises
         raise WorkloadError(f"{name} raised {first_line(error)}") from error
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from harness.workload.factory import first_line
 from harness.workload.huggingface_config import config_entry
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
@@ -75,7 +76,15 @@ def huggingface_entry(name: str) -> Entry:
     try:
         import transformers  # noqa: F401  (its own import is slow, and only these models need it)
     except ModuleNotFoundError as error:
+        if error.name != "transformers":
+            raise WorkloadError(
+                f"hf:{name} cannot be had: importing transformers raised {first_line(error)}"
+            ) from error
         raise WorkloadError(f"hf:{name} needs transformers: pip install 'transformers>=4.41'") from error
+    except ImportError as error:
+        raise WorkloadError(
+            f"hf:{name} cannot be had: importing transformers raised {first_line(error)}"
+        ) from error
     if name not in PRESETS:
         return config_entry(name)
     preset = PRESETS[name]

@@ -44,8 +44,11 @@ def config_entry(name: str) -> Entry:
 def _from_name(name: str) -> tuple[Any, Any]:
     import transformers
 
-    architecture: Any = getattr(transformers, name, None)
-    if isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel):
+    # Both names are imported when they are asked for, with whatever packages they need.
+    with _refusing(f"hf:{name} cannot be had"):
+        architecture: Any = getattr(transformers, name, None)
+        is_model = isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)
+    if is_model:
         config_class: Any = architecture.config_class
         if config_class is None:
             raise WorkloadError(f"hf:{name} is not an architecture of its own: name one that has a config")
@@ -94,9 +97,10 @@ def _from_file(name: str) -> tuple[Any, Any]:
 def _architecture(name: str, named: str) -> Any:
     import transformers
 
-    architecture: Any = getattr(transformers, named, None)
-    # transformers has much else by name, and a stranger's file is not to call it
-    if not isinstance(architecture, type) or not issubclass(architecture, transformers.PreTrainedModel):
+    with _refusing(f"{name} names the architecture {named!r}, which cannot be had"):
+        architecture: Any = getattr(transformers, named, None)
+        is_model = isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)
+    if not is_model:  # transformers has much else by name, and a stranger's file is not to call it
         raise WorkloadError(f"{name} names the architecture {named!r}, which this transformers does not have")
     return architecture
 

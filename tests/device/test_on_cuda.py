@@ -75,6 +75,9 @@ def case(name: str, **changes: object) -> Case:
 # Bytes
 
 
+# torch lets recurrent layers put half, float and double weights into one block, and no bfloat16 ones
+# (`torch.backends.cudnn.is_acceptable`, 2.11 and 2.13, 2026-11), and then warns that they are not.
+@pytest.mark.filterwarnings("ignore:RNN module weights are not part of single contiguous chunk:UserWarning")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "autocast"])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("name", [*MODELS, "hf:bert-tiny", "hf:gpt2-tiny", "hf:resnet-tiny", "hf:vit-tiny"])
@@ -313,7 +316,9 @@ def test_work_of_a_known_amount_takes_in_proportion(device: Device) -> None:
         return statistics.median(costs)
 
     base = 1 << 28
-    assert seconds(2 * base) == pytest.approx(2 * seconds(base), rel=0.05)
+    once, twice, thrice = (seconds(number * base) for number in (1, 2, 3))
+    assert thrice - twice == pytest.approx(twice - once, rel=0.1)  # a launch has a fixed part besides
+    assert twice - once == pytest.approx(device.seconds_a_count * base, rel=0.1)
 
 
 class Counted:
@@ -348,9 +353,15 @@ def pair_of(device: Device, planted: float, seed: int) -> Verdict:
     return judge_samples(time_pair(reference, arm, 0.5, Random(seed), clock)).verdict
 
 
+def told(seed: int, verdict: Verdict) -> Verdict:
+    """Print how far a test of a minute is, which `-s` shows while it runs."""
+    print(f"pair {seed}: {verdict}", flush=True)
+    return verdict
+
+
 @pytest.mark.slow
 def test_a_planted_percent_is_found(device: Device) -> None:
-    verdicts = [pair_of(device, 0.01, seed) for seed in range(20)]
+    verdicts = [told(seed, pair_of(device, 0.01, seed)) for seed in range(20)]
 
     print(f"+1 % found: {verdicts.count(Verdict.WORSE)} of {len(verdicts)}")
     assert verdicts.count(Verdict.WORSE) >= 18
@@ -359,12 +370,12 @@ def test_a_planted_percent_is_found(device: Device) -> None:
 
 @pytest.mark.slow
 def test_at_most_one_percent_of_equal_pairs_raise_an_alarm(device: Device) -> None:
-    """With 200 pairs, 4 alarms or more have a chance of 14 % at 1 %, and 7 or more of under 0.5 %."""
-    verdicts = [pair_of(device, 0.0, seed) for seed in range(200)]
+    """With 100 pairs, 5 alarms or more have a chance of 0.4 % at 1 %."""
+    verdicts = [told(seed, pair_of(device, 0.0, seed)) for seed in range(100)]
     alarms = verdicts.count(Verdict.WORSE) + verdicts.count(Verdict.BETTER)
 
     print(f"false alarms: {alarms} of {len(verdicts)}")
-    assert alarms <= 6
+    assert alarms <= 4
 
 
 # The whole

@@ -84,9 +84,9 @@ def test_what_is_measured_again_is_new() -> None:
     skipped = runs.run(runs.record(runs.case(), ArmResult(arm="grad", status="skipped", reason="not here")))
     measured = runs.run(runs.record(runs.case(), runs.arm("grad")))
 
-    assert states(compared(skipped, measured)) == [FindingState.NEW]
+    assert states(compared(skipped, measured)) == [FindingState.NOTHING, FindingState.NEW]
     assert states(compared(measured, skipped)) == [FindingState.GONE]
-    assert states(compared(skipped, skipped)) == [FindingState.SKIPPED]
+    assert states(compared(skipped, skipped)) == [FindingState.NOTHING, FindingState.SKIPPED]
 
 
 @pytest.mark.parametrize("change", [{"threads": 2}, {"cpu_capability": "AVX512"}])

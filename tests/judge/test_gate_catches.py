@@ -239,5 +239,5 @@ def test_one_more_operator_a_step_is_caught() -> None:
     told = failures(held(head, base))
 
     assert len(told) == 1
-    assert told[0].startswith("worse: grad_mode/mlp-relu/eval/cpu-float32-b8: no_grad: operators ")
+    assert told[0].startswith("changed: grad_mode/mlp-relu/eval/cpu-float32-b8: no_grad: operators ")
     assert ", +1 (" in told[0]

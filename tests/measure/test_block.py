@@ -226,7 +226,7 @@ def test_moving_takes_a_larger_share_where_layouts_would_be_too_few_to_judge() -
     timed = block(FakeDevice(), 1e-3, 1e-3, move=1e-2)
     timed.prepare(budget=0.6)
 
-    assert timed.plan.rounds == 14  # twelve layouts of 30 ms, and 20 ms each for moving
+    assert timed.plan.rounds == 8  # sixteen layouts of 17 ms, and 20 ms each for moving
 
 
 def test_what_cannot_be_moved_is_judged_by_its_rounds() -> None:
@@ -450,3 +450,12 @@ def test_the_collector_is_off_in_every_timed_call() -> None:
 
     assert len(collected) >= 18
     assert not any(collected)
+
+
+def test_a_budget_for_too_few_layouts_is_stretched_to_twice_at_most() -> None:
+    timed = block(FakeDevice(), 0.01, 0.01, move=1e-4)
+    timed.prepare(budget=0.2)
+
+    assert timed.enough(0.2) == pytest.approx(16 * 0.0202)
+    assert timed.enough(0.05) == pytest.approx(0.1)
+    assert timed.enough(1.0) == 1.0

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -265,3 +266,72 @@ def test_a_run_that_was_interrupted_says_so(tmp_path: Path) -> None:
     writer.finish(complete=False)
 
     assert not load_run(tmp_path / "now.json").complete
+
+
+def test_what_was_planned_and_is_not_there_is_named_and_the_run_is_not_complete(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, RUN)
+    mlp, lstm = (record(model, "grad").case.id for model in ("mlp", "lstm"))
+    writer.plan([(mlp, "grad"), (mlp, "no_grad"), (lstm, "grad")])
+    writer.add(record("mlp", "grad"))
+
+    assert load_run(tmp_path / "now.partial").missing == ((mlp, "no_grad"), (lstm, "grad"))
+    run = writer.finish(complete=True)
+    assert run.missing == ((mlp, "no_grad"), (lstm, "grad"))
+    assert not run.complete
+
+
+def test_a_plan_that_was_carried_out_is_complete_but_for_what_is_excused(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, RUN)
+    mlp = record("mlp", "grad").case.id
+    writer.plan([(mlp, "grad"), (mlp, "no_grad")])
+    writer.add(record("mlp", "grad"))
+    writer.excuse({(mlp, "no_grad")})
+
+    assert writer.finish(complete=True).complete
+
+
+def test_records_that_vanish_while_a_session_goes_on_are_missed(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, RUN)
+    models = ("mlp", "lstm")
+    writer.plan([(record(model, "grad").case.id, "grad") for model in models])
+    writer.add(record("mlp", "grad"))
+    shutil.rmtree(tmp_path / "now.partial")
+    writer.add(record("lstm", "grad"))
+
+    run = writer.finish(complete=True)
+
+    assert run.missing == ((record("mlp", "grad").case.id, "grad"),)
+    assert not run.complete
+
+
+def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"old")
+    (tmp_path / "a.json").chmod(0o600)
+
+    replace_file(tmp_path / "a.json", b"new")
+
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.json").write_bytes(b"old")
+    (tmp_path / "a.json").symlink_to(tmp_path / "there" / "a.json")
+
+    replace_file(tmp_path / "a.json", b"new")
+
+    assert (tmp_path / "a.json").is_symlink()
+    assert (tmp_path / "there" / "a.json").read_bytes() == b"new"
+
+
+def test_a_device_and_a_pipe_are_written_through(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+    replace_file(tmp_path / "pipe", b"new")
+    replace_file(Path(os.devnull), b"new")
+
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path(os.devnull).is_char_device()

@@ -1,5 +1,6 @@
 """Targets: factories in a plain folder, presets and configs of transformers, timm and torchvision."""
 
+import importlib
 import json
 import sys
 import types
@@ -14,7 +15,7 @@ from torch import nn
 from harness.measure.inspection import OutOfMemoryError, inspect_model
 from harness.record.schema import Case
 from harness.workload.copying import Copying
-from harness.workload.factory import entry_of, entry_of_model
+from harness.workload.factory import entry_of, entry_of_model, first_line
 from harness.workload.losses import LOSSES, find_loss
 from harness.workload.model import Model, WorkloadError, mean_square
 from harness.workload.sources import build, resolve
@@ -498,3 +499,15 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, l
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(WorkloadError, match=rf"needs {library}: pip install {library}"):
         resolve(f"{library}:anything")
+
+
+def test_a_package_that_is_missing_deep_below_is_named_itself() -> None:
+    try:
+        try:
+            importlib.import_module("no_such_package_at_all")
+        except ModuleNotFoundError as error:
+            raise ImportError("Could not import module 'BertModel'") from error
+    except ImportError as error:
+        said = first_line(error)
+
+    assert said == "ModuleNotFoundError: it needs 'no_such_package_at_all', which is not installed"

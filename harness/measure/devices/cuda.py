@@ -18,6 +18,7 @@ KIND = "cuda"
 
 _LARGEST_COUNT = 1 << 30  # elements that one kernel indexes with 32 bits, with room to spare
 _CALIBRATING_COUNT = 1 << 26  # long beside a launch, short beside a second
+_RISING = 1000  # of these before, some 0.1 s: an idle clock is a sixth of a busy one
 _CACHE_BYTES_UNKNOWN = 128 * 1024 * 1024  # where torch does not tell the size of L2; larger than any so far
 _FLUSHED_CACHES = 2  # a buffer twice as large as the cache leaves nothing in it whatever the policy
 _WAITED = "called a synchronizing CUDA operation"  # what torch warns of in its synchronization debug mode
@@ -74,15 +75,22 @@ class CudaDevice:
     def seconds_a_count(self) -> float:
         """What one element of `count` costs, timed when it is first asked for."""
         if self._seconds_a_count is None:
-            costs = []
-            for _ in range(5):
-                start = self.record()
+            for _ in range(_RISING):
                 self.count(_CALIBRATING_COUNT)
-                end = self.record()
-                self.synchronize()
-                costs.append(self.seconds(start, end))
-            self._seconds_a_count = min(costs) / _CALIBRATING_COUNT  # the first also loads the kernel
+            once, twice = self._cost(_CALIBRATING_COUNT), self._cost(2 * _CALIBRATING_COUNT)
+            # A launch has a fixed part, which the difference does not hold.
+            self._seconds_a_count = max(twice - once, 0.1 * once) / _CALIBRATING_COUNT
         return self._seconds_a_count
+
+    def _cost(self, number: int) -> float:
+        costs = []
+        for _ in range(5):
+            start = self.record()
+            self.count(number)
+            end = self.record()
+            self.synchronize()
+            costs.append(self.seconds(start, end))
+        return min(costs)
 
     def flush_cache(self) -> None:
         """Write a buffer larger than L2."""

@@ -352,5 +352,5 @@ def test_ten_thousand_records_are_compared_in_3_seconds_and_300_mb_without_torch
     assert done.stdout.startswith("FAIL: 100 worse in 100 of 10,000 cases")
     assert status == "status 1"
     assert used.endswith(" False")
-    assert float(used.split()[0]) < 2  # of processor time: other work on the machine is not counted
+    assert float(used.split()[0]) < 3  # of processor time: other work on the machine is not counted
     assert int(peak_kib) * 1024 < 300e6

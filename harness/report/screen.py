@@ -16,6 +16,7 @@ from harness.setting import QUESTIONS
 _LARGEST = 3  # effects of a question that are shown
 _LONGEST_NAME = 34  # characters of a case or an arm
 _TIMES = 2.0  # a peak that grows by this factor is told as a factor
+_TOLD = 2  # failures and warnings that are named
 _LONGEST_LINE = 200  # characters
 _NO_CHANGE = 0.01  # a peak that changes by less is not told
 
@@ -168,6 +169,6 @@ def _closing(run: Run, judged: Mapping[str, Sequence[Contrast]]) -> Iterator[str
 
 def _few(kind: str, told: Sequence[str]) -> Iterator[str]:
     """Yield the first of what was told, and how many more there are."""
-    yield from (visible(f"{kind}: {line}")[:_LONGEST_LINE] for line in told[:_LARGEST])
-    if len(told) > _LARGEST:
-        yield f"{kind}: {len(told) - _LARGEST:,} more, in the page and the record"
+    yield from (visible(f"{kind}: {line}")[:_LONGEST_LINE] for line in told[:_TOLD])
+    if len(told) > _TOLD:
+        yield f"{kind}: {len(told) - _TOLD:,} more, in the page and the record"

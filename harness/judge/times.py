@@ -60,9 +60,11 @@ def round_seconds(record: Record, arm: ArmResult) -> tuple[float, ...]:
     samples = arm.timings[0]
     if arm.arm == record.reference:
         return tuple(value for layout in samples.reference for value in layout)
-    base = times_of(record)[arm.arm, samples.metric] / ratio_of(samples)
     layouts = log_ratios(samples.reference, samples.arm, samples.unit)
-    return tuple(base * math.exp(value) for layout in layouts for value in layout)
+    ratios = [math.exp(value) for layout in layouts for value in layout]
+    # Of an even number of rounds the median ratio is not quite that of the median of logarithms.
+    base = times_of(record)[arm.arm, samples.metric] / statistics.median(ratios)
+    return tuple(base * ratio for ratio in ratios)
 
 
 def _rounds(samples: Samples) -> int:

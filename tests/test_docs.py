@@ -54,3 +54,13 @@ def test_nothing_reads_as_if_the_package_were_on_an_index() -> None:
     ]
 
     assert lines == []
+
+
+def test_the_table_of_the_readme_is_one_of_the_committed_tables() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme[readme.index("## What you read") : readme.index("Each row is one way")]
+    rows = [line for line in section.splitlines() if line.startswith(("|", "- "))]
+    page = (ROOT / "results" / "tables" / "cpu" / "grad_mode.md").read_text(encoding="utf-8")
+
+    assert len(rows) == 7
+    assert [row for row in rows if row not in page.splitlines()] == []

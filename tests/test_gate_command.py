@@ -322,7 +322,7 @@ def test_a_broken_baseline_is_one_line_and_status_2(harness: Command) -> None:
     assert err.count("\n") == 1
 
 
-def test_ten_thousand_records_are_compared_in_2_seconds_and_300_mb_without_torch(tmp_path: Path) -> None:
+def test_ten_thousand_records_are_compared_in_3_seconds_and_300_mb_without_torch(tmp_path: Path) -> None:
     seconds = [1e-3 + 1e-6 * place for place in range(12)]
     for name, more in (("base", 0), ("head", 64)):
         records = (
@@ -352,5 +352,5 @@ def test_ten_thousand_records_are_compared_in_2_seconds_and_300_mb_without_torch
     assert done.stdout.startswith("FAIL: 100 worse in 100 of 10,000 cases")
     assert status == "status 1"
     assert used.endswith(" False")
-    assert float(used.split()[0]) < 2  # of processor time: other work on the machine is not counted
+    assert float(used.split()[0]) < 3  # of processor time: other work on the machine is not counted
     assert int(peak_kib) * 1024 < 300e6

@@ -57,8 +57,8 @@ def commits_between(repository: Repository, good: str, bad: str) -> tuple[Candid
     for given, commit in names.items():
         if not commit:
             raise BisectError(
-                f"{given!r} is not a revision of {repository.root}; give what `git rev-parse` knows, main or"
-                " HEAD~8"
+                f"{given!r} is not a revision of {repository.root}; give what `git rev-parse` knows, as main"
+                " or HEAD~8"
             )
     try:
         git(repository.root, "merge-base", "--is-ancestor", names[good], names[bad])

@@ -74,9 +74,9 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
         name=name,
         metrics={metric.name: metric for metric in source.metrics},
         arms={
-            (record.case.id, arm.arm): _entry(arm, seconds)
+            (case, arm.arm): _entry(arm, seconds)
             for record in source.records
-            for seconds in (times_of(record),)
+            for case, seconds in ((record.case.id, times_of(record)),)
             for arm in record.arms
         },
         decides_exact=exact,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.measure.clock import Clock
 
+_FAIR = 0.75  # of an equal share: blocks whose calls are long take more than theirs
 _ROUND = 10.0  # seconds to which what is needed is rounded up
 
 
@@ -72,4 +73,4 @@ class SharedTime:
             return 0.0
         share = arms / max(arms, self._waiting + self._planned)
         self._waiting = max(0, self._waiting - arms)
-        return remaining * share
+        return _FAIR * remaining * share

@@ -171,7 +171,7 @@ def test_commits_are_those_after_good_up_to_bad(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "said"),
     [
-        ("nothing", "main", "'nothing' is no revision"),
+        ("nothing", "main", "'nothing' is not a revision"),
         ("main", "HEAD~3", "main is not an ancestor of HEAD~3"),
         ("main", "main", "main and main are one commit"),
     ],

@@ -288,7 +288,7 @@ def test_batch_norm_keeps_micro_batches_out_unless_they_are_asked_for() -> None:
     ("options", "message"),
     [
         ({"limit": "8G"}, "write 500MB, 8GiB"),
-        ({"limit": "0"}, "no amount of memory"),
+        ({"limit": "0"}, "not an amount of memory"),
         ({"limit": 0}, "holds nothing"),
         ({"limit": "1KB"}, "do not hold the model's parameters"),
         ({"allow": "speed"}, "there are freeze, dtype, optimizer, batchnorm"),

@@ -44,6 +44,7 @@ def test_an_arm_is_decided_when_all_of_its_metrics_are() -> None:
     assert looks.decided({"both": [clear, clear], "one": [clear, unclear], "none": []}, 0.005) == {"both"}
 
 
+@pytest.mark.slow
 def test_who_stops_at_looks_raises_a_false_alarm_in_at_most_one_percent_of_families() -> None:
     """Equal sides, six arms that share a reference, layouts worth as much as a round's noise."""
     chance = random.Random(20261127)

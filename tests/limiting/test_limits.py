@@ -110,7 +110,7 @@ def test_limits_inside_limits_are_refused_in_words() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"peak": "64 bananas"}, "no amount of memory"),
+        ({"peak": "64 bananas"}, "not an amount of memory"),
         ({"saved": -1}, "give a size"),
         ({"nodes": "3"}, "give a count"),
         ({"peak": True}, "give a size"),

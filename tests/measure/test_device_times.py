@@ -155,7 +155,7 @@ def test_layouts_move_both_sides() -> None:
     found = device_pass(Pair(*sides, Random(0)), device, Random(1), 0.5, clock=device.clock)
 
     layouts = next(len(samples.arm) for samples in found.samples if samples.metric == "device time")
-    assert layouts == 12
+    assert layouts == 16
     assert moved.count("reference") == moved.count("arm") == layouts - 1
 
 

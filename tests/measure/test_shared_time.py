@@ -22,8 +22,9 @@ def test_what_the_exact_numbers_will_take_is_set_apart() -> None:
     for _ in range(5):
         exact(time, clock, 2.0)
 
-    # 10 s are gone, five arms more take 10 s, and of the 80 s left half belongs to these five arms.
-    assert time.seconds(5) == pytest.approx(40.0)
+    # 10 s are gone, five arms more take 10 s, and of the 80 s left half belongs to these five arms,
+    # of which a quarter is held back for blocks whose calls are long.
+    assert time.seconds(5) == pytest.approx(30.0)
 
 
 def test_the_first_arm_that_pays_for_what_is_loaded_once_is_no_measure_of_the_others() -> None:
@@ -33,7 +34,7 @@ def test_the_first_arm_that_pays_for_what_is_loaded_once_is_no_measure_of_the_ot
     for seconds in (20.0, 1.0, 1.0, 1.0):
         exact(time, clock, seconds)
 
-    assert time.seconds(4) == pytest.approx((100 - 23 - 1) * 4 / 5)
+    assert time.seconds(4) == pytest.approx(0.75 * (100 - 23 - 1) * 4 / 5)
 
 
 def test_what_a_block_does_not_need_goes_to_those_that_follow() -> None:
@@ -46,7 +47,7 @@ def test_what_a_block_does_not_need_goes_to_those_that_follow() -> None:
     time.mark()
     exact(time, clock, 0.0)
 
-    assert (first, time.seconds(1)) == (5.0, 9.5)
+    assert (first, time.seconds(1)) == (pytest.approx(3.75), pytest.approx(0.75 * (10 - 0.375)))
 
 
 def test_seconds_of_a_block_are_no_seconds_of_exact_numbers() -> None:
@@ -59,7 +60,7 @@ def test_seconds_of_a_block_are_no_seconds_of_exact_numbers() -> None:
     time.mark()
     exact(time, clock, 1.0)
 
-    assert time.seconds(1) == pytest.approx((100 - 52 - 1) / 2)
+    assert time.seconds(1) == pytest.approx(0.75 * (100 - 52 - 1) / 2)
 
 
 def test_where_no_time_is_left_nothing_is_timed_and_how_much_would_do_is_known() -> None:

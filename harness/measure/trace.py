@@ -271,7 +271,7 @@ def followed(module: nn.Module | None) -> Iterator[None]:
 
     def enter(path: str) -> Callable[[nn.Module, Any], None]:
         def hook(_module: nn.Module, _inputs: Any) -> None:
-            span = record_function(_MODULE + path)
+            span: Any = record_function(_MODULE + path)
             ranges[threading.get_ident()].append(span)
             span.__enter__()
 

@@ -9,6 +9,8 @@ import json
 import os
 import re
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -264,17 +266,19 @@ def span(name: str) -> Iterator[None]:
 @contextmanager
 def followed(module: nn.Module | None) -> Iterator[None]:
     """Make every submodule's forward pass a span of the trace, named by its path."""
-    ranges: list[Any] = []
+    # A row for each thread: a model that runs its modules in several ends them in no order.
+    ranges: dict[int, list[Any]] = defaultdict(list)
 
     def enter(path: str) -> Callable[[nn.Module, Any], None]:
         def hook(_module: nn.Module, _inputs: Any) -> None:
-            ranges.append(record_function(_MODULE + path))
-            ranges[-1].__enter__()
+            span: Any = record_function(_MODULE + path)
+            ranges[threading.get_ident()].append(span)
+            span.__enter__()
 
         return hook
 
     def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
-        ranges.pop().__exit__(None, None, None)
+        ranges[threading.get_ident()].pop().__exit__(None, None, None)
 
     handles = []
     for path, child in hookable(module) if module is not None else ():
@@ -285,7 +289,7 @@ def followed(module: nn.Module | None) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-        for span in reversed(ranges):  # of modules whose forward pass raised
+        for span in reversed(ranges[threading.get_ident()]):  # of modules whose forward pass raised
             span.__exit__(None, None, None)
 
 

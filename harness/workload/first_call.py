@@ -30,7 +30,7 @@ def made_whole(
 
 def _parts_built(model: Model) -> tuple[str, ...]:
     """Return the paths of modules and parameters that a call builds; none where the call fails."""
-    with random_state_kept(), torch.no_grad():
+    with random_state_kept(), torch.enable_grad():
         try:
             if materialize(model):  # torch's own lazy modules, which are seen to
                 return ()
@@ -49,6 +49,6 @@ def _parts_built(model: Model) -> tuple[str, ...]:
 
 def _called_once(build: Callable[[int], Model], batch_size: int) -> Model:
     model = build(batch_size)
-    with random_state_kept(), torch.no_grad():
+    with random_state_kept(), torch.enable_grad():
         model()
     return model

@@ -25,7 +25,10 @@ def test_a_callable_has_books(build: Callable[[], Callable[[], object]], saved: 
     assert books.nodes > 0
 
 
-@pytest.mark.parametrize(("build", "saved"), models.CALLS)
+@pytest.mark.parametrize(
+    ("build", "saved"),
+    [*models.CALLS[:4], *(pytest.param(*call, marks=pytest.mark.slow) for call in models.CALLS[4:])],
+)
 def test_the_command_agrees_with_the_ledger_on_a_callable(
     build: Callable[[], Callable[[], object]], saved: int, tmp_path: Path
 ) -> None:

@@ -33,7 +33,14 @@ def test_transforms_that_refuse_hooks_leave_the_levels(build: Callable[[], Model
     assert books.saved_bytes + books.scalar_bytes == books.spared_bytes
 
 
-@pytest.mark.parametrize("build", _TRANSFORMED)
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.hamiltonian,
+        pytest.param(models.jacobian, marks=pytest.mark.slow),
+        pytest.param(models.meta_step, marks=pytest.mark.slow),
+    ],
+)
 def test_the_command_measures_a_model_with_transforms(build: Callable[[], Model], tmp_path: Path) -> None:
     done = measure(f"models_refusals:{build.__name__}", tmp_path)
 
@@ -83,7 +90,9 @@ def test_forces_are_trained(tmp_path: Path) -> None:
     assert "2.bias" in done.said  # the last bias moves no force, and gets no gradient
 
 
-@pytest.mark.parametrize("build", [models.traced, models.scripted, models.scripted_inside])
+@pytest.mark.parametrize(
+    "build", [models.traced, pytest.param(models.scripted, marks=pytest.mark.slow), models.scripted_inside]
+)
 def test_a_scripted_model_is_measured(build: Callable[[], Model], tmp_path: Path) -> None:
     books = ledger(build())
     done = measure(f"models_refusals:{build.__name__}", tmp_path, "--question", "grad_mode")

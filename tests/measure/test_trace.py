@@ -1,9 +1,13 @@
 """What the profiler's trace says of one call: exact bytes, operators, and who was running."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
 
+from harness.measure import trace as traces
 from harness.measure.trace import Allocation, Nesting, Span, Trace, trace
 
 # Two stretches: 100 B come and go, 40 B stay; then 30 B more come, and the 40 B go.
@@ -164,3 +168,49 @@ def test_fifteen_repeats_are_identical() -> None:
 
     assert len({tuple(event.bytes for event in one.allocations) for one in seen}) == 1
     assert len({tuple(span.name for span in one.operators) for one in seen}) == 1
+
+
+class Meets(nn.Module):
+    """Waits in its forward pass until another one is in it too, and leaves before or after that one."""
+
+    def __init__(self, barrier: threading.Barrier, *, first: bool) -> None:
+        super().__init__()
+        self.barrier, self.first = barrier, first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.barrier.wait()
+        if not self.first:
+            self.barrier.wait()
+        return x
+
+
+def test_a_span_ends_in_the_thread_in_which_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    began: dict[str, int] = {}
+    ended: dict[str, int] = {}
+    entered = threading.Event()
+
+    class Span:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __enter__(self) -> None:
+            began[self.name] = threading.get_ident()
+            entered.set()
+
+        def __exit__(self, *_nothing: object) -> None:
+            ended[self.name] = threading.get_ident()
+
+    monkeypatch.setattr(traces, "record_function", Span)
+    barrier = threading.Barrier(2)
+    modules = nn.ModuleList([Meets(barrier, first=True), Meets(barrier, first=False)])
+    x = torch.ones(1)
+    with traces.followed(modules), ThreadPoolExecutor(2) as pool:
+        earlier = pool.submit(modules[0], x)
+        entered.wait(timeout=30)
+        later = pool.submit(modules[1], x)
+        earlier.result(timeout=30)
+        barrier.wait(timeout=30)
+        later.result(timeout=30)
+
+    assert len(began) == 2
+    assert began == ended

@@ -9,10 +9,10 @@ from torch import nn
 
 from harness.claims.claim import Lab
 from harness.claims.record import Number
-from harness.judge.contrasts import judge_samples, ratios, timing
+from harness.judge.contrasts import judge_arm, judge_samples, timing
 from harness.judge.looks import Looks
 from harness.judge.times import arm_seconds, median_seconds
-from harness.judge.verdict import ALPHA, LAYOUT_FLOOR, Judgement, Verdict, judge
+from harness.judge.verdict import LAYOUT_FLOOR, Judgement, Verdict
 from harness.measure.block import TimingBlock
 from harness.measure.case import measure_arms
 from harness.measure.clock import clock_for
@@ -86,11 +86,7 @@ def judged(
     results: Sequence[ArmResult], metric: str = "time", floor: float = LAYOUT_FLOOR
 ) -> tuple[Judgement, ...]:
     """Judge arms that are read together as one family."""
-    level = ALPHA / max(1, len(results))
-    return tuple(
-        judge(ratios(result, metric), floor=floor, level=timing(result, metric).level or level)
-        for result in results
-    )
+    return tuple(judge_arm(result, metric, len(results), floor=floor) for result in results)
 
 
 def seconds(result: ArmResult, metric: str = "time") -> float:
@@ -110,6 +106,7 @@ def is_better(judgement: Judgement) -> bool | None:
 def judgement_words(judgement: Judgement) -> str:
     """Return a judgement of times in one line.
 
+    >>> from harness.judge.verdict import judge
     >>> judgement_words(judge([[0.02]] * 8))
     'slower by 2 % (2 to 2)'
     """

@@ -82,7 +82,9 @@ def machine_text(machine: "Machine") -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    from harness.report.units import two_digits
+
+    return f"{two_digits(100 * share)} %"
 
 
 def register(app: typer.Typer, group: str) -> None:

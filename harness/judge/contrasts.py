@@ -52,9 +52,25 @@ def _of_record(record: Record, metrics: Mapping[str, Metric], floor: float) -> I
         family = [arm for arm in timed if arm.arm != record.reference]
         for arm in sorted(timed, key=lambda arm: arm.arm != record.reference):
             control = arm.arm == record.reference
-            level = timing(arm, name).level or ALPHA / (1 if control else len(family))
-            judgement = judge(ratios(arm, name), better=metrics[name].better, floor=floor, level=level)
+            size = 1 if control else len(family)
+            judgement = judge_arm(arm, name, size, floor=floor, better=metrics[name].better)
             yield Contrast(record.case.id, arm.arm, name, seconds[arm.arm, name], judgement, control)
+
+
+def judge_arm(arm: ArmResult, metric: str, family: int, *, floor: float, better: str = "lower") -> Judgement:
+    """Judge an arm that is read together with others of its record.
+
+    Its level is the one that looks have left it, or else its share of the chance of a false alarm.
+
+    Args:
+        arm: whose timings have the metric.
+        metric: that was timed.
+        family: how many arms are read together, this one included.
+        floor: the relative difference that is too small to matter.
+        better: which direction is good in this metric, "lower" or "higher".
+    """
+    level = timing(arm, metric).level or ALPHA / family
+    return judge(ratios(arm, metric), better=better, floor=floor, level=level)
 
 
 def timing(arm: ArmResult, metric: str) -> Samples:

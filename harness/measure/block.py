@@ -45,19 +45,15 @@ def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> Laps:
     return _deeper(levels - 1, side, calls, clock) if levels else sample(side, calls, clock)
 
 
-def move_all(moves: Sequence[Callable[[Random], object]], rng: Random) -> None:
-    """Move sides to fresh memory in random order; the old memory stays taken until all have moved.
+def move_sides(sides: Iterable[Side], rng: Random) -> None:
+    """Move sides to fresh memory in random order, what several share once; the old memory stays meanwhile.
 
     Otherwise a side would move to the addresses that another has just given up. They would swap the same few
     addresses for as long as they live, and what these differ by would never vary again.
     """
+    moves = [move for move in dict.fromkeys(side.relocate for side in sides) if move is not None]
     old = [move(rng) for move in rng.sample(moves, len(moves))]
     del old
-
-
-def move_sides(sides: Iterable[Side], rng: Random) -> None:
-    """Move sides to fresh memory, in random order; what several share is moved once."""
-    move_all([move for move in dict.fromkeys(side.relocate for side in sides) if move is not None], rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +156,7 @@ class TimingBlock:
         Args:
             budget: seconds.
             looks: judge what is there, ever again.
-            control: the arm that is a copy of the reference: it is no question, and waited for only if there
-                is no other.
+            control: the arm that is the reference once more: only where it is the one arm is it waited for.
         """
         active = dict(self.arms)
         waited_for = {name for name in active if name != control} or set(active)
@@ -243,7 +238,7 @@ def paired_samples(
     layouts: Sequence[Sequence[tuple[Laps, Laps]]],
     *,
     calls: int,
-    unit: Literal["draw", "window", "round"],
+    unit: Literal["draw", "round"],
     pass_s: float,
     level: float = 0.0,
     sharing: int = 1,

@@ -163,7 +163,7 @@ class CaseMeasurement:
             step = metered(prepared.step, self.settings.meter, clock_for(self.case.device))
             seen = Observation(step, reference=prepared.reference, is_warm=prepared.is_warm).settled()
             result = arm_result(name, seen, self.settings, is_reference=is_reference)
-            exact = _Exact(result, bool(seen.growth), keeps_state(seen))
+            grows, keeps = bool(seen.growth), keeps_state(seen)
             if not result.varies:
                 self.model.look_back_on(self.case, seen)
         if is_reference:
@@ -172,21 +172,20 @@ class CaseMeasurement:
                 peak, timeline = witness(self.case, name, self.settings.seed, self.settings.threads)
                 counts = {**result.counts, WITNESS.name: peak}
                 result = msgspec.structs.replace(result, counts=counts, timeline=timeline)
-        return _Exact(result, exact.grows, exact.keeps_state)
+        return _Exact(result, grows, keeps)
 
     def _built_to_time(self, name: str) -> _Arm:
         """Build an arm and run it once; all others are timed with the reference."""
         if name not in self._exact:  # a reference that is none of the arms
             self._exact[name] = self._observed(name)
-        model = self._timed_model or build(self.case, self.settings.seed, self.entry)
-        step = self.question.build(self.case, name, model)
-        metered(step, self.settings.meter, clock_for(self.case.device))()
+        step = self._built(name, self._timed_model)
         known = self._exact[name]
         arm = _Arm(name, step, known.result)
         if name == self.reference:
             self._standing = arm
             # An arm that leaves the model in another state would leave it to the next.
-            self._timed_model = model if self.question.arms_share_model and not known.keeps_state else None
+            shares = self.question.arms_share_model and not known.keeps_state
+            self._timed_model = step.model if shares else None
         return arm
 
     def _is_tight(self) -> bool:
@@ -213,9 +212,8 @@ class CaseMeasurement:
             return
         try:
             reference = self._reference_step(arms)
-            control = self._control() if any(arm.name == self.reference for arm in arms) else None
             sides = self._sides(
-                [reference, *(control if arm.name == self.reference else arm.step for arm in arms)]
+                [reference, *(self._control() if arm.name == self.reference else arm.step for arm in arms)]
             )
             yield from self._block(arms, sides, allowed, most_rounds)
         except Exception as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
@@ -247,13 +245,11 @@ class CaseMeasurement:
         metered(step, self.settings.meter, clock_for(self.case.device))()
         return step
 
-    def _sides(self, steps: Sequence[Step | None]) -> list[Side]:
+    def _sides(self, steps: Sequence[Step]) -> list[Side]:
         """Return steps as sides; those of one model move it once."""
         sides: list[Side] = []
         movers: dict[int, Callable[[Random], object] | None] = {}
         for step in steps:
-            if step is None:
-                raise RuntimeError("a step is missing")
             one = side(step)
             if step.optimizer is None:
                 one = Side(one.parts, movers.setdefault(id(step.model), one.relocate))

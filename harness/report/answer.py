@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from harness.judge.verdict import Judgement, Verdict
+from harness.report.units import two_digits
 
 _FACTOR = 1.5  # a change by this factor is told as a factor: "takes 63 % less time" is hard to read
 
@@ -32,7 +33,7 @@ def answer_of(judgement: Judgement, floor: float, *, brief: bool = False) -> str
     if judgement.verdict is Verdict.SAME:
         return f"the same within {100 * floor:g} %"
     if judgement.verdict is Verdict.UNDECIDED:
-        return f"no difference above {_digits(_raised(100 * (judgement.bound or 0)))} %"
+        return f"no difference above {two_digits(_raised(100 * (judgement.bound or 0)))} %"
     said, ends = _difference(judgement.ratio, judgement.low, judgement.high)
     return said if brief else f"{said} ({ends})"
 
@@ -65,22 +66,13 @@ def _difference(ratio: float, low: float, high: float) -> tuple[str, str]:
     if max(ratio, 1 / ratio) >= _FACTOR:
         ends = (low, high) if slower else (1 / high, 1 / low)
         middle = ratio if slower else 1 / ratio
-        return f"{_digits(middle)} times as {'slow' if slower else 'fast'}", _range(*ends)
+        return f"{two_digits(middle)} times as {'slow' if slower else 'fast'}", _range(*ends)
     changes = sorted((100 * abs(low - 1), 100 * abs(high - 1)))
-    return f"{'slower' if slower else 'faster'} by {_digits(100 * abs(ratio - 1))} %", _range(*changes)
+    return f"{'slower' if slower else 'faster'} by {two_digits(100 * abs(ratio - 1))} %", _range(*changes)
 
 
 def _range(low: float, high: float) -> str:
-    return f"{_digits(low)} to {_digits(high)}"
-
-
-def _digits(number: float) -> str:
-    """Return a number to two digits, or whole.
-
-    >>> _digits(0.2149), _digits(5.8), _digits(12.4), _digits(249.0)
-    ('0.21', '5.8', '12', '249')
-    """
-    return f"{number:.0f}" if number >= 10 else f"{float(f'{number:.2g}'):g}"  # noqa: PLR2004 (two digits)
+    return f"{two_digits(low)} to {two_digits(high)}"
 
 
 def _raised(number: float) -> float:

@@ -2,12 +2,14 @@
 
 import shlex
 
+import msgspec
+
 from harness.record.names import PEAK
 from harness.record.schema import Record, Run
 from harness.report.attribution import memory_sentence, tree_lines
 from harness.report.inert import visible
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
-from harness.report.tables import case_tables, case_text, environment_lines, times_text
+from harness.report.tables import CaseTable, case_tables, case_text, environment_lines, times_text
 from harness.report.text import percent, wrapped_text
 from harness.report.units import quantity
 
@@ -19,11 +21,7 @@ def environment_text(run: Run, width: int = 80) -> str:
 
 def record_text(run: Run, record: Record, width: int = 80) -> str:
     """Return one record as text: its table, the sentence, and where its memory is."""
-    table = next(
-        table
-        for each, table in zip(run.records, case_tables(run), strict=True)
-        if each.case.id == record.case.id
-    )
+    run, table = _alone(run, record)
     parts = [record.asks, case_text(table, width)]
     if is_curve(record):
         parts = [record.asks, text_of_table(curve_section(run, record)).rstrip(), *table.time_lines]
@@ -36,13 +34,15 @@ def record_text(run: Run, record: Record, width: int = 80) -> str:
     return wrapped_text("\n".join(parts), width)
 
 
+def _alone(run: Run, record: Record) -> tuple[Run, CaseTable]:
+    """Return a run of one record alone, and its table: the others need not be judged again to print it."""
+    alone = msgspec.structs.replace(run, records=(record,))
+    return alone, case_tables(alone)[0]
+
+
 def times_text_of(run: Run, record: Record, width: int = 80) -> str:
     """Return the times of one record as text, for who has read its bytes; "" where nothing was timed."""
-    table = next(
-        table
-        for each, table in zip(run.records, case_tables(run), strict=True)
-        if each.case.id == record.case.id
-    )
+    run, table = _alone(run, record)
     text = times_text(table)
     if text and is_curve(record):
         text = "\n".join([text_of_table(curve_section(run, record)).rstrip(), *table.time_lines, ""])

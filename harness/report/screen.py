@@ -11,6 +11,7 @@ from harness.record.schema import ArmResult, Record, Run
 from harness.report.answer import answer_of, tally
 from harness.report.inert import visible
 from harness.report.text import folded, many, percent, text_table
+from harness.report.units import two_digits
 from harness.setting import QUESTIONS
 
 _LARGEST = 3  # effects of a question that are shown
@@ -118,7 +119,7 @@ def _row(effect: _Effect, floor: float) -> tuple[str, ...]:
     if effect.time is not None:
         told.append(answer_of(effect.time.judgement, floor, brief=True))
     if effect.peak >= _TIMES:
-        told.append(f"{effect.peak:.2g} times the peak")
+        told.append(f"{two_digits(effect.peak)} times the peak")
     elif abs(effect.peak - 1) >= _NO_CHANGE:
         told.append(f"peak {percent(effect.peak - 1, '+.0%')}")
     names = (visible(effect.case)[:_LONGEST_NAME], visible(effect.arm)[:_LONGEST_NAME])

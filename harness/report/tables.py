@@ -11,7 +11,7 @@ from harness.report.answer import answer_of
 from harness.report.inert import code, markdown
 from harness.report.ranks import rank_lines
 from harness.report.text import many, markdown_table, percent, tables_in_width, text_table, width_of
-from harness.report.units import quantity, ratio, whole
+from harness.report.units import quantity, ratio, two_digits, whole
 from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
 
 
@@ -56,7 +56,7 @@ def header_lines(run: Run) -> tuple[str, ...]:
     scattered = (
         ()
         if noise is None
-        else (f"a round scatters by {100 * noise:.2g} %, in the median of the A/A controls",)
+        else (f"a round scatters by {two_digits(100 * noise)} %, in the median of the A/A controls",)
     )
     return (*environment_lines(run.environment), *scattered)
 

@@ -107,6 +107,15 @@ def _digits(value: float) -> str:
     return f"{int(value):,}" if math.isfinite(value) and value == int(value) else f"{value:,.10g}"
 
 
+def two_digits(number: float) -> str:
+    """Return a number to two digits, or whole.
+
+    >>> two_digits(0.2149), two_digits(5.8), two_digits(12.4), two_digits(249.0)
+    ('0.21', '5.8', '12', '249')
+    """
+    return f"{number:.0f}" if number >= 10 else f"{float(f'{number:.2g}'):g}"  # noqa: PLR2004 (two digits)
+
+
 def ratio(value: float | None) -> str:
     """Return a ratio with three digits behind the point, or "-" for none.
 

@@ -55,7 +55,7 @@ def time_sides(reference: Side, arm: Side, lab: Lab, name: str, floor: float) ->
     """Time two sides as a pair that stands alone."""
     block = TimingBlock(reference, {"arm": arm}, clock_for("cpu"), Random(f"{name}/{lab.seed}"))
     block.prepare(lab.budget)
-    block.run(lab.budget, Looks(1, floor))
+    block.run(block.enough(lab.budget), Looks(1, floor))
     for error in block.failed.values():
         raise error
     taken = block.samples("arm")[0]

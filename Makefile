@@ -62,6 +62,7 @@ test-slow: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml docs/examples/regression.yml
 
 types: $(VENV)/installed
 	$(BIN)/mypy

@@ -2,10 +2,10 @@
 
 
 def cell(text: object) -> str:
-    """Return text as a table's cell holds it: one line, and no bar that would end the cell.
+    r"""Return text as a table's cell holds it: one line, and no bar that would end the cell.
 
     >>> cell("a|b")
-    'a\\\\|b'
+    'a\\|b'
     """
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
 

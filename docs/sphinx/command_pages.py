@@ -23,7 +23,7 @@ def _section(name: str, command: Any) -> str:
     lines = [
         f"### harness {name}",
         "",
-        "```",
+        "```text",
         f"harness {name} [OPTIONS] {words}".rstrip(),
         "```",
         "",

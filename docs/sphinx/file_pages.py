@@ -1,4 +1,4 @@
-"""Every kind of file that a command keeps, from the types that read it and the comments beside their fields."""
+"""Every kind of file that a command keeps, from the types that read it and the comments beside fields."""
 
 import ast
 import inspect
@@ -76,15 +76,15 @@ def _section(kind: type) -> str:
 
 
 def field_comments(kind: type) -> dict[str, str]:
-    """Return what is said of each field of a class, by its name: in a comment beside it, or under `Attributes:`."""
+    """Return what is said of each field of a class: in a comment beside it, or under `Attributes:`."""
     return documented_fields(inspect.getdoc(kind) or "") | commented_fields(kind)
 
 
 def documented_fields(docstring: str) -> dict[str, str]:
-    """Return what a docstring says of each attribute.
+    r"""Return what a docstring says of each attribute.
 
-    >>> documented_fields("A pair.\\n\\nAttributes:\\n    left: the first,\\n        in bytes.\\n    right: the other.")
-    {'left': 'the first, in bytes.', 'right': 'the other.'}
+    >>> documented_fields("A pair.\n\nAttributes:\n    a: the first,\n        in bytes.\n    b: another.")
+    {'a': 'the first, in bytes.', 'b': 'another.'}
     """
     _, _, section = docstring.partition("Attributes:\n")
     pairs = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
@@ -110,22 +110,24 @@ def commented_fields(kind: type) -> dict[str, str]:
     }
 
 
+_PLAIN = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "none": "null"}
+
+
 def _words(info: Any) -> str:
     match info:
         case msgspec.inspect.StructType() | msgspec.inspect.DataclassType():
-            return f"[{info.cls.__name__}](#{info.cls.__name__.lower()})"
+            words = f"[{info.cls.__name__}](#{info.cls.__name__.lower()})"
         case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
-            return f"list of {_words(info.item_type)}"
+            words = f"list of {_words(info.item_type)}"
         case msgspec.inspect.TupleType():
-            return f"list of {', '.join(_words(each) for each in info.item_types)}"
+            words = f"list of {', '.join(_words(each) for each in info.item_types)}"
         case msgspec.inspect.DictType():
-            return f"{_words(info.key_type)} to {_words(info.value_type)}"
+            words = f"{_words(info.key_type)} to {_words(info.value_type)}"
         case msgspec.inspect.UnionType():
-            return " or ".join(_words(each) for each in info.types)
+            words = " or ".join(_words(each) for each in info.types)
         case msgspec.inspect.LiteralType():
-            return ", ".join(code(f'"{value}"') for value in info.values)
+            words = ", ".join(code(f'"{value}"') for value in info.values)
         case _:
             name = type(info).__name__.removesuffix("Type").lower()
-            return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(
-                name, name
-            )
+            words = _PLAIN.get(name, name)
+    return words

@@ -50,7 +50,7 @@ def recorded() -> Recorder:
 def markers() -> dict[str, str]:
     """Return the plugins' markers, as `pytest --markers` lists them, with what each means."""
     with tempfile.TemporaryDirectory() as folder:
-        listed = subprocess.run(  # noqa: S603 (this interpreter)
+        listed = subprocess.run(
             [sys.executable, "-m", "pytest", "--markers", "-p", "no:cacheprovider"],
             cwd=folder,
             capture_output=True,

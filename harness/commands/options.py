@@ -102,14 +102,15 @@ def _parameters(door: str) -> list[inspect.Parameter]:
     made = []
     for field, option, meta in options_of(door):
         default = meta["default"]
-        shows = default not in (None, "", (), True)
+        shows = default not in (None, "", (), True, False)
         meaning = meta["meaning"] + (f" (default: {default})" if shows else "")
         kind: Any = str | None
         names, more = [f"--{option}"], {"metavar": meta["metavar"]}
         if field == "mode":
             kind, names, more = bool | None, ["--train/--eval"], {}
-        elif field == "curve":
-            kind, names, more = bool | None, ["--curve/--no-curve"], {}
+        elif isinstance(default, bool):
+            names = [f"--{option}/--no-{option}" if default else f"--{option}"]
+            kind, more = bool | None, {}
         elif field == "trainable":
             kind = list[str] | None
         annotation = Annotated[kind, typer.Option(*names, help=shown(meaning), **more)]

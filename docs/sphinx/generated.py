@@ -15,7 +15,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "pytest": pytest_text,
     "python": python_text,
 }
-_MARK = re.compile(r"<!-- generated: (\w+) -->")
+_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
 def filled(text: str) -> str:

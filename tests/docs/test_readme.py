@@ -1,6 +1,7 @@
 """The front pages: short, alike in both languages, and true to the record of their picture."""
 
 import re
+from pathlib import Path
 
 import pytest
 from documents import ROOT, blocks_of, tokens_of
@@ -11,8 +12,8 @@ README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 
 
 @pytest.mark.parametrize("page", [README, CHINESE], ids=lambda page: page.name)
-def test_a_front_page_is_short(page: object) -> None:
-    assert len(page.read_text(encoding="utf-8").splitlines()) < 80  # type: ignore[attr-defined]
+def test_a_front_page_is_short(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) < 80
 
 
 def test_both_languages_have_the_same_blocks() -> None:
@@ -26,11 +27,15 @@ def test_both_languages_have_the_same_headings() -> None:
 
 
 @pytest.mark.parametrize("page", [README, CHINESE], ids=lambda page: page.name)
-def test_what_is_said_of_the_picture_is_in_its_record(page: object) -> None:
-    (record,) = load_run(ROOT / "results" / "records" / "gpt2.json").records
+def test_what_is_said_of_the_picture_is_in_its_record(page: Path) -> None:
+    run = load_run(ROOT / "results" / "records" / "gpt2.json")
+    (record,) = run.records
     peaks = {arm.arm: arm.counts["peak"] / 2**20 for arm in record.arms}
-    (said,) = re.findall(r"!\[(.*?)\]\(docs/pictures/gpt2.svg\)", page.read_text(encoding="utf-8"), re.DOTALL)  # type: ignore[attr-defined]
+    (said,) = re.findall(r"!\[(.*?)\]\(docs/pictures/gpt2.svg\)", page.read_text(encoding="utf-8"), re.DOTALL)
 
+    (command,) = re.findall(r"`(harness measure hf:gpt2 .*?)`", page.read_text(encoding="utf-8"))
+
+    assert run.command.startswith(f"{command} ")
     assert re.findall(r"(\d+) MiB", said) == ["151", "25"]
     assert 151 <= peaks["grad"] < 152
     assert max(peaks["no_grad"], peaks["inference_mode"]) < 25

@@ -306,3 +306,19 @@ def test_the_weekly_commands_run(tmp_path: Path) -> None:
         done = runner.run(script.replace("--harness-budget 0.2", "--harness-budget 0"))
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert runner.summary.startswith("### PASS: ")
+
+
+def test_the_release_publishes_what_was_built_and_tried_with_an_identity_and_no_secret() -> None:
+    path = ROOT / ".github" / "workflows" / "release.yml"
+    jobs = load(path)["jobs"]
+
+    assert [name for name, _ in commands(path, "build")] == [
+        "Build",
+        "The tag is the version",
+        "Try the wheel",
+    ]
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert "permissions" not in jobs["build"]
+    assert "secrets" not in path.read_text(encoding="utf-8")
+    assert "uv publish --trusted-publishing always" in commands(path, "publish")[-1][1]

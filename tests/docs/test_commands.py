@@ -56,7 +56,6 @@ SMALLER = (
 # where a command has something to tell: the third commit of the project is wider than the second
 STATUS = {
     "harness duel HEAD~1 HEAD my_models:build --budget 0": 1,
-    "harness bisect HEAD~2 HEAD my_models:build": 1,
 }
 # whose blocks of text are what the commands before them print
 SHOWN = ("README.md", "docs/tutorial.md")

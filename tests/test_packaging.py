@@ -28,8 +28,8 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_the_recipe_has_the_packages_and_the_command_of_the_project() -> None:
-    wanted = [Requirement(each) for each in PROJECT["dependencies"]]
-    expected = [f"{CONDA_NAMES.get(each.name, each.name)} {each.specifier}" for each in wanted]
+    requirements = [Requirement(each) for each in PROJECT["dependencies"]]
+    expected = [f"{CONDA_NAMES.get(each.name, each.name)} {each.specifier}" for each in requirements]
 
     assert RECIPE["requirements"]["run"] == [f"python {PROJECT['requires-python']}", *expected]
     assert RECIPE["build"]["python"]["entry_points"] == [
@@ -135,8 +135,8 @@ def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path
         return done.stdout
 
     where = [str(program), "-c", "import harness; print(harness.__file__)"]
-    told = subprocess.run(where, capture_output=True, text=True, check=True)  # noqa: S603 (literals)
-    assert Path(told.stdout.strip()).is_relative_to(fresh)
+    answer = subprocess.run(where, capture_output=True, text=True, check=True)  # noqa: S603 (literals)
+    assert Path(answer.stdout.strip()).is_relative_to(fresh)
     assert "Measure my model" in run("--help")
     assert "books balance: 0 B unaccounted" in run(
         "measure", "mlp-relu", "--time", "0", "--html", "page.html"

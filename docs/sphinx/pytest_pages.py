@@ -50,14 +50,14 @@ def recorded() -> Recorder:
 def markers() -> dict[str, str]:
     """Return the plugins' markers, as `pytest --markers` lists them, with what each means."""
     with tempfile.TemporaryDirectory() as folder:
-        listed = subprocess.run(
+        text = subprocess.run(
             [sys.executable, "-m", "pytest", "--markers", "-p", "no:cacheprovider"],
             cwd=folder,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-    ours = re.findall(r"^@pytest\.mark\.((?:harness|autograd)_.*?): (.*)$", listed, re.MULTILINE)
+    ours = re.findall(r"^@pytest\.mark\.((?:harness|autograd)_.*?): (.*)$", text, re.MULTILINE)
     return dict(ours)
 
 

@@ -123,13 +123,13 @@ def test_the_options_of_a_command_are_ones_that_it_has(command: str) -> None:
 
 def test_the_options_of_pytest_are_ones_that_the_plugins_have() -> None:
     text = "\n".join(document.read_text(encoding="utf-8") for document in documents())
-    listed = subprocess.run(
+    options = subprocess.run(
         [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
     used = set(re.findall(r"--harness-[a-z-]+[a-z]", text))
 
     assert used
-    assert [option for option in used if option not in listed] == []
+    assert [option for option in used if option not in options] == []
 
 
 def git(folder: Path, *arguments: str) -> None:

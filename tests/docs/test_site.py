@@ -4,6 +4,7 @@ import doctest
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,29 @@ def test_the_site_takes_nothing_from_elsewhere(site: Path) -> None:
     assert {address for page in pages for address in loads.findall(page)} == set()
     assert (site / "index.html").is_file()
     assert "autograd_limits" in (site / "docs" / "reference" / "pytest.html").read_text(encoding="utf-8")
+
+
+_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(_CHROMIUM is None, reason="no chromium on PATH (Debian: apt-get install chromium)")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_browser_finds_a_command_by_its_name_alone(site: Path, name: str, tmp_path: Path) -> None:
+    page = subprocess.run(  # noqa: S603 (a browser that was looked up)
+        [
+            _CHROMIUM or "",
+            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing is asked of elsewhere
+            f"--user-data-dir={tmp_path / 'profile'}",
+            *("--virtual-time-budget=20000", "--dump-dom"),
+            f"{(site / 'search.html').as_uri()}?q={name}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    results = re.findall(r'<li class="[^"]*"><a href="([^"]*)"', page)
+
+    assert [each for each in results if each.startswith("docs/commands.html")], page[-2000:]

@@ -135,7 +135,7 @@ def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path
         return done.stdout
 
     where = [str(program), "-c", "import harness; print(harness.__file__)"]
-    answer = subprocess.run(where, capture_output=True, text=True, check=True)  # noqa: S603 (literals)
+    answer = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603 (literals)
     assert Path(answer.stdout.strip()).is_relative_to(fresh)
     assert "Measure my model" in run("--help")
     assert "books balance: 0 B unaccounted" in run(

@@ -13,7 +13,8 @@ from harness.judge.limits import Limits
 from harness.record.codec import encode
 from harness.record.merge import merged
 from harness.record.schema import Run
-from harness.record.store import RunWriter, load_run
+from harness.record.run_writer import RunWriter
+from harness.record.store import load_run
 from harness.report.outcomes import NoRunError, report_files, run_paths, trend_files
 from harness.report.sentence import verdict_line
 

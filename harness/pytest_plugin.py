@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.pytest_options import is_asked, option_value
-from harness.pytest_workers import Workers, is_worker, report_of_worker
+from harness.pytest_workers import SharedRun, is_worker, report_of_worker
 
 if TYPE_CHECKING:
     from harness.pytest_session import Session
@@ -39,12 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "harness_question(name): a benchmark that asks this question of every model"
     )
     if config.pluginmanager.hasplugin("xdist") and not is_worker(config):
-        config.stash[_WORKERS] = Workers()
+        config.stash[_WORKERS] = SharedRun()
         config.pluginmanager.register(config.stash[_WORKERS], "harness-workers")
 
 
 _SESSION: "pytest.StashKey[Session]" = pytest.StashKey()
-_WORKERS = pytest.StashKey[Workers]()
+_WORKERS = pytest.StashKey[SharedRun]()
 _WRITTEN = pytest.StashKey[WrittenRun]()
 _JOB: "pytest.StashKey[tuple[Question, Case, str]]" = pytest.StashKey()
 _REFUSED = pytest.StashKey[str]()
@@ -220,6 +220,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Make the run file and the tables of what was measured; what is not whole is no success."""
     config = session.config
     kept, workers = config.stash.get(_SESSION, None), config.stash.get(_WORKERS, None)
+    if kept is not None:
+        kept.close()
     if is_worker(config):
         if kept is not None:
             report_of_worker(config, kept.excused, began=kept.writer is not None)

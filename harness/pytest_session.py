@@ -4,8 +4,10 @@ Imported when something is to be measured.
 """
 
 import shlex
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.devices.registry import check_device
+from harness.measure.leaving import exits_told
 from harness.pytest_options import option_value
 from harness.pytest_workers import is_worker, run_of_worker
 from harness.record.begin import begun_run
@@ -50,7 +53,10 @@ class Session:
         # An arm that raises, or is interrupted, before it is timed says so itself; as an error, where
         # warnings are errors, this one would be a second failure, and hide that it was an interrupt.
         config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
-        self.setting = self._checked()
+        with ExitStack() as stack:
+            stack.enter_context(exits_told(self._told))  # a factory is called when a target is looked for
+            self.setting = self._checked()
+            self._open = stack.pop_all()
 
     def _checked(self) -> Setting:
         """Refuse, before anything is measured, what could not be measured."""
@@ -171,6 +177,10 @@ class Session:
         except StoreError as error:
             pytest.exit(str(error), returncode=_USAGE)
 
+    def close(self) -> None:
+        """Put back what was changed of the process."""
+        self._open.close()
+
     def finish(self, *, complete: bool) -> Run | None:
         """Make the run file of what was measured; None where nothing was.
 
@@ -181,6 +191,11 @@ class Session:
             return None
         self.writer.excuse(self.excused)
         return self.writer.finish(complete=complete)
+
+    def _told(self, line: str) -> None:
+        """Say what ends the process at once, and with it whatever pytest has captured."""
+        with self.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"\nharness: {line}", file=sys.stderr, flush=True)  # noqa: T201 (nothing comes after it)
 
     def _settings(self, seconds: float) -> "Settings":
         """Return how this session measures."""

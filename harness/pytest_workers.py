@@ -55,7 +55,7 @@ def report_of_worker(config: pytest.Config, excused: Collection[tuple[str, str]]
 
 
 @dataclass(slots=True, eq=False)
-class Workers:
+class SharedRun:
     """The workers of one session, seen from the process that started them.
 
     Registered as a plugin where there is pytest-xdist, whose hooks these are.

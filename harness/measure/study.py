@@ -3,8 +3,9 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -115,6 +116,8 @@ class Study:
     shares: SharedTime = field(init=False)
     shared: SharedModel = field(init=False)  # by all exact passes of a batch size
     _open: dict[str, str] = field(default_factory=dict, init=False)  # what is planned and not finished
+    # by batch size: case and arm
+    _planned: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         setting = self.plan.setting
@@ -142,13 +145,16 @@ class Study:
                     raise
                 self._give_up(batch_size, error)
                 continue
+            if not self._planned:
+                for size in sizes:
+                    self._plan(size, self._jobs(size))
             with old_objects_set_aside():
                 self._batch(batch_size, curve=self.plan.setting.curve and index == 0)
         if self.shares.untimed:
             self._say_untimed()
         if self.plan.setting.memory_limit is not None:
             self._fit(sizes[0], self.plan.setting.memory_limit)
-        self._note_down(complete=True)
+        self._note_down(complete=not self.run.missing)
         return self.run
 
     def _say_untimed(self) -> None:
@@ -211,6 +217,7 @@ class Study:
         jobs = list(self._jobs(batch_size))
         if curve and self.trains:
             jobs += self._curve(batch_size)
+        self._plan(batch_size, jobs)
         arms = sum(len(job.arms) for job in jobs)
         self.watch.planned(arms)
         self.shares.plan(arms)
@@ -229,6 +236,11 @@ class Study:
         if not self.shares.exact_only:
             for job, measurement in measured:
                 self._time(job, measurement)
+
+    def _plan(self, batch_size: int, jobs: Iterable[_Job]) -> None:
+        """Write down which arms of a batch size are to come, in place of what was planned of it before."""
+        self._planned[batch_size] = tuple((job.case.id, arm) for job in jobs for arm in job.arms)
+        self._note_down(planned=tuple(itertools.chain.from_iterable(self._planned.values())))
 
     def _jobs(self, batch_size: int) -> Iterator[_Job]:
         for question in self.plan.questions:
@@ -314,7 +326,9 @@ class Study:
     def _give_up(self, batch_size: int, error: HarnessError) -> None:
         """Keep a batch size that could not be run at all, with its reason."""
         self.watch.problem(f"batch size {batch_size}: {error}", error)
-        for job in self._jobs(batch_size):
+        jobs = [replace(job, arms=job.arms[:1]) for job in self._jobs(batch_size)]
+        self._plan(batch_size, jobs)
+        for job in jobs:
             failed = ArmResult(arm=job.arms[0], status="failed", reason=str(error))
             record = Record(case=job.case, asks=job.question.asks, reference=job.arms[0])
             self._keep(record.with_arm(failed))

@@ -64,6 +64,8 @@ class RunWriter:
     def add(self, record: Record) -> None:
         """Keep a record; a later one of the same case takes its place."""
         number = self._numbers.setdefault(record.case.id, len(self._numbers))
+        if not (self._partial / _BEGUN).exists():  # somebody removed the folder
+            replace_file(self._partial / _BEGUN, encode(self.run))
         replace_file(self._partial / f"{number:06}{self._part}.json", encode(record))
 
     def finish(self, *, complete: bool) -> Run:

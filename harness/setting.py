@@ -24,7 +24,7 @@ SESSION_TIME_S = 100.0  # of a session of pytest, unless told
 PAIR_BUDGET_S = 0.5
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")  # that are put to a model unless told
 
-_BYTES = {"": 1, "B": 1}
+_BYTES = {"B": 1}
 _BYTES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
 _BYTES |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
 
@@ -34,18 +34,21 @@ class SettingError(HarnessError, ValueError):
 
 
 def parse_bytes(text: str) -> int:
-    """Return a number of bytes written with or without a unit.
+    """Return a number of bytes that is written with its unit.
 
     Raises:
-        SettingError: it is not a positive number of bytes.
+        SettingError: it is not a positive number of bytes, or has no unit.
 
     >>> parse_bytes("8GiB"), parse_bytes("500 MB")
     (8589934592, 500000000)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match and not match.group(2) and float(match.group(1)):
+        bare = match.group(1)
+        raise SettingError(f"{text!r} has no unit; write {bare}B, {bare}MB or {bare}MiB")
     size = float(match.group(1)) * _BYTES.get(match.group(2), 0) if match else 0
     if size < 1:
-        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or a number of bytes")
+        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or 4096B")
     return int(size)
 
 

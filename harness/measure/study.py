@@ -19,6 +19,7 @@ from harness.measure.attribution import lasting_bytes
 from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
+from harness.measure.guard import check_room, memory_guarded
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -30,9 +31,10 @@ from harness.measure.inspection import (
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings
-from harness.measure.scaling import largest_batch
+from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
+from harness.record.names import PEAK
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import RUN_TIME_S, Setting
 from harness.workload.blocks import find_blocks
@@ -129,6 +131,10 @@ class Study:
         Raises:
             WorkloadError: the model cannot be built or run at all.
         """
+        with memory_guarded(self.plan.setting.device):
+            return self._measured()
+
+    def _measured(self) -> Run:
         self.entry = _asked_for(self.entry, self.plan)
         self.shared = SharedModel(self.entry, self.plan.setting.seed)
         for note in self.entry.notes:
@@ -136,15 +142,15 @@ class Study:
         sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
         for index, batch_size in enumerate(sizes):
             try:
+                self._check_room(batch_size)
                 self._inspect(batch_size)
-            except OutOfMemoryError as error:
-                self._give_up(batch_size, error)
-                continue
             except WorkloadError as error:
-                if index == 0:
+                if index == 0 and not isinstance(error, OutOfMemoryError):
                     raise
                 self._give_up(batch_size, error)
                 continue
+            if index == 0:
+                self._check_search(batch_size)
             if not self._planned:
                 for size in sizes:
                     self._plan(size, self._jobs(size))
@@ -156,6 +162,39 @@ class Study:
             self._fit(sizes[0], self.plan.setting.memory_limit)
         self._note_down(complete=not self.run.missing)
         return self.run
+
+    def _check_room(self, batch_size: int) -> None:
+        """Check that a batch is not expected to take more than there is, where smaller ones were measured.
+
+        Raises:
+            OutOfMemoryError: it is.
+        """
+        peaks: dict[int, int | None] = {}
+        for record in self.run.records:
+            size = record.case.batch_size
+            for arm in record.arms:
+                peaks[size] = max(peaks.get(size) or 0, arm.counts.get(PEAK, 0))
+        expected = expected_peak(batch_size, peaks)
+        what = f"a batch of {batch_size}, which would need about {expected:,} B,"
+        check_room(expected, self.plan.setting.device, what)
+
+    def _check_search(self, start: int) -> None:
+        """Check, before minutes are spent, that the largest batch within a limit can be looked for.
+
+        Raises:
+            WorkloadError: not even one example fits.
+        """
+        limit = self.plan.setting.memory_limit
+        if limit is None:
+            return
+        with refusing("a batch of 1, for which there has to be memory,"):
+            peak = self._peak(replace(self._step_case(start), batch_size=1))
+        if peak > limit:
+            raise WorkloadError(f"not even a batch of 1 fits in {limit:,} B: it needs {peak:,} B")
+
+    def _step_case(self, batch_size: int) -> Case:
+        name = "training step" if self.trains else "forward pass"
+        return self._case(name, "train" if self.trains else "eval", batch_size)
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
@@ -334,8 +373,11 @@ class Study:
             self._keep(record.with_arm(failed))
 
     def _fit(self, start: int, limit: int) -> None:
-        name = "training step" if self.trains else "forward pass"
-        case = self._case(name, "train" if self.trains else "eval", start)
+        case = self._step_case(start)
+
+        def check(batch_size: int, expected: int) -> None:
+            what = f"a batch of {batch_size}, which would need about {expected:,} B,"
+            check_room(expected, case.device, what)
 
         def peak_at(batch_size: int) -> int | None:
             self.watch.measuring(replace(case, batch_size=batch_size), "peak")
@@ -348,7 +390,7 @@ class Study:
 
         try:
             with refusing("looking for the largest batch"):
-                batch_size, runs = largest_batch(peak_at, start, limit)
+                batch_size, runs = largest_batch(peak_at, start, limit, check)
         except WorkloadError as error:
             self.watch.problem(str(error), error)
             return

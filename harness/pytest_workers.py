@@ -3,7 +3,7 @@
 The process that starts them names the run, each worker adds to it, and the first makes the file at the end.
 """
 
-import secrets
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ class SharedRun:
     """
 
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    token: str = field(default_factory=lambda: os.urandom(4).hex())
     began: bool = False
     excused: set[tuple[str, str]] = field(default_factory=set)
 

@@ -9,10 +9,12 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
-from harness.record.measured import Case
+
+if TYPE_CHECKING:
+    from harness.record.measured import Case
 
 HOST = "cpu"
 DEVICE_KINDS = (HOST, "cuda")  # each is a module of that name in harness/measure/devices
@@ -319,7 +321,7 @@ class Setting:
 
     def case(
         self, question: str, model: ModelDefaults, mode: str, *, variant: str = "", batch_size: int = 0
-    ) -> Case:
+    ) -> "Case":
         """Return the case of a question that is put to a model in this setting.
 
         Args:
@@ -329,6 +331,10 @@ class Setting:
             variant: a question's own dimension.
             batch_size: examples; by default the first of the setting, or the model's own.
         """
+        from harness.record.measured import (
+            Case,
+        )  # every session of pytest reads these options, and few measure
+
         return Case(
             question=question,
             model=model.name,
@@ -350,9 +356,10 @@ def options_of(door: str) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
     )
 
 
-def layout_words(case: Case, prefix: str = "--") -> tuple[str, ...]:
+def layout_words(case: "Case", prefix: str = "--") -> tuple[str, ...]:
     """Return the option of a case's memory format, quoted for a shell; nothing for torch's own.
 
+    >>> from harness.record.measured import Case
     >>> layout_words(Case(question="q", model="m", memory_format="channels_last"))
     ('--memory-format channels_last',)
     """

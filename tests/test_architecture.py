@@ -48,6 +48,7 @@ DOORS_WITHOUT_TORCH = (
     "harness",
     "harness.commands",
     "harness.setting",
+    "harness.pytest_options",
     "harness.pytest_plugin",
     "harness.errors",
     "harness.watch.plugin",
@@ -207,6 +208,23 @@ def test_what_is_written_judged_and_reported_loads_no_torch() -> None:
 @pytest.mark.parametrize("module", DOORS_WITHOUT_TORCH)
 def test_a_door_opens_without_torch(module: str) -> None:
     assert not loads_torch(module)
+
+
+@pytest.mark.process
+def test_a_session_that_measures_nothing_loads_what_pytest_has_loaded_and_the_plugin() -> None:
+    plugins = [door for door in DOORS_WITHOUT_TORCH if "plugin" in door or "pytest" in door]
+    script = (
+        "import importlib, sys, pytest; before = set(sys.modules);"
+        f"[importlib.import_module(name) for name in {plugins!r}];"
+        "print(*sorted(name for name in set(sys.modules) - before if '.' not in name or 'harness' in name))"
+    )
+    names = printed_anew(script).splitlines()[-1].split()
+
+    assert len(plugins) == 5
+    assert {name for name in names if not name.startswith("harness")} <= sys.stdlib_module_names
+    assert not any(
+        name.startswith(("harness.record.", "harness.measure.", "harness.judge.")) for name in names
+    )
 
 
 @pytest.mark.process

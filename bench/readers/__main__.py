@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from bench.command import Page, Record, Stored, run_command
-from bench.readers.files import write_runs
+from bench.readers.files import ENVIRONMENT
 from bench.readers.record import Reading, Readings, load_readings
 from bench.readers.table import readers_markdown
 from harness.record.schema import Environment
@@ -51,15 +51,21 @@ def _read(name: str, words: list[str], records: int) -> Reading:
     )
 
 
-def readings(environment: Environment, sizes: tuple[int, ...]) -> tuple[Reading, ...]:
+def readings(command: str, sizes: tuple[int, ...]) -> Readings:
     """Run every command on files of every size; return them a command after the other."""
     made: list[Reading] = []
+    where: list[Environment] = []
     for records in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            base, head = write_runs(Path(folder), environment, records)
-            made += [_read(name, words, records) for name, words in _commands(base, head)]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write = [sys.executable, "-m", "bench.readers.files", name, str(records)]
+            subprocess.run(write, check=True)  # noqa: S603 (this interpreter)
+            where.append(msgspec.json.decode((folder / ENVIRONMENT).read_bytes(), type=Environment))
+            both = _commands(folder / "base.json", folder / "head.json")
+            made += [_read(name, words, records) for name, words in both]
     names = list(dict.fromkeys(one.command for one in made))
-    return tuple(sorted(made, key=lambda one: (names.index(one.command), one.records)))
+    ordered = sorted(made, key=lambda one: (names.index(one.command), one.records))
+    return Readings(where[0], command, tuple(ordered))
 
 
 def main(
@@ -70,12 +76,8 @@ def main(
 ) -> None:
     """Time the commands that read stored runs, on ever more records."""
     if from_json is None:
-        from harness.measure.environment import environment
-
         command = shlex.join(["python", "-m", "bench.readers", *sys.argv[1:]])
-        where = environment("cpu")
-        made = Readings(where, command, readings(where, tuple(size or SIZES)))
-        replace_file(json, msgspec.json.encode(made))
+        replace_file(json, msgspec.json.encode(readings(command, tuple(size or SIZES))))
     stored = load_readings(from_json or json)
     replace_file(markdown, readers_markdown(stored).encode())
     typer.echo(readers_markdown(stored))

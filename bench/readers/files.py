@@ -1,5 +1,10 @@
-"""Run files with as many records as are asked for: no measurement, only what readers are given."""
+"""Run files with as many records as are asked for: no measurement, only what readers are given.
 
+A program of its own, so that who starts the readers stays small: what a process that is started has held at
+its highest counts what its parent held.
+"""
+
+import sys
 from pathlib import Path
 
 import msgspec
@@ -28,6 +33,9 @@ def _record(number: int, more: int) -> Record:
     )
 
 
+ENVIRONMENT = "environment.json"
+
+
 def write_runs(folder: Path, environment: Environment, records: int) -> tuple[Path, Path]:
     """Write two runs of the same cases, of which the second differs in one of a thousand; return where."""
     paths = []
@@ -38,3 +46,17 @@ def write_runs(folder: Path, environment: Environment, records: int) -> tuple[Pa
         paths.append(folder / f"{name}.json")
         replace_file(paths[-1], encode(run))
     return paths[0], paths[1]
+
+
+def main() -> None:
+    """Write two runs and where they are made; the arguments are a folder and the number of records."""
+    from harness.measure.environment import environment
+
+    folder, records = Path(sys.argv[1]), int(sys.argv[2])
+    where = environment("cpu")
+    replace_file(folder / ENVIRONMENT, msgspec.json.encode(where))
+    write_runs(folder, where, records)
+
+
+if __name__ == "__main__":
+    main()

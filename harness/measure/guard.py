@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.measure.devices.registry import backend_of
-from harness.measure.inspection import OutOfMemoryError
+from harness.measure.inspection import OutOfMemoryError, is_out_of_memory
 from harness.setting import HOST
+from harness.workload.factory import first_line
 
 SHARE = 0.8  # of what is free when a run begins; the rest is left to what else runs here
 
@@ -22,7 +23,11 @@ def room(device: str) -> int | None:
 
 @contextmanager
 def memory_guarded(device: str) -> Iterator[None]:
-    """Let this process take no more than its room, on the host and on a device, while it is open."""
+    """Let this process take no more than its room, on the host and on a device, while it is open.
+
+    Raises:
+        OutOfMemoryError: more was asked for, where nobody took that for an answer.
+    """
     undo = []
     for name in dict.fromkeys((HOST, device)):
         most = room(name)
@@ -30,6 +35,10 @@ def memory_guarded(device: str) -> Iterator[None]:
             undo.append(backend_of(name).allow(name, most))
     try:
         yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(f"there is not enough memory: {first_line(error)}") from error
+        raise
     finally:
         for each in undo:
             each()

@@ -188,7 +188,8 @@ class Study:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = self.shared.model_for(case)
-        seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
+        with refusing(f"looking at {self.entry.name}"):
+            seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
             self.watch.problem(warning)

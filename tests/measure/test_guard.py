@@ -57,6 +57,9 @@ def test_torch_raises_beyond_the_room_and_no_more_once_the_guard_is_gone(
             torch.empty(2048 * MIB, dtype=torch.uint8)
         inside = torch.empty(MIB, dtype=torch.uint8)
 
+        with pytest.raises(OutOfMemoryError, match="not enough memory"), memory_guarded("cpu"):
+            torch.empty(2048 * MIB, dtype=torch.uint8)
+
     assert is_out_of_memory(raised.value)
     assert inside.numel() == MIB
     assert torch.empty(2048 * MIB, dtype=torch.uint8).numel() == 2048 * MIB  # untouched, it takes nothing

@@ -286,9 +286,7 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
         for arm, judgement in zip(arms, judgements, strict=True):
             shown = position_name(arm.arm)
             says = f"{name}, {shown}: {judgement_words(judgement)}"
-            checks.append(
-                Check(where=f"{shown}: time", place=name, says=says, holds=is_better(judgement))
-            )
+            checks.append(Check(where=f"{shown}: time", place=name, says=says, holds=is_better(judgement)))
             numbers.append(ratio_number(f"{name}, {shown}: time / all trainable", judgement))
             for metric in ("peak", "saved"):
                 before, after = reference.counts[metric], arm.counts[metric]

@@ -20,7 +20,7 @@ from harness.claims.timing import (
     ratio_number,
     seconds,
 )
-from harness.measure.case import measure_arm
+from harness.measure.case import measure_arms
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings
 from harness.workload.model import Model
@@ -89,9 +89,10 @@ def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
     checks, numbers = [], []
     for name in lab.models:
         case = case_of(world.question, name, "eval")
+        settings = Settings(budget=0, seed=lab.seed)
         arms = {
-            arm: measure_arm(world.question, case, arm, Settings(budget=0, seed=lab.seed)).counts
-            for arm in grad_mode.ARMS
+            result.arm: result.counts
+            for result in measure_arms(world.question, case, grad_mode.ARMS, settings)
         }
         for metric in ("peak", "retained"):
             before, after = arms["grad"][metric], arms["no_grad"][metric]

@@ -197,9 +197,7 @@ def three_norms(lab: Lab, world: World = World()) -> Evidence:
         for shape in shapes:
             matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
             worst = max(worst, relative_error(world.norms[name](matrix), world.norms[names[0]](matrix)))
-        checks.append(
-            Check(says=f"{name}: relative error {worst:.1e}", holds=worst <= TOLERANCE)
-        )
+        checks.append(Check(says=f"{name}: relative error {worst:.1e}", holds=worst <= TOLERANCE))
         numbers.append(Number(name=f"relative error, {name}", value=worst))
     # An identity of numbers is not refuted by a format that cannot hold their squares.
     numbers += [

@@ -24,20 +24,16 @@ class Ground:
     places: tuple[str, ...] = ()
     of: int = 0
 
-    def words(self, where: str | None = None) -> str:
+    def words(self) -> str:
         """Return the condition with its places.
-
-        Args:
-            where: in place of the condition, such as its translation.
 
         >>> Ground("time", True, ("a", "b"), 3).words(), Ground("time", True, tuple("abcd"), 5).words()
         ('time (a, b)', 'time (4 of 5)')
         """
-        said = self.where if where is None else where
         if not self.places:
-            return said
-        names = ", ".join(self.places)
-        return f"{said} ({names if len(self.places) <= _MOST_NAMES else f'{len(self.places)} of {self.of}'})"
+            return self.where
+        few = len(self.places) <= _MOST_NAMES
+        return f"{self.where} ({', '.join(self.places) if few else f'{len(self.places)} of {self.of}'})"
 
 
 def both(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 (answers, no switches)

@@ -1,4 +1,4 @@
-"""The data sets on which remedies for overfitting are tried: one that is drawn, two that scikit-learn ships."""
+"""The data sets on which remedies for overfitting are tried: one drawn, two that scikit-learn ships."""
 
 import importlib.util
 from collections.abc import Callable

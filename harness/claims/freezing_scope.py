@@ -118,9 +118,9 @@ def _moves(moved: bool) -> str:  # noqa: FBT001 (an answer, no switch)
 @claim(
     "F6",
     "The part of the graph that belongs to a frozen parameter is ignored by the optimizer.",
-    "The second layer of a perceptron is frozen: the nodes and leaves of the graph before an optimizer exists, "
-    "the gradient that the first layer gets through it against that of a twin with everything trainable, and "
-    "a step of SGD while the frozen weight still has an old `.grad`.",
+    "The second layer of a perceptron is frozen: the nodes and leaves of the graph before there is an "
+    "optimizer, the gradient that the first layer gets through it against that of a twin with everything "
+    "trainable, and a step of SGD while the frozen weight still has an old `.grad`.",
 )
 def optimizer_ignores_the_graph(lab: Lab, world: World = World()) -> Evidence:
     """Look at who leaves a frozen parameter out, and what of its layer stays."""
@@ -152,8 +152,8 @@ def optimizer_ignores_the_graph(lab: Lab, world: World = World()) -> Evidence:
             ),
             Check(
                 where="its layer's part of the graph is left out",
-                says=f"{gone} of {nodes[0]} nodes are gone, where {fewer} gradients would have been added up; "
-                f"the first layer's gradient comes through the frozen layer: "
+                says=f"{gone} of {nodes[0]} nodes are gone, those where {fewer} gradients are "
+                f"added up among them; the first layer's gradient comes through the frozen layer: "
                 f"{'equal bit for bit to the twin' if through else 'it does not'}",
                 holds=not through,
             ),

@@ -9,10 +9,10 @@ GAIN = "test error / doing nothing"
 STEP_TIME = "time of a step / doing nothing"
 
 
-def gain_plot(name: str, rows: Sequence[tuple[str, Estimate]]) -> Plot:
-    """Return the plot of test errors against doing nothing, a row for each remedy and data set."""
+def gain_plot(name: str, rows: Sequence[tuple[str, Estimate]], label: str = GAIN) -> Plot:
+    """Return the plot of ratios of test errors, a row for each remedy and data set."""
     series = Series(
-        name=GAIN,
+        name=label,
         x=tuple(change.value for _, change in rows),
         y=tuple(float(row) for row in range(len(rows))),
         low=tuple(change.low for _, change in rows),
@@ -21,13 +21,13 @@ def gain_plot(name: str, rows: Sequence[tuple[str, Estimate]]) -> Plot:
     )
     panel = Panel(
         title="",
-        x_label=GAIN,
+        x_label=label,
         y_label="",
         series=(series,),
         ticks=tuple(row for row, _ in rows),
         line=1.0,
     )
-    caption = "Left of 1 it helps; bars are 99 % intervals of the median over seeds."
+    caption = "Left of 1 the error is lower; bars are 99 % intervals of the median over seeds."
     return Plot(name=name, caption=caption, panels=(panel,))
 
 
@@ -59,7 +59,10 @@ def overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
         line=1.0,
         level=0.0,
     )
-    caption = "On Friedman's problem: up is better, left is cheaper; bars are 99 % intervals of the median over seeds."
+    caption = (
+        "On Friedman's problem: up is better, left is cheaper; "
+        "bars are 99 % intervals of the median over seeds."
+    )
     return (Plot(name="O", caption=caption, panels=(panel,)),)
 
 

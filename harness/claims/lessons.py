@@ -17,11 +17,15 @@ _WORDS = ("quote", "why", "practice", "fails")
 
 @cache
 def texts() -> Mapping[str, Mapping[str, Any]]:
-    """Return the texts of every statement, by its id."""
+    """Return the texts of every statement, by its id; what a file says under `all` is said of each."""
     merged: dict[str, Mapping[str, Any]] = {}
-    for path in sorted((files("harness.claims") / "lessons").iterdir(), key=lambda path: path.name):
+    for path in (files("harness.claims") / "lessons").iterdir():
         if path.name.endswith(".toml"):
-            merged |= tomllib.loads(path.read_text(encoding="utf-8"))
+            own = tomllib.loads(path.read_text(encoding="utf-8"))
+            shared = own.pop("all", {})
+            places = shared.pop("places", {})
+            for name, text in own.items():
+                merged[name] = {**shared, **text, "places": {**places, **text.get("places", {})}}
     return merged
 
 

@@ -27,7 +27,7 @@ def spares_gradients(lab: Lab, world: World = REAL) -> Evidence:
             Check(
                 where="what it spares are gradients",
                 place=name,
-                says=f"{name}: the forward pass holds {spared:,} B less; gradients among them: {gradients:,} B",
+                says=f"{name}: a forward pass holds {spared:,} B less; gradients among them: {gradients:,} B",
                 holds=gradients > 0 and gradients >= spared,
             )
         )

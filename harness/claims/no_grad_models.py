@@ -102,7 +102,33 @@ def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
             numbers.append(Number(name=f"{name}: {metric}, no_grad", value=after, unit="B"))
             third = arms["inference_mode"][metric]
             numbers.append(Number(name=f"{name}: {metric}, inference_mode", value=third, unit="B"))
-    return Evidence(tuple(checks), tuple(numbers))
+    return Evidence(tuple(checks), tuple(numbers), (_memory_plot(lab.models, numbers),))
+
+
+def _memory_plot(models: tuple[str, ...], numbers: list[Number]) -> Plot:
+    value = {number.name: number.value or 0.0 for number in numbers}
+    series = tuple(
+        Series(
+            name=f"{metric} bytes",
+            x=tuple(
+                value[f"{model}: {metric}, no_grad"] / max(1.0, value[f"{model}: {metric}, grad"])
+                for model in models
+            ),
+            y=tuple(float(row) for row in range(len(models))),
+            mark="bars",
+        )
+        for metric in ("peak", "retained")
+    )
+    panel = Panel(
+        title="bytes of a forward pass",
+        x_label="no_grad / recording the graph",
+        y_label="",
+        series=series,
+        ticks=models,
+        line=1.0,
+    )
+    caption = "Memory of inference under no_grad, as a share of that with recording (dashed line: equal)."
+    return Plot(name="N2", caption=caption, panels=(panel,))
 
 
 @claim(

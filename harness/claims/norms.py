@@ -143,8 +143,8 @@ def l1_shrinks(lab: Lab, world: World = World()) -> Evidence:
 @claim(
     "W12",
     "L1 makes weights exactly zero.",
-    "The regression of W8: weights that are exactly 0 after the step w - lr (g + lambda sign(w)) and with the "
-    "proximal step, whose solution is checked against scikit-learn's Lasso.",
+    "The regression of W8: weights that are exactly 0 after the step w - lr (g + lambda sign(w)) and with "
+    "the proximal step, whose solution is checked against scikit-learn's Lasso.",
     needs=("sklearn",),
 )
 def l1_zeros(lab: Lab, world: World = World()) -> Evidence:
@@ -183,8 +183,8 @@ def l1_zeros(lab: Lab, world: World = World()) -> Evidence:
 @claim(
     "W9",
     "The Frobenius norm is sqrt(sum of squares) = sqrt(trace(A^T A)).",
-    "The three ways on matrices of five shapes in float64. Beside it, what floating point makes of entries of "
-    "1e25 and 1e-25 in float32; and time and bytes on square matrices from 64 to 512.",
+    "The three ways on matrices of five shapes in float64. Beside it, what floating point makes of entries "
+    "of 1e25 and 1e-25 in float32; and time and bytes on square matrices from 64 to 512.",
 )
 def three_norms(lab: Lab, world: World = World()) -> Evidence:
     """Compute the norm in three ways; compare values, time and bytes."""

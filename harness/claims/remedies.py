@@ -19,8 +19,8 @@ _MEMBERS = 5
 MORE = 4  # times as many examples
 _METHOD = (
     "A perceptron (two hidden layers of 48, AdamW) on 40 examples of Friedman's first problem with noise of "
-    "standard deviation 3, of scikit-learn's diabetes and of its breast cancer data, whose labels are fitted by "
-    "least squares; test error on 400 or 200 others against doing nothing, paired by seed. Strengths are "
+    "standard deviation 3, of scikit-learn's diabetes and of its breast cancer data, whose labels are fitted "
+    "by least squares; test error on 400 or 200 others against doing nothing, paired by seed. Strengths are "
     "chosen on seeds of their own. What a step costs is measured on Friedman's problem."
 )
 

@@ -56,14 +56,14 @@ class World:
     "As the decay grows, test error first falls, then rises; training error only rises.",
     "The book's regression by SGD with ten strengths of decay; ridge with fifteen on random splits of "
     "scikit-learn's diabetes data (60 training examples, 65 inputs: ten and their products), on data without "
-    "noise, and on noise alone with nothing to learn (60 examples, 20 inputs). The best strength is taken from "
-    "half of the seeds; the rise on either side of it is tested on the others. Training error is compared "
-    "from each strength to the next in every run.",
+    "noise, and on noise alone with nothing to learn (60 examples, 20 inputs). The best strength is taken "
+    "from half of the seeds; the rise on either side of it is tested on the others. Training error is "
+    "compared from each strength to the next in every run.",
     needs=("sklearn",),
     is_sampled=True,
 )
 def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
-    """Sweep the strength of decay on two data sets."""
+    """Sweep the strength of decay on four data sets."""
     book = book_data(lab.seeds, lab.seed)
     trained = [train_by_sgd(book, strength, lab.seed, world.sgd) for strength in STRENGTHS]
     train = torch.stack([2 * history.train[-1] for history in trained], 1)
@@ -123,7 +123,7 @@ def _shape(
         Check(
             where="training error only rises",
             place=name,
-            says=f"{name}: training error falls somewhere in {fallen} of {len(training)} runs, and its median "
+            says=f"{name}: training error falls somewhere in {fallen} of {len(training)} runs, its median "
             f"in {steps} of {len(strengths) - 1} steps to a stronger decay",
             holds=fallen == 0,
         ),

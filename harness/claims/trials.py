@@ -1,6 +1,6 @@
-"""What a remedy for overfitting is tried on: data and networks of some seeds, and what doing nothing gives."""
+"""What a remedy for overfitting is tried on: data and networks of some seeds, against doing nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,7 +51,7 @@ def doing_nothing(arena: Arena) -> torch.Tensor:
 
 
 def arenas(lab: Lab) -> Iterator[tuple[Arena, Arena]]:
-    """Yield, for every data set that is here, the seeds that are judged and those where strengths are chosen."""
+    """Yield, for every data set that is here, the seeds that are judged and those that choose strengths."""
     for data in DATA_SETS:
         if data.is_here:
             seeds = max(MIN_UNITS, int(lab.seeds * data.share))
@@ -84,7 +84,7 @@ def tuned(lab: Lab, strengths: Sequence[float], name: str, attempt: Try) -> Iter
 
 
 def evidence_of(
-    lab: Lab, claim_id: str, remedies: dict[str, Iterable[Gain]], costs: dict[str, str]
+    lab: Lab, claim_id: str, remedies: Mapping[str, Iterable[Gain]], costs: dict[str, str]
 ) -> Evidence:
     """Return the evidence of a claim about one remedy, named "", or about several."""
     checks: list[Check] = []

@@ -27,6 +27,7 @@ class Lab:
     epochs: int = 150  # of the networks trained on few examples
     models: tuple[str, ...] = grad_mode.QUESTION.models  # targets for claims about every model
     timed: tuple[str, ...] = ("mlp-relu", "mlp-gelu")  # targets for claims that time training
+    data_sets: tuple[str, ...] = ()  # that remedies for overfitting are tried on; all where none is named
 
     def __post_init__(self) -> None:
         """Refuse what no claim can work with.

@@ -53,7 +53,7 @@ def doing_nothing(arena: Arena) -> torch.Tensor:
 def arenas(lab: Lab) -> Iterator[tuple[Arena, Arena]]:
     """Yield, for every data set that is here, the seeds that are judged and those that choose strengths."""
     for data in DATA_SETS:
-        if data.is_here:
+        if data.is_here and (not lab.data_sets or data.name in lab.data_sets):
             seeds = max(MIN_UNITS, int(lab.seeds * data.share))
             pilot = max(MIN_UNITS, seeds // 4)
             yield (

@@ -24,8 +24,11 @@ class Ground:
     places: tuple[str, ...] = ()
     of: int = 0
 
-    def words(self) -> str:
+    def words(self, some: str = "{count} of {of}") -> str:
         """Return the condition with its places.
+
+        Args:
+            some: says how many places of how many, where they are too many to name.
 
         >>> Ground("time", True, ("a", "b"), 3).words(), Ground("time", True, tuple("abcd"), 5).words()
         ('time (a, b)', 'time (4 of 5)')
@@ -33,7 +36,8 @@ class Ground:
         if not self.places:
             return self.where
         few = len(self.places) <= _MOST_NAMES
-        return f"{self.where} ({', '.join(self.places) if few else f'{len(self.places)} of {self.of}'})"
+        named = ", ".join(self.places) if few else some.format(count=len(self.places), of=self.of)
+        return f"{self.where} ({named})"
 
 
 def both(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 (answers, no switches)

@@ -33,6 +33,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counted: str
     counted_part: str
     comma: str
+    semicolon: str
+    some: str
     colon: str
     interrupted: str
     id: str
@@ -81,20 +83,27 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         every = grounds(result.checks)
         rows = ((self.answers.true, True), (self.answers.false, False), (self.answers.none, None))
         said = [
-            (before, gathered([self._condition(ground, result) for ground in every if ground.holds is holds]))
+            (before, self._gathered([ground for ground in every if ground.holds is holds], result))
             for before, holds in rows
         ]
         return [(before, conditions) for before, conditions in said if conditions]
 
+    def _gathered(self, every: Sequence[Ground], result: ClaimResult) -> list[str]:
+        said = gathered([self._condition(ground, result) for ground in every])
+        # What is said together is parted as English has it.
+        return (
+            said if self.is_english else [one.replace(": ", self.colon).replace(", ", "、") for one in said]
+        )
+
     def _condition(self, ground: Ground, result: ClaimResult) -> str:
         if self.is_english:
-            return ground.words()
+            return ground.words(self.some)
         known = dict(result.lesson.places)
         where = known.get(ground.where) or ": ".join(
             known.get(part, part) for part in ground.where.split(": ")
         )
         places = tuple(known.get(place, place) for place in ground.places)
-        return replace(ground, where=where, places=places).words()
+        return replace(ground, where=where, places=places).words(self.some)
 
 
 def language(name: Name) -> Language:

@@ -23,7 +23,7 @@ def claims_markdown(run: ClaimsRun, words: Language, folder: str = "claims") -> 
     lines = [f"# {words.title}", "", words.about, "", words.quoted, ""]
     lines += [words.elsewhere, ""] if words.elsewhere else []
     lines += [f"{markdown(line)}  " for line in environment_lines(run.environment)]
-    lines += [measured, "", f"**{counted}** {words.interval}", ""]
+    lines += [measured, "", f"**{counted}**", "", words.interval, ""]
     if not run.complete:
         lines += [f"**{words.interrupted}**", ""]
     rows = [row for result in run.results for row in _summary(result, words)]
@@ -41,7 +41,9 @@ def claims_markdown(run: ClaimsRun, words: Language, folder: str = "claims") -> 
 
 
 def _summary(result: ClaimResult, words: Language) -> list[tuple[str, str, str]]:
-    conditions = [("", "", f"- {before}{'; '.join(each)}") for before, each in words.conditions(result)]
+    conditions = [
+        ("", "", f"- {before}{words.semicolon.join(each)}") for before, each in words.conditions(result)
+    ]
     verdict = words.verdicts.get(result.verdict, result.verdict)
     return [(result.id, verdict, words.statement_of(result)), *conditions]
 

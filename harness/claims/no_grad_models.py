@@ -20,11 +20,10 @@ from harness.claims.timing import (
     ratio_number,
     seconds,
 )
-from harness.measure.case import measure_arms
 from harness.measure.observe import Observation
-from harness.measure.runner import Settings
 from harness.workload.model import Model
 from harness.workload.questions import grad_mode
+from harness.workload.sources import build
 from harness.workload.tensors import tensors_in
 
 
@@ -89,11 +88,11 @@ def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
     checks, numbers = [], []
     for name in lab.models:
         case = case_of(world.question, name, "eval")
-        settings = Settings(budget=0, seed=lab.seed)
-        arms = {
-            result.arm: result.counts
-            for result in measure_arms(world.question, case, grad_mode.ARMS, settings)
-        }
+        arms = {}
+        for arm in grad_mode.ARMS:
+            step = world.question.build(case, arm, build(case, lab.seed))
+            held = Observation(step).forward
+            arms[arm] = {"peak": held.peak_bytes(), "retained": held.retained_bytes()}
         for metric in ("peak", "retained"):
             before, after = arms["grad"][metric], arms["no_grad"][metric]
             says = f"{name}: {metric} {before:,} B, then {after:,} B"

@@ -53,7 +53,7 @@ class _Part:
     """One statement as the page shows it."""
 
     result: ClaimResult
-    conditions: tuple[tuple[str, str], ...]
+    conditions: list[tuple[str, list[str]]]
     words: tuple[tuple[str, str], ...]  # a heading and a text
     checks: tuple[tuple[str, str, str], ...]
     numbers: tuple[tuple[str, str], ...]
@@ -97,7 +97,7 @@ def _part(result: ClaimResult, words: Language) -> _Part:
     said = ((words.why, lesson.why), (words.practice, lesson.practice), (words.fails, lesson.fails))
     return _Part(
         result,
-        tuple((before, "; ".join(conditions)) for before, conditions in words.conditions(result)),
+        words.conditions(result),
         tuple((heading, text) for heading, both in said if (text := words.text(both))),
         tuple(row_of(check) for check in result.checks),
         tuple((number.name, number_text(number)) for number in result.numbers),

@@ -70,8 +70,8 @@ def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
     test = torch.stack([2 * history.test[-1] for history in trained], 1)
     real = diabetes_data(lab.seeds, lab.seed)
     results = {
-        "the book's regression, SGD": (STRENGTHS, train, test, "weight decay"),
-        "diabetes, ridge": _ridge_sweep(real, world.fit),
+        "the book's regression by SGD": (STRENGTHS, train, test, "weight decay"),
+        "ridge on diabetes": _ridge_sweep(real, world.fit),
         "ridge without noise": _ridge_sweep(linear_data(lab.seeds, lab.seed, noise=0.0), world.fit),
         "ridge with nothing to learn": _ridge_sweep(linear_data(lab.seeds, lab.seed, signal=0.0), world.fit),
     }

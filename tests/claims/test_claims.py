@@ -94,11 +94,11 @@ def test_decay_has_a_valley_on_data_with_noise_and_signal_alone() -> None:
         for ground in grounds(claim.test(LAB).checks)
         for place in ground.places
     }
-    assert found["test error falls, then rises", "diabetes, ridge"] is True
+    assert found["test error falls, then rises", "ridge on diabetes"] is True
     assert found["test error falls, then rises", "ridge without noise"] is False
     assert found["test error falls, then rises", "ridge with nothing to learn"] is False
     assert found["training error only rises", "ridge without noise"] is True
-    assert found["training error only rises", "the book's regression, SGD"] is False
+    assert found["training error only rises", "the book's regression by SGD"] is False
 
 
 def test_a_norm_that_overflows_is_a_number_beside_the_verdict() -> None:

@@ -67,7 +67,7 @@ def test_a_file_of_the_first_format_loads_and_is_shown() -> None:
         ("D1", "holds when", Lesson()),
         ("N2", "holds when", Lesson()),
     ]
-    assert "- when peak bytes (mlp-relu" in claims_markdown(run, language("en"))
+    assert "- holds: peak bytes (mlp-relu" in claims_markdown(run, language("en"))
     assert "N2. \\`no\\_grad\\`" in claims_markdown(run, language("zh-CN"))
     assert "N2" in claims_page(run)
 

@@ -105,9 +105,9 @@ def test_conditions_stand_below_the_statement_in_the_table_and_one_by_one_below_
     lines = claims_markdown(_RUN, ENGLISH).splitlines()
     (row,) = [line for line in lines if line.startswith("| D1")]
     below = lines[lines.index(row) + 1 : lines.index(row) + 3]
-    assert [line.strip("| ") for line in below] == ["- when y a scalar", "- not: y a vector"]
+    assert [line.strip("| ") for line in below] == ["- holds: y a scalar", "- not: y a vector"]
     at = lines.index("**holds when**")
-    assert lines[at + 2 : at + 4] == ["- when y a scalar", "- not: y a vector"]
+    assert lines[at + 2 : at + 4] == ["- holds: y a scalar", "- not: y a vector"]
 
 
 def test_a_statement_is_quoted_explained_and_shown_by_a_program() -> None:

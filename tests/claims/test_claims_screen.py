@@ -73,7 +73,7 @@ def test_many_checks_are_counted_and_one_of_each_kind_is_shown() -> None:
     text = claims_text(_with(msgspec.structs.replace(_ONE, checks=many, condition="x")), 80)
     assert len(text.splitlines()) <= 40
     assert "no   a: seen 70" in text
-    assert "when a (79 of 80)" in text
+    assert "holds: a (79 of 80)" in text
     assert "more checks: -v shows all" in text
     assert "seen 79" in claims_text(_with(msgspec.structs.replace(_ONE, checks=many)), 80, verbose=True)
 
@@ -100,7 +100,7 @@ def test_a_few_are_a_table_with_the_count_first() -> None:
         "id    verdict     statement\n"
         "----  ----------  ---------------------\n"
         "D1    holds when  A derivative is one.\n"
-        "                  -> when y a scalar\n"
+        "                  -> holds: y a scalar\n"
         "                  -> not: y a vector\n"
         "                  -> undecided: y a matrix\n".replace(
             "---------------------", "------------------------"

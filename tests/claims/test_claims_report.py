@@ -1,15 +1,19 @@
 """What people see of claims, from data alone."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from runs import environment
 
+from harness.claims.catalogue import every_claim
 from harness.claims.evidence import number_text
 from harness.claims.language import language
 from harness.claims.markdown import claims_markdown
-from harness.claims.plots import plot_file
+from harness.claims.plots import plot_element, plot_file
 from harness.claims.record import Check, ClaimResult, ClaimsRun, Lesson, Number, Panel, Plot, Series, Words
-from harness.claims.report import claims_page, claims_tables
+from harness.claims.report import claims_page, claims_tables, document
 
 pytestmark = pytest.mark.process
 
@@ -158,6 +162,21 @@ def test_a_number_is_shown_with_its_unit(number: Number, text: str) -> None:
 def test_a_plot_is_the_same_bytes_every_time_and_has_no_date() -> None:
     assert plot_file(_PLOT) == plot_file(_PLOT)
     assert "dc:date" not in plot_file(_PLOT)
+
+
+def test_no_panel_of_a_page_has_a_ground_of_its_own() -> None:
+    two = msgspec.structs.replace(_PLOT, panels=2 * _PLOT.panels)
+    for plot in (_PLOT, two):
+        drawn = re.sub(r"<defs>.*?</defs>", "", plot_element(plot), flags=re.DOTALL)
+        assert "fill: #ffffff" not in drawn
+
+
+def test_the_page_of_the_committed_record_is_the_same_bytes_every_time() -> None:
+    path = Path(__file__).parents[2] / "results" / "records" / "claims.json"
+    page = document(path).forms["html"]()
+    assert page == document(path).forms["html"]()
+    assert page.count('<article id="') == len(every_claim())
+    assert page.count("<pre>") + page.count("<figure>") >= len(every_claim())
 
 
 def test_every_kind_of_mark_is_drawn() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from harness.claims.conclude import Ground, gathered, grounds
-from harness.claims.record import ClaimResult, Words
+from harness.claims.record import Bilingual, ClaimResult
 
 Name = Literal["en", "zh-CN"]
 
@@ -57,7 +57,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return whether statements and conditions are as they were measured, or translated."""
         return not self.sections
 
-    def text(self, words: Words) -> str:
+    def text(self, words: Bilingual) -> str:
         """Return a text in this language."""
         return words.en if self.is_english else words.zh
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from harness.claims.record import Lesson, Words
+from harness.claims.record import Bilingual, Lesson
 
 _WORDS = ("quote", "why", "practice", "fails")
 
@@ -35,7 +35,7 @@ def lesson_of(name: str) -> Lesson:
     program = text.get("program", "").strip("\n")
     return Lesson(
         statement=text.get("statement_zh", ""),
-        **{field: Words(en=text.get(field, ""), zh=text.get(f"{field}_zh", "")) for field in _WORDS},
+        **{field: Bilingual(en=text.get(field, ""), zh=text.get(f"{field}_zh", "")) for field in _WORDS},
         program=program,
         prints=printed(program),
         places=tuple(text.get("places", {}).items()),

@@ -77,7 +77,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool = True  # panels of one quantity have one range of it
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
+class Bilingual(msgspec.Struct, frozen=True, kw_only=True):
     """The same text in two languages."""
 
     en: str = ""
@@ -88,10 +88,12 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     """What a statement teaches, beside what was measured."""
 
     statement: str = ""  # in Chinese
-    quote: Words = Words()  # the notes' own words, which are Chinese, and a translation; "" where not at hand
-    why: Words = Words()
-    practice: Words = Words()  # what follows for practice
-    fails: Words = Words()  # where it fails, or what it is mistaken for
+    quote: Bilingual = (
+        Bilingual()
+    )  # the notes' own words, which are Chinese, and a translation; "" where not at hand
+    why: Bilingual = Bilingual()
+    practice: Bilingual = Bilingual()  # what follows for practice
+    fails: Bilingual = Bilingual()  # where it fails, or what it is mistaken for
     program: str = ""  # a few lines of Python that show it
     prints: str = ""  # what they printed in this session
     places: tuple[tuple[str, str], ...] = ()  # conditions of checks, in English and in Chinese

@@ -12,7 +12,17 @@ from harness.claims.evidence import number_text
 from harness.claims.language import language
 from harness.claims.markdown import claims_markdown
 from harness.claims.plots import plot_element, plot_file
-from harness.claims.record import Check, ClaimResult, ClaimsRun, Lesson, Number, Panel, Plot, Series, Words
+from harness.claims.record import (
+    Bilingual,
+    Check,
+    ClaimResult,
+    ClaimsRun,
+    Lesson,
+    Number,
+    Panel,
+    Plot,
+    Series,
+)
 from harness.claims.report import claims_page, claims_tables, document
 
 pytestmark = pytest.mark.process
@@ -55,8 +65,8 @@ _RUN = ClaimsRun(
             plots=(_PLOT,),
             lesson=Lesson(
                 statement="导数等于一。",
-                quote=Words(zh="等于<b>一", en="is <b>one"),
-                why=Words(en="It is exact.", zh="它是精确的。"),
+                quote=Bilingual(zh="等于<b>一", en="is <b>one"),
+                why=Bilingual(en="It is exact.", zh="它是精确的。"),
                 program="print(1)  # ```",
                 prints="1",
                 places=(("y a scalar", "y 是标量"),),

@@ -5,17 +5,17 @@ import pytest
 from rich.cells import cell_len
 from runs import environment
 
-from harness.claims.record import Check, ClaimResult, ClaimsRun, Lesson, Words
+from harness.claims.record import Bilingual, Check, ClaimResult, ClaimsRun, Lesson
 from harness.claims.screen import claims_text
 
 pytestmark = pytest.mark.process
 
 _LESSON = Lesson(
     statement="导数等于一。",
-    quote=Words(zh="等于一", en="is one"),
-    why=Words(en="The chain rule. It is exact.", zh="链式法则。它是精确的。"),
-    practice=Words(en="Use it.", zh="用它。"),
-    fails=Words(en="At a kink.", zh="在尖点。"),
+    quote=Bilingual(zh="等于一", en="is one"),
+    why=Bilingual(en="The chain rule. It is exact.", zh="链式法则。它是精确的。"),
+    practice=Bilingual(en="Use it.", zh="用它。"),
+    fails=Bilingual(en="At a kink.", zh="在尖点。"),
     program="with torch.no_grad():\n    print(1)",
     prints="1",
 )
@@ -84,7 +84,7 @@ def test_no_line_is_wider_than_the_terminal() -> None:
         statement="word " * 60,
         checks=tuple(Check(says="seen " * 40, holds=True, where="place " * 40) for _ in range(3)),
         lesson=msgspec.structs.replace(
-            _LESSON, statement="说法" * 60, quote=Words(zh="引" * 90, en="q " * 90)
+            _LESSON, statement="说法" * 60, quote=Bilingual(zh="引" * 90, en="q " * 90)
         ),
     )
     for results in ((long,), (long, _NOT_RUN)):

@@ -190,6 +190,7 @@ def measure_model(
     loss: str | Callable[[Any], Any] = "",
     memory_limit: int | str | None = None,
     curve: bool = True,
+    full: bool = False,
     seed: int = 0,
     threads: int = 0,
     progress: bool | None = None,
@@ -214,6 +215,7 @@ def measure_model(
         loss: a name, a function of the model's output, or "" for the model's own.
         memory_limit: bytes, or text such as "8GiB": also find the largest batch that fits.
         curve: also freeze the first k blocks, for every k.
+        full: at every k, also where the time of the run is too short for all.
         seed: of weights, inputs and the order of rounds.
         threads: intra-op threads of torch; 0 leaves them as they are.
         progress: show on standard error how far it is; by default in notebooks and terminals.
@@ -235,6 +237,7 @@ def measure_model(
         loss=loss,
         memory_limit=parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit,
         curve=curve,
+        full=full,
         seed=seed,
         threads=threads,
     )

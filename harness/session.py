@@ -10,8 +10,9 @@ from torch import nn
 from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.environment import environment
+from harness.measure.plan import Plan
 from harness.measure.probes import METRICS
-from harness.measure.study import Plan, Study, Watcher
+from harness.measure.study import Study, Watcher
 from harness.record.begin import begun_run
 from harness.setting import QUESTIONS, Setting
 from harness.workload.copying import Copying

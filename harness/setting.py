@@ -192,6 +192,7 @@ class Setting:
         threads: intra-op threads of torch; 0 for torch's own choice.
         seed: of weights, inputs and the order of rounds.
         curve: the freezing curve is taken too.
+        full: at every place, however long its exact numbers take.
         memory_limit: bytes, for which the largest batch is looked for; None for no search.
 
     Raises:
@@ -229,7 +230,7 @@ class Setting:
     trainable: tuple[str, ...] = _option(
         (),
         "parameters that an arm of their own trains, such as 'lora_*'; --train PATTERN is the same",
-        "measure",
+        "measure fit",
         metavar="PATTERN",
         read=parse_names,
     )
@@ -255,6 +256,11 @@ class Setting:
         "measure fit duel bisect",
     )
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)
+    full: bool = _option(
+        False,  # noqa: FBT003 (a default)
+        "take every place of the freezing curve, also where the run's time is too short for all",
+        "measure",
+    )
     threads: int = _option(
         1,
         "intra-op threads of torch; 0 leaves torch's own choice",

@@ -64,6 +64,19 @@ class BareJson(TyperCommand):
         return super().parse_args(ctx, words)
 
 
+class PatternsAfterTrain(TyperCommand):
+    """A command whose flag `--train` may be followed by a pattern of parameters, as in `--train "lora_*"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        names = [
+            "--trainable" if name == "--train" and set("*?[") & set(following) else name
+            for name, following in pairs
+        ]
+        return super().parse_args(ctx, names)
+
+
 def shown(text: str) -> str:
     """Return a help text in which brackets are shown as they are, not read as markup."""
     return text.replace("[", "\\[")
@@ -102,14 +115,15 @@ def _parameters(door: str) -> list[inspect.Parameter]:
     made = []
     for field, option, meta in options_of(door):
         default = meta["default"]
-        shows = default not in (None, "", (), True)
+        shows = default not in (None, "", (), True, False)
         meaning = meta["meaning"] + (f" (default: {default})" if shows else "")
         kind: Any = str | None
         names, more = [f"--{option}"], {"metavar": meta["metavar"]}
         if field == "mode":
             kind, names, more = bool | None, ["--train/--eval"], {}
-        elif field == "curve":
-            kind, names, more = bool | None, ["--curve/--no-curve"], {}
+        elif isinstance(default, bool):
+            names = [f"--{option}/--no-{option}" if default else f"--{option}"]
+            kind, more = bool | None, {}
         elif field == "trainable":
             kind = list[str] | None
         annotation = Annotated[kind, typer.Option(*names, help=shown(meaning), **more)]

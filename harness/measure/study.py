@@ -3,14 +3,13 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
+import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from torch import nn
 
 from harness.errors import HarnessError
 from harness.judge.looks import FIRST
@@ -18,6 +17,7 @@ from harness.measure.attribution import lasting_bytes
 from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
+from harness.measure.handover import changes, wanted
 from harness.measure.history import write_history
 from harness.measure.inspection import (
     COMPILED,
@@ -28,19 +28,18 @@ from harness.measure.inspection import (
 )
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
+from harness.measure.plan import Plan, Price, RecordJob, curve_job, jobs_of
 from harness.measure.runner import Settings
 from harness.measure.scaling import largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
-from harness.setting import RUN_TIME_S, Setting
-from harness.workload.blocks import find_blocks
-from harness.workload.freezing_curve import NAME, arms_of, curve_question
+from harness.setting import RUN_TIME_S
+from harness.workload.blocks import Blocks, find_blocks
+from harness.workload.freezing_curve import NAME
 from harness.workload.hooks import is_compiled
-from harness.workload.losses import Loss
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
-from harness.workload.question import Question
 from harness.workload.sources import build
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
@@ -70,35 +69,6 @@ class Watcher(Protocol):
         """Something could not be measured, or its numbers are none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked of a model, and how it is measured; a loss is a function by now."""
-
-    questions: tuple[Question, ...]
-    setting: Setting = field(default_factory=Setting)
-    loss: Loss | None = None  # None for the model's own
-
-    @property
-    def trains(self) -> bool:
-        """Whether one of the questions trains the model."""
-        return self.setting.curve or any(not question.arms_share_model for question in self.questions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One record to be: a question at one case."""
-
-    question: Question
-    case: Case
-    arms: tuple[str, ...]
-    axis: dict[str, int] = field(default_factory=dict)  # where each arm stands, for a curve
-
-    @property
-    def trains(self) -> bool:
-        """Whether its arms make optimizers."""
-        return self.case.mode == "train" and not self.question.arms_share_model
-
-
 @dataclass(slots=True)
 class Study:
     """One model being measured; `run` holds what is finished."""
@@ -126,7 +96,7 @@ class Study:
         Raises:
             WorkloadError: the model cannot be built or run at all.
         """
-        self.entry = _asked_for(self.entry, self.plan)
+        self.entry = wanted(self.entry, self.plan)
         self.shared = SharedModel(self.entry, self.plan.setting.seed)
         for note in self.entry.notes:
             self.watch.note(note)
@@ -165,8 +135,8 @@ class Study:
         self.run = msgspec.structs.replace(self.run, wall_s=took, calls_s=self.meter.seconds, **changes)
         self.watch.kept(self.run)
 
-    def _case(self, question: str, mode: str, batch_size: int, variant: str = "") -> Case:
-        return self.plan.setting.case(question, self.entry, mode, variant=variant, batch_size=batch_size)
+    def _case(self, question: str, mode: str, batch_size: int) -> Case:
+        return self.plan.setting.case(question, self.entry, mode, batch_size=batch_size)
 
     def _inspect(self, batch_size: int) -> None:
         case = self._case("", self.entry.mode or "eval", batch_size)
@@ -182,35 +152,11 @@ class Study:
         if self.trains and seen.no_training:
             self.watch.note(f"nothing is asked of training: {seen.no_training}")
         self.trains = not seen.no_training
-        for line in (*self._modes(model.module), *self._cast()):
+        for line in changes(self.entry, self.plan, model.module, trains=self.trains):
             self.watch.note(line)
 
-    def _modes(self, module: nn.Module) -> Iterator[str]:
-        """Say which modes are not those in which the model was handed over."""
-        resting = [path for path, child in module.named_modules() if path and not child.training]
-        if module.training and resting:
-            names = ", ".join(resting[:3]) + (f" and {len(resting) - 3} more" if len(resting) > 3 else "")  # noqa: PLR2004 (what a line holds)
-            yield f"in eval mode, as handed over, also where the model trains: {names} (--train changes that)"
-        own = self.entry.mode
-        if not own:
-            return
-        asked = self.plan.setting.mode or own
-        if asked != own:
-            yield f"the model is put into {asked} mode, as asked for; it is handed over in {own} mode"
-        elif own == "eval" and self.trains and self.plan.trains and not self.plan.setting.mode:
-            yield "the model is put into train mode for training steps; it is handed over in eval mode"
-
-    def _cast(self) -> Iterator[str]:
-        """Say that the model was cast, where that was asked for."""
-        asked, own = self.plan.setting.dtype, self.entry.dtype
-        if asked and asked != own:
-            how = "under autocast to bfloat16" if asked == "autocast" else f"cast to {asked}"
-            yield f"measured {how}, as asked for; the model is handed over in {own}"
-
     def _batch(self, batch_size: int, *, curve: bool) -> None:
-        jobs = list(self._jobs(batch_size))
-        if curve and self.trains:
-            jobs += self._curve(batch_size)
+        jobs = self._planned(batch_size, curve=curve)
         arms = sum(len(job.arms) for job in jobs)
         self.watch.planned(arms)
         self.shares.plan(arms)
@@ -220,7 +166,7 @@ class Study:
             for kind in kinds
             for job in jobs
         }
-        measured: list[tuple[_Job, CaseMeasurement]] = []
+        measured: list[tuple[RecordJob, CaseMeasurement]] = []
         for job in jobs:
             if job.trains and not any(earlier.trains for earlier, _ in measured):
                 set_optimizers_aside()
@@ -230,27 +176,32 @@ class Study:
             for job, measurement in measured:
                 self._time(job, measurement)
 
-    def _jobs(self, batch_size: int) -> Iterator[_Job]:
-        for question in self.plan.questions:
-            if not (self.trains or question.arms_share_model):
-                continue  # arms that need models of their own change what is trained
-            cells = question.cells(self.entry, False)  # noqa: FBT003 (the protocol's flag)
-            asked = [cell for cell in cells if cell.is_for(self.plan.setting.device)]
-            cases = [self._case(question.name, cell.mode, batch_size, cell.variant) for cell in asked]
-            for case in {case.id: case for case in cases}.values():
-                yield _Job(question, case, question.arms(self.entry))
+    def _planned(self, batch_size: int, *, curve: bool) -> list[RecordJob]:
+        """Return what there is to measure at a batch size, as far as its exact numbers fit into the time."""
+        jobs = list(jobs_of(self.plan, self.entry, batch_size, trains=self.trains))
+        blocks = self._blocks(batch_size) if curve and self.trains else None
+        price = Price(self.forward_s, math.inf if self.plan.setting.full else self.plan.exact_s)
+        omitted = 0
+        if blocks is not None:
+            case = self._case(NAME, "train", batch_size)
+            whole = curve_job(case, blocks)
+            jobs.append(
+                curve_job(case, blocks, price.places(sum(len(job.arms) for job in jobs), len(whole.arms)))
+            )
+            omitted = len(whole.arms) - len(jobs[-1].arms)
+        if line := price.line(jobs, omitted, is_timed=not self.shares.exact_only):
+            self.watch.note(line)
+        return jobs
 
-    def _curve(self, batch_size: int) -> list[_Job]:
-        case = self._case(NAME, "train", batch_size)
+    def _blocks(self, batch_size: int) -> Blocks | None:
+        """Return the blocks that a freezing curve freezes; where there are none, say why."""
         try:
-            blocks = find_blocks(self.shared.model_for(case))
+            return find_blocks(self.shared.model_for(self._case(NAME, "train", batch_size)))
         except WorkloadError as error:
             self.watch.note(f"no freezing curve: {error}")
-            return []
-        axis = arms_of(len(blocks.paths))
-        return [_Job(curve_question(blocks), case, tuple(axis), axis)]
+            return None
 
-    def _exact(self, job: _Job) -> CaseMeasurement:
+    def _exact(self, job: RecordJob) -> CaseMeasurement:
         """Take the exact numbers of a record's arms, and have them printed."""
         settings = Settings(0.0, self.plan.setting.seed, detail=not job.axis, meter=self.meter)
         measurement = CaseMeasurement(job.question, job.case, settings, self.entry, compiled=self.compiled)
@@ -270,7 +221,7 @@ class Study:
         self._open.pop(f"bytes of {job.case.id}", None)
         return measurement
 
-    def _time(self, job: _Job, measurement: CaseMeasurement) -> None:
+    def _time(self, job: RecordJob, measurement: CaseMeasurement) -> None:
         """Time the arms of a record whose exact numbers are there."""
         record = next(each for each in self.run.records if each.case.id == job.case.id)
         self.watch.measuring(job.case, job.arms[0])
@@ -290,7 +241,7 @@ class Study:
         begun = {record.case.batch_size for record in self.run.records}
         return (*self._open.values(), *(f"batch size {size}" for size in sizes if size not in begun))
 
-    def _result_of(self, job: _Job, result: ArmResult | Failure) -> ArmResult:
+    def _result_of(self, job: RecordJob, result: ArmResult | Failure) -> ArmResult:
         """Return what there is to record of an arm; what went wrong is told."""
         if not isinstance(result, Failure):
             return result
@@ -299,7 +250,7 @@ class Study:
             self.watch.problem(f"{job.case.id}, {result.arm}: {result.reason}", result.error)
         return arm
 
-    def _told(self, job: "_Job", arm: str, reference: str) -> None:
+    def _told(self, job: RecordJob, arm: str, reference: str) -> None:
         """Say what is begun after an arm, and with what arms are compared if not with the first."""
         if arm == reference != job.arms[0]:
             self.watch.note(f"{job.case.id}: compared with {arm!r}, because {job.arms[0]!r} failed")
@@ -314,7 +265,7 @@ class Study:
     def _give_up(self, batch_size: int, error: HarnessError) -> None:
         """Keep a batch size that could not be run at all, with its reason."""
         self.watch.problem(f"batch size {batch_size}: {error}", error)
-        for job in self._jobs(batch_size):
+        for job in jobs_of(self.plan, self.entry, batch_size, trains=self.trains):
             failed = ArmResult(arm=job.arms[0], status="failed", reason=str(error))
             record = Record(case=job.case, asks=job.question.asks, reference=job.arms[0])
             self._keep(record.with_arm(failed))
@@ -361,15 +312,3 @@ class Study:
 
 def _forward_step(model: Model) -> Step:
     return Step((Part("forward", model.loss_of_forward),), model, model.loss_of_forward)
-
-
-def _asked_for(entry: Entry, plan: Plan) -> Entry:
-    """Return the entry with what the plan asks for: a loss, arms by pattern, submodules in train mode."""
-
-    def build(batch_size: int) -> Model:
-        model = entry.build(batch_size)
-        if plan.setting.mode == "train":
-            model.module.train()
-        return model if plan.loss is None else replace(model, loss=plan.loss)
-
-    return replace(entry, build=build, trainable=plan.setting.trainable)

@@ -8,19 +8,20 @@ from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
 NAME = "freezing_curve"
-MOST_PLACES = 16  # a curve needs no more, and each takes a model of its own
+MOST_PLACES = 16  # a curve needs no more
+FEWEST_PLACES = 5  # nothing, a quarter, half, three quarters, all
 
 
-def places(blocks: int) -> tuple[int, ...]:
+def places(blocks: int, most: int = MOST_PLACES) -> tuple[int, ...]:
     """Return how many blocks are frozen at each place of the curve: all, or evenly spaced ones.
 
-    >>> places(3)
-    (0, 1, 2, 3)
+    >>> places(3), places(12, 5)
+    ((0, 1, 2, 3), (0, 3, 6, 9, 12))
     """
-    if blocks < MOST_PLACES:
+    if blocks < most:
         return tuple(range(blocks + 1))
-    step = blocks / (MOST_PLACES - 1)
-    return tuple(round(step * index) for index in range(MOST_PLACES))
+    step = blocks / (most - 1)
+    return tuple(round(step * index) for index in range(most))
 
 
 def arm_name(frozen: int, blocks: int) -> str:
@@ -28,9 +29,9 @@ def arm_name(frozen: int, blocks: int) -> str:
     return f"first {frozen} of {blocks} frozen" if frozen else "nothing frozen"
 
 
-def arms_of(blocks: int) -> dict[str, int]:
-    """Return the arms of the curve, and how many blocks each freezes."""
-    return {arm_name(frozen, blocks): frozen for frozen in places(blocks)}
+def arms_of(blocks: int, most: int = MOST_PLACES) -> dict[str, int]:
+    """Return the arms of a curve of so many places at most, and how many blocks each freezes."""
+    return {arm_name(frozen, blocks): frozen for frozen in places(blocks, most)}
 
 
 def curve_question(blocks: Blocks) -> Question:
@@ -38,7 +39,8 @@ def curve_question(blocks: Blocks) -> Question:
 
     With a block freezes all that runs before it.
     """
-    frozen_by_arm = arms_of(len(blocks.paths))
+    number = len(blocks.paths)
+    frozen_by_arm = {arm_name(frozen, number): frozen for frozen in range(number + 1)}
 
     def build(_case: Case, arm: str, model: Model) -> Step:
         frozen = blocks.before[frozen_by_arm[arm]]
@@ -52,7 +54,7 @@ def curve_question(blocks: Blocks) -> Question:
     return Question(
         name=NAME,
         asks="What does freezing the first blocks of the model save in a training step?",
-        arms=lambda _entry: tuple(frozen_by_arm),
+        arms=lambda _entry: tuple(arms_of(number)),
         cells=lambda _entry, _every: (),
         build=build,
         models=(),

@@ -23,8 +23,8 @@ from harness.report.drawing import (
     svg_element,
     svg_file,
 )
-from harness.report.study import CurvePoint
-from harness.report.units import axis
+from harness.report.study import CurvePoint, bend_of
+from harness.report.units import axis, quantity
 
 _PICTURE_WIDTH = 7.0  # inches
 MOST_LINES = 6  # of a timeline, told apart by dash and colour
@@ -83,9 +83,21 @@ def curve_plot(points: Sequence[CurvePoint], name: str) -> str:
                 label=label,
                 **marked_style(index),
             )
+        bend = bend_of(points)
+        if bend is not None:
+            point = points[bend]
+            for panel in above:
+                panel.axvline(point.frozen, color=INK, linewidth=0.8, linestyle=":")
+            memory.annotate(
+                f"knee: {point.frozen} frozen, {quantity(point.peak, 'B')}",
+                (point.frozen, point.peak / scale),
+                (6, 14),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "->", "color": INK},
+            )
         memory.set_ylabel(unit)
         memory.set_ylim(bottom=0)
-        memory.legend()
+        legend_below(figure, memory)
         if timed:
             _draw_times(above[1], timed)
         above[-1].set_xlabel("first blocks frozen")
@@ -94,28 +106,22 @@ def curve_plot(points: Sequence[CurvePoint], name: str) -> str:
 
 
 def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
-    reference = points[0].seconds
+    scale, unit = axis(max(point.seconds for point in points), "s")
     axes.plot(
         [point.frozen for point in points],
-        [1e3 * point.seconds if point.ratio is None else 1e3 * reference * point.ratio for point in points],
+        [point.seconds / scale for point in points],
         **marked_style(2),
     )
     for point in points:
-        if point.low is not None and point.high is not None:
-            ends = [1e3 * reference * point.low, 1e3 * reference * point.high]
+        if point.ratio and point.low is not None and point.high is not None:
+            ends = [point.seconds * end / point.ratio / scale for end in (point.low, point.high)]
             axes.plot([point.frozen, point.frozen], ends, color=INK, linewidth=1)
-    axes.set_ylabel("ms a step")
+    axes.set_ylabel(f"{unit} a step")
     axes.set_ylim(bottom=0)
 
 
-def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
-    """Return allocated bytes over one step, the arms on one axis, the parts of the first arm marked."""
-    with style():
-        return svg_element(_timeline(arms, FIGURE_WIDTH), f"timeline {name}")
-
-
 def timeline_picture(arms: Sequence[tuple[str, Allocated]], title: str) -> str:
-    """Return the same as an SVG file with a title."""
+    """Return allocated bytes over one step, the arms on one axis, as an SVG file with a title."""
     with style():
         figure = _timeline(arms, _PICTURE_WIDTH)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)

@@ -10,5 +10,5 @@ WAITS = "waits"  # values read back in a step, for each of which the host waits 
 # Who holds bytes of a step that no module holds; the others are named by their module's path.
 TEMPORARIES = "(temporaries)"  # gone when the part of the step that made them ends
 GRADIENTS = "(gradients)"  # what the backward part leaves
-OPTIMIZER = "(optimizer)"  # what the optimizer's part leaves
-BEFORE = "(before the step)"  # what was there before and is freed
+OPTIMIZER = "(made by the optimizer)"  # what the optimizer's part leaves
+BEFORE = "(freed since the start)"  # what was there before

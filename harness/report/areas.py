@@ -16,15 +16,14 @@ from harness.report.holders import ALL, OUTSIDE_OF_MODULES, Moments, all_moments
 from harness.report.units import axis, quantity
 
 _WIDTH, _HEIGHT = 360, 230  # of an element, in its own units
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 18, 40  # of the axes, from its edges
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 18, 40  # of the axes, from its edges
 _ACROSS, _DOWN = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _LETTER = 6.2  # units, the width of one at the size of a label
-_TICKS = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
 _COLOURS = 7  # of the style sheet, for modules; the next are for what is in no module
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ArmAreas:
     """One arm: its name and peak, and its picture."""
 
     title: str
@@ -41,7 +40,7 @@ class Areas:
         caption: says what the axes are.
     """
 
-    panels: tuple[Panel, ...]
+    panels: tuple[ArmAreas, ...]
     legend: tuple[tuple[str, str], ...]
     caption: str
 
@@ -85,7 +84,7 @@ def areas(record: Record, seconds: Mapping[tuple[str, str], float], most: int) -
     highest = max(1, *(one.highest for one in each))
     axes = _Axes(max(steps), "s" if timed else "", lowest, highest * 1.04)
     panels = tuple(
-        Panel(_title(arm, step if timed else None), _picture(one, step, axes))
+        ArmAreas(_title(arm, step if timed else None), _picture(one, step, axes))
         for arm, one, step in zip(arms, each, steps, strict=True)
     )
     names = each[0].names
@@ -130,7 +129,7 @@ def _picture(one: Moments, step: float, axes: _Axes) -> Markup:
 
 def _levels(axes: _Axes) -> Iterator[str]:
     scale, unit = axis(max(axes.highest, -axes.lowest), "B")
-    for level in _TICKS.tick_values(axes.lowest / scale, axes.highest / scale):
+    for level in _ticks(axes.lowest / scale, axes.highest / scale):
         if axes.lowest <= level * scale <= axes.highest:
             y = axes.y(level * scale)
             yield f'<path class="rule" d="M{_LEFT} {y}h{_ACROSS}"/>'
@@ -184,10 +183,14 @@ def _times(axes: _Axes) -> Iterator[str]:
     scale, unit = axis(axes.longest, "s") if axes.unit else (0.01, "%")
     y = _TOP + _DOWN
     yield f'<path class="line" d="M{_LEFT} {_TOP}v{_DOWN}h{_ACROSS}"/>'
-    for time in _TICKS.tick_values(0, axes.longest / scale):
+    for time in _ticks(0, axes.longest / scale):
         if time * scale <= axes.longest * 1.001:
             x = axes.x(time * scale)
             yield f'<path class="line" d="M{x} {y}v4"/>'
             yield f'<text x="{x}" y="{y + 17}" text-anchor="middle">{time:g}</text>'
     said = f"{unit} of a step" if axes.unit else "% of the step"
     yield f'<text x="{_LEFT + _ACROSS / 2:.0f}" y="{_HEIGHT - 5}" text-anchor="middle">{said}</text>'
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    return [float(tick) for tick in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]

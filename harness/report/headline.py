@@ -33,7 +33,7 @@ class _Saving:
         return f"lowers the peak by {percent(self.share)}, {change}"
 
 
-def headline(run: Run) -> str:
+def run_headline(run: Run) -> str:
     """Return what a run found: of one model what saves most, of many also how many there are."""
     models = {record.case.model for record in run.records}
     savings = tuple(_savings(run))

@@ -12,10 +12,7 @@ ALL = "allocated"
 OUTSIDE = "other modules"
 _MOST_BLOCKS = 6  # bands that an eye tells apart; blocks side by side share one where there are more
 _NO_MODULE = {  # in the order in which they lie on top of the modules
-    BEFORE: "freed since the start",
-    GRADIENTS: "gradients",
-    OPTIMIZER: "made by the optimizer",
-    TEMPORARIES: "temporaries",
+    holder: holder.strip("()") for holder in (BEFORE, GRADIENTS, OPTIMIZER, TEMPORARIES)
 }
 OUTSIDE_OF_MODULES = tuple(_NO_MODULE.values())
 _MOST_MOMENTS = 240  # of a picture; more are thinner than a line

@@ -6,7 +6,7 @@ from harness.judge.contrasts import contrasts
 from harness.record.names import PEAK
 from harness.record.schema import Run
 from harness.report.case_part import CasePart, case_part
-from harness.report.headline import headline
+from harness.report.headline import run_headline
 from harness.report.html import render
 from harness.report.plots import MOST_LINES, scaling_plot
 from harness.report.presence import presence
@@ -29,7 +29,7 @@ def run_page(run: Run) -> str:
         "run.html",
         {
             "title": _title(run),
-            "verdict": headline(run),
+            "verdict": run_headline(run),
             "complete": run.complete,
             "presence": presence(run),
             "parts": parts,

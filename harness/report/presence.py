@@ -19,7 +19,11 @@ def presence(run: Run) -> tuple[str, ...]:
         ("exact bytes and counts", any(arm.counts for arm in arms), "nothing was counted"),
         ("times", timed, "nothing was timed: bytes and counts only"),
         ("the memory of a step over its time", bool(lines), "`harness measure` keeps it"),
-        ("who holds it", any(map(has_holders, lines)), "the record is of an older version, or has no steps"),
+        (
+            "which block holds it",
+            any(map(has_holders, lines)),
+            "the record is of an older version, or has no steps",
+        ),
         ("what the peak is made of", any(arm.attribution for arm in arms), "`harness measure` keeps it"),
         ("the freezing curve", any(map(is_curve, run.records)), "it was not measured"),
     )

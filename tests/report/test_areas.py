@@ -90,8 +90,8 @@ def test_the_time_axis_is_that_of_the_step_without_the_profiler() -> None:
         "arm 1: peak 6 KiB, 500 us",
     ]
     slow, fast = (_rightmost(panel.svg) for panel in drawn.panels)
-    assert slow == 352  # the end of the axis
-    assert fast == 199  # half of it
+    assert slow == 346  # the end of the axis
+    assert fast == 196  # half of it
     assert "as it was timed, without the profiler" in drawn.caption
     assert all("ms of a step" in panel.svg for panel in drawn.panels)
 

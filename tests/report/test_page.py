@@ -26,7 +26,7 @@ from harness.record.schema import (
     Samples,
     Share,
 )
-from harness.report.headline import headline
+from harness.report.headline import run_headline
 from harness.report.page import run_page
 from harness.report.plots import curve_plot, ratio_plot
 from harness.report.reproduce import case_command
@@ -238,7 +238,7 @@ def test_an_interrupted_run_says_so_and_a_run_without_records_has_a_page(run: Ru
 
 def test_a_run_of_many_models_is_counted(run: Run) -> None:
     many = msgspec.structs.replace(run, records=(_record("grad_mode", 1), _record("grad_mode", 1, "other")))
-    assert headline(many) == (
+    assert run_headline(many) == (
         "Of all, no_grad saves most: for nets:make (eval) it lowers the peak by 50 %, 16 KiB to 8 KiB."
         " 2 cases of 2 models, all books balance; times against their reference: 2 faster."
     )

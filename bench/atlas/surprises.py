@@ -1,0 +1,168 @@
+"""The cases of the atlas that one would not expect, each with the reason that its record gives."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from bench.atlas.facts import Fact, fact_of, facts
+from bench.atlas.record import Chart, Reading
+from harness.record.spared import why_nothing_is_spared
+from harness.report.text import many, percent
+from harness.report.units import quantity, two_digits
+
+MOST = 10
+_ALIKE = 1.05  # two modes, or two sizes, that differ by less than this factor are no surprise
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """One case: what is odd about it, why, and what makes it again."""
+
+    chart: Chart
+    what: str
+    why: str
+
+    @property
+    def again(self) -> str:
+        """The command that charts it alone, into files of its own."""
+        family, name = (shlex.quote(part) for part in (self.chart.subject.family, self.chart.subject.name))
+        return (
+            f"python -m bench.atlas --family {family} --only {name} --json surprise.json"
+            " --markdown surprise.md"
+        )
+
+
+def surprises(charts: Sequence[Chart]) -> tuple[Surprise, ...]:
+    """Return the most surprising cases: the first of each kind, then the second of each, and so on.
+
+    Of architectures with the same numbers in all, one is told.
+    """
+    train = tuple(facts(charts, "train"))
+    kinds = [list(kind(train)) for kind in _BY_PASS] + [list(_in_two_modes(train)), list(_unbalanced(charts))]
+    told: dict[tuple[int, ...] | str, Surprise] = {}
+    names: set[str] = set()
+    for surprise in (each for row in zip_longest(*kinds) for each in row if each is not None):
+        fact = fact_of(surprise.chart, "train")
+        key = fact.numbers if fact else surprise.chart.subject.name
+        if key not in told and surprise.chart.subject.name not in names:
+            told[key] = surprise
+            names.add(surprise.chart.subject.name)
+    return tuple(told.values())[:MOST]
+
+
+def _spares_nothing(train: Sequence[Fact]) -> Iterator[Surprise]:
+    for fact in sorted(train, key=lambda fact: -fact.reading.retained):
+        if fact.spared <= 0 < fact.reading.retained:
+            yield Surprise(
+                fact.chart,
+                f"no_grad spares nothing of the {quantity(fact.reading.retained, 'B')} that a pass holds",
+                _why_nothing(fact.reading),
+            )
+
+
+def _why_nothing(reading: Reading) -> str:
+    said = next((note for note in reading.notes if note.startswith("no_grad saves nothing")), "")
+    return said.partition(": ")[2] or why_nothing_is_spared(reading.nodes, reading.saved, 0)
+
+
+def _spares_little(train: Sequence[Fact]) -> Iterator[Surprise]:
+    for fact in sorted(train, key=lambda fact: fact.share):
+        held = fact.reading.retained_no_grad
+        if 0 < fact.share < 1 and held is not None:
+            yield Surprise(
+                fact.chart,
+                f"no_grad spares {percent(fact.share)} of what a pass holds, where most are spared more",
+                f"{quantity(held, 'B')} of {quantity(fact.reading.retained, 'B')} are there without a graph"
+                " too: what the pass returns, and what the model keeps",
+            )
+
+
+def _larger_than_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+    for fact in sorted(train, key=lambda fact: -_times_parameters(fact)):
+        times = _times_parameters(fact)
+        if times > _ALIKE:
+            yield Surprise(
+                fact.chart,
+                f"the graph keeps {two_digits(times)} times the bytes of the parameters",
+                f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
+                f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
+            )
+
+
+def _smaller_than_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+    for fact in sorted(train, key=_times_parameters):
+        if 0 < _times_parameters(fact) < 1 / _ALIKE:
+            yield Surprise(
+                fact.chart,
+                f"the graph keeps {percent(_times_parameters(fact), '.1%')} of the bytes of the parameters",
+                f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
+                f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
+            )
+
+
+def _peak_above_held(train: Sequence[Fact]) -> Iterator[Surprise]:
+    for fact in sorted(train, key=lambda fact: -_times_held(fact)):
+        if fact.spared > 0 and _times_held(fact) > _ALIKE:
+            gone = fact.reading.peak - fact.reading.retained
+            yield Surprise(
+                fact.chart,
+                f"a pass needs {two_digits(_times_held(fact))} times what it holds in the end",
+                f"of {quantity(fact.reading.peak, 'B')} at its peak, {quantity(gone, 'B')} are temporaries,"
+                " gone when it returns: freezing and no_grad do not spare them",
+            )
+
+
+def _times_parameters(fact: Fact) -> float:
+    return fact.reading.saved / fact.chart.size if fact.chart.size else 0.0
+
+
+def _times_held(fact: Fact) -> float:
+    return fact.reading.peak / fact.reading.retained if fact.reading.retained else 0.0
+
+
+_BY_PASS: tuple[Callable[[Sequence[Fact]], Iterator[Surprise]], ...] = (
+    _spares_nothing,
+    _spares_little,
+    _larger_than_parameters,
+    _smaller_than_parameters,
+    _peak_above_held,
+)
+
+
+def _in_two_modes(train: Sequence[Fact]) -> Iterator[Surprise]:
+    pairs = [(fact, other) for fact in train if (other := fact_of(fact.chart, "eval")) is not None]
+    compared = [(fact, other) for fact, other in pairs if fact.spared > 0 and other.spared > 0]
+    for fact, other in sorted(compared, key=lambda pair: -_factor(*pair)):
+        more, less = (fact, other) if fact.spared > other.spared else (other, fact)
+        if _factor(fact, other) > _ALIKE:
+            yield Surprise(
+                fact.chart,
+                f"no_grad spares {two_digits(_factor(fact, other))} times as much in {more.reading.mode} mode"
+                f" as in {less.reading.mode} mode",
+                f"{quantity(more.spared, 'B')} by {many(more.reading.nodes, 'node')} against"
+                f" {quantity(less.spared, 'B')} by {many(less.reading.nodes, 'node')}: the two modes do"
+                " different work",
+            )
+
+
+def _factor(fact: Fact, other: Fact) -> float:
+    return max(fact.spared / other.spared, other.spared / fact.spared)
+
+
+def _unbalanced(charts: Sequence[Chart]) -> Iterator[Surprise]:
+    read = [(chart, reading) for chart in charts for reading in chart.readings]
+    for chart, reading in sorted(read, key=lambda pair: -(pair[1].leaked + abs(pair[1].unaccounted or 0))):
+        said = "; ".join(reading.notes) or "the record does not say more"
+        if reading.leaked:
+            yield Surprise(
+                chart, f"each call leaves {reading.leaked:,} B behind, in {reading.mode} mode", said
+            )
+        elif reading.unaccounted:
+            yield Surprise(chart, f"the books leave {reading.unaccounted:+,} B, in {reading.mode} mode", said)
+
+
+def _inputs(chart: Chart) -> str:
+    """Return the inputs' shapes: "input_ids 2 x 7, pixel_values 2 x 3 x 64 x 64"."""
+    shapes = [f"{name} {' x '.join(map(str, shape)) or 'one number'}" for name, shape in chart.inputs.items()]
+    return ", ".join(shapes) or "inputs whose shapes are not in the record"

@@ -1,15 +1,19 @@
 """What freezing the first blocks spares of what a pass saves, place by place."""
 
+import time
 from collections.abc import Iterator
 
 import torch
 
 from bench.atlas.candidates import Running
-from harness import Model, ledger
+from harness import Model
+from harness.measure.observe import Observation
 from harness.workload.blocks import find_blocks
 from harness.workload.model import WorkloadError
+from harness.workload.step import Part, Step
 
 _MOST_BLOCKS = 16  # a pass is read for each of them
+_MOST_SECONDS = 15.0  # of the processor: less than a chart may take in all
 
 
 def curve(found: Running) -> tuple[int, ...]:
@@ -19,7 +23,8 @@ def curve(found: Running) -> tuple[int, ...]:
     as it was.
 
     Raises:
-        WorkloadError: there is no row of blocks, or it has too many, or no two calls save alike.
+        WorkloadError: there is no row of blocks, or it has too many, no two calls save alike, or the
+            time is up.
     """
     module = found.module
     module.train()
@@ -36,10 +41,14 @@ def curve(found: Running) -> tuple[int, ...]:
 
 def _saved(found: Running, places: tuple[frozenset[str], ...]) -> Iterator[int]:
     named: dict[str, torch.nn.Parameter] = dict(found.module.named_parameters(remove_duplicate=False))
+    began = time.process_time()
     for frozen in places:
+        if time.process_time() - began > _MOST_SECONDS:
+            raise WorkloadError(f"its curve would take longer than {_MOST_SECONDS:g} s")
         for name in frozen:
             named[name].requires_grad_(requires_grad=False)
-        books = ledger(Model(found.module, found.inputs))
-        if "saved_bytes" in books.varies:
+        model = Model(found.module, found.inputs)
+        passed = Observation(Step((Part("forward", model.__call__),), model, model.__call__)).forward_pass
+        if not passed.is_repeatable:
             raise WorkloadError("no two calls save alike")
-        yield books.saved_bytes
+        yield passed.graph.saved_bytes

@@ -9,7 +9,7 @@ from importlib import resources
 from markupsafe import Markup
 
 from bench.atlas.facts import Fact, fact_of, facts, knee_of, trunk_bytes
-from bench.atlas.plots import distribution
+from bench.atlas.plots import distributions
 from bench.atlas.record import Atlas, Chart, Mode
 from bench.atlas.surprises import Surprise, surprises
 from bench.atlas.table import books, most_common_reasons, why_not
@@ -53,14 +53,14 @@ def gallery(atlas: Atlas) -> str:
     measured = [chart for chart in atlas.charts if chart.is_measured]
     with_curves = any(chart.curve for chart in measured)
     script = resources.files("bench.atlas").joinpath("templates", _SCRIPT).read_text(encoding="utf-8")
-    plot = distribution(tuple(facts(measured, "train")))
+    drawn = distributions(tuple(facts(measured, "train")))
     return render(
         "gallery.html",
         {
             "answer": answer(measured),
             "extent": extent(atlas),
             "missing": _missing(measured),
-            "plot": Markup(plot) if plot else "",  # noqa: S704 (made here)
+            "plots": [(caption, Markup(svg)) for caption, svg in drawn],  # noqa: S704 (made here)
             "surprises": _told(surprises(measured)),
             "columns": (*_FIRST, *(_CURVE if with_curves else ()), *_LAST),
             "rows": [_row(chart, with_curve=with_curves) for chart in measured],
@@ -87,7 +87,8 @@ def answer(charts: Sequence[Chart]) -> str:
     if not shares:
         return "No architecture here was held against no_grad in train mode."
     nothing = sum(share <= 0 for share in shares)
-    spared = f"; {many(nothing, 'architecture')} are spared nothing" if nothing else ""
+    are = "is" if nothing == 1 else "are"
+    spared = f"; {many(nothing, 'architecture')} {are} spared nothing" if nothing else ""
     return (
         f"Of what a forward pass in train mode holds when it has returned, no_grad spares at least"
         f" {_percent_below(shares[len(shares) // 2])} in half of {many(len(shares), 'architecture')}, and at"
@@ -96,8 +97,8 @@ def answer(charts: Sequence[Chart]) -> str:
 
 
 def _percent_below(share: float) -> str:
-    """Return a share in whole percent, cut off: what is at least that."""
-    return percent(int(100 * share) / 100)
+    """Return a share in percent with one digit, cut off: what is at least that."""
+    return percent(int(1000 * share) / 1000, ".1%")
 
 
 def extent(atlas: Atlas) -> tuple[str, ...]:
@@ -135,14 +136,21 @@ def _missing(charts: Sequence[Chart]) -> tuple[str, ...]:
     compared = sum(1 for _ in facts(charts, "train"))
     if compared < len(charts):
         told.append(
-            f"{len(charts) - compared:,} of {len(charts):,} have no share in train mode: they do not run in it"
-            " or not under no_grad, or no two calls are alike."
+            f"{len(charts) - compared:,} of {len(charts):,} have no share in train mode: they do not run in"
+            " it or not under no_grad, or no two calls are alike."
         )
     return tuple(told)
 
 
 def _told(each: Sequence[Surprise]) -> list[tuple[str, str, str, str]]:
-    return [(surprise.chart.subject.name, surprise.what, surprise.why, surprise.again) for surprise in each]
+    return [
+        (surprise.chart.subject.name, surprise.what, _sentence(surprise.why), surprise.again)
+        for surprise in each
+    ]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].removesuffix(".")
 
 
 def _by_family(charts: Iterable[Chart]) -> dict[str, list[Chart]]:

@@ -1,39 +1,40 @@
-"""The distribution over the atlas, as an element of its page."""
+"""The distribution over the atlas, as elements of its page."""
 
 import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.atlas.facts import Fact
-from harness.report.drawing import COLOURS, FIGURE_WIDTH, INK, legend_below, style, svg_element
+from harness.report.drawing import COLOURS, INK, legend_below, one_panel, style, svg_element
 
 _BINS = 20
 _TICKS = 6  # of an axis, at most
 
 
-def distribution(each: Sequence[Fact]) -> str:
-    """Return two histograms of ratios, stacked by library, on logarithmic axes.
+def distributions(each: Sequence[Fact]) -> tuple[tuple[str, str], ...]:
+    """Return two histograms of ratios, stacked by library, on logarithmic axes, each with its caption.
 
     They are how many times as much a pass holds with a graph as without one, and how many bytes its graph
-    keeps for a byte of parameters. "" where there is nothing to count.
+    keeps for a byte of parameters. One without anything to count is left out.
     """
     ratios = (
-        ("held with a graph / held without one", _times_held),
-        ("bytes saved / bytes of parameters", _times_parameters),
+        ("How many times as much a pass in train mode holds in the end as under no_grad", _times_held),
+        ("Bytes that its graph keeps for backward, for a byte of parameters", _times_parameters),
     )
-    if not any(of(fact) for fact in each for _, of in ratios):
-        return ""
+    return tuple((caption, _histogram(each, of)) for caption, of in ratios if any(map(of, each)))
+
+
+def _histogram(each: Sequence[Fact], of: Callable[[Fact], float]) -> str:
     with style():
-        figure = Figure(figsize=(FIGURE_WIDTH * 1.9, 2.9), layout="constrained")
-        panels = figure.subplots(1, 2)
-        for axes, (name, of) in zip(panels, ratios, strict=True):
-            _draw(axes, each, of)
-            axes.set_xlabel(name)
-        panels[0].set_ylabel("architectures")
-        legend_below(figure, panels[0])
-        return svg_element(figure, "distribution over the atlas")
+        figure, axes = one_panel(2.8)
+        _draw(axes, each, of)
+        axes.set_xlabel("times")
+        axes.set_ylabel("architectures")
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        legend_below(figure, axes)
+        return svg_element(figure, f"distribution {of.__name__}")
 
 
 def _times_held(fact: Fact) -> float:

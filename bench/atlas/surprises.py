@@ -1,7 +1,8 @@
 """The cases of the atlas that one would not expect, each with the reason that its record gives."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -12,7 +13,8 @@ from harness.report.text import many, percent
 from harness.report.units import quantity, two_digits
 
 MOST = 10
-_ALIKE = 1.05  # two modes, or two sizes, that differ by less than this factor are no surprise
+_ODD = 4.0  # times the median, or that part of it: less is no surprise
+_TWO_MODES = 1.5  # times as much in one mode as in the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +69,60 @@ def _why_nothing(reading: Reading) -> str:
 
 
 def _spares_little(train: Sequence[Fact]) -> Iterator[Surprise]:
+    usual = _median(1 - fact.share for fact in train)
     for fact in sorted(train, key=lambda fact: fact.share):
         held = fact.reading.retained_no_grad
-        if 0 < fact.share < 1 and held is not None:
+        if 0 < fact.share < 1 - _ODD * usual and held is not None:
             yield Surprise(
                 fact.chart,
-                f"no_grad spares {percent(fact.share)} of what a pass holds, where most are spared more",
+                f"no_grad spares {percent(fact.share, '.1%')} of what a pass holds; the median is"
+                f" {percent(1 - usual, '.1%')}",
                 f"{quantity(held, 'B')} of {quantity(fact.reading.retained, 'B')} are there without a graph"
                 " too: what the pass returns, and what the model keeps",
             )
 
 
-def _larger_than_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+def _much_for_its_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+    usual = _median(map(_times_parameters, train))
     for fact in sorted(train, key=lambda fact: -_times_parameters(fact)):
-        times = _times_parameters(fact)
-        if times > _ALIKE:
-            yield Surprise(
-                fact.chart,
-                f"the graph keeps {two_digits(times)} times the bytes of the parameters",
-                f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
-                f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
-            )
+        if _times_parameters(fact) > _ODD * usual:
+            yield _against_parameters(fact, usual)
 
 
-def _smaller_than_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+def _little_for_its_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
+    usual = _median(map(_times_parameters, train))
     for fact in sorted(train, key=_times_parameters):
-        if 0 < _times_parameters(fact) < 1 / _ALIKE:
-            yield Surprise(
-                fact.chart,
-                f"the graph keeps {percent(_times_parameters(fact), '.1%')} of the bytes of the parameters",
-                f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
-                f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
-            )
+        if 0 < _times_parameters(fact) < usual / _ODD:
+            yield _against_parameters(fact, usual)
+
+
+def _against_parameters(fact: Fact, usual: float) -> Surprise:
+    return Surprise(
+        fact.chart,
+        f"the graph keeps {two_digits(_times_parameters(fact))} bytes for a byte of parameters; the median is"
+        f" {two_digits(usual)}",
+        f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
+        f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
+    )
 
 
 def _peak_above_held(train: Sequence[Fact]) -> Iterator[Surprise]:
-    for fact in sorted(train, key=lambda fact: -_times_held(fact)):
-        if fact.spared > 0 and _times_held(fact) > _ALIKE:
+    compared = [fact for fact in train if fact.spared > 0]
+    usual = _median(map(_times_held, compared))
+    for fact in sorted(compared, key=lambda fact: -_times_held(fact)):
+        if _times_held(fact) > _ODD * usual:
             gone = fact.reading.peak - fact.reading.retained
             yield Surprise(
                 fact.chart,
-                f"a pass needs {two_digits(_times_held(fact))} times what it holds in the end",
-                f"of {quantity(fact.reading.peak, 'B')} at its peak, {quantity(gone, 'B')} are temporaries,"
-                " gone when it returns: freezing and no_grad do not spare them",
+                f"a pass needs {two_digits(_times_held(fact))} times what it holds in the end; the median is"
+                f" {two_digits(usual)}",
+                f"of {quantity(fact.reading.peak, 'B')} at its peak, {quantity(gone, 'B')} are gone when it"
+                " returns: temporaries, which do not wait for backward",
             )
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median([*values] or [0.0])
 
 
 def _times_parameters(fact: Fact) -> float:
@@ -124,8 +136,8 @@ def _times_held(fact: Fact) -> float:
 _BY_PASS: tuple[Callable[[Sequence[Fact]], Iterator[Surprise]], ...] = (
     _spares_nothing,
     _spares_little,
-    _larger_than_parameters,
-    _smaller_than_parameters,
+    _much_for_its_parameters,
+    _little_for_its_parameters,
     _peak_above_held,
 )
 
@@ -135,7 +147,7 @@ def _in_two_modes(train: Sequence[Fact]) -> Iterator[Surprise]:
     compared = [(fact, other) for fact, other in pairs if fact.spared > 0 and other.spared > 0]
     for fact, other in sorted(compared, key=lambda pair: -_factor(*pair)):
         more, less = (fact, other) if fact.spared > other.spared else (other, fact)
-        if _factor(fact, other) > _ALIKE:
+        if _factor(fact, other) > _TWO_MODES:
             yield Surprise(
                 fact.chart,
                 f"no_grad spares {two_digits(_factor(fact, other))} times as much in {more.reading.mode} mode"

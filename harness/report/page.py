@@ -5,11 +5,12 @@ from markupsafe import Markup
 from harness.judge.contrasts import contrasts
 from harness.record.names import PEAK
 from harness.record.schema import Run
-from harness.report.case_part import CasePart, case_part
+from harness.report.case_part import case_part
 from harness.report.headline import run_headline
 from harness.report.html import render
 from harness.report.plots import MOST_LINES, scaling_plot
 from harness.report.presence import presence
+from harness.report.screen import questions_in_order
 from harness.report.study import fit_line, scaling_sections
 from harness.report.tables import GROUP_HEADERS, case_tables, header_lines
 from harness.report.witness import WITNESS_HEADERS
@@ -22,9 +23,7 @@ def run_page(run: Run) -> str:
         case_part(run, record, table, judged[record.case.id], f"case-{number}")
         for number, (record, table) in enumerate(zip(run.records, case_tables(run), strict=True), 1)
     ]
-    questions: dict[str, list[CasePart]] = {}
-    for part in parts:
-        questions.setdefault(part.asks, []).append(part)
+    questions = [(asks, [part for part in parts if part.asks == asks]) for asks in questions_in_order(run)]
     return render(
         "run.html",
         {
@@ -32,8 +31,7 @@ def run_page(run: Run) -> str:
             "verdict": run_headline(run),
             "complete": run.complete,
             "presence": presence(run),
-            "parts": parts,
-            "questions": list(questions.items()),
+            "questions": questions,
             "scaling": list(scaling_sections(run)),
             "scaling_plots": [(caption, Markup(svg)) for caption, svg in _scaling_plots(run)],  # noqa: S704 (made here)
             "fits": [fit_line(fit) for fit in run.fits],

@@ -7,6 +7,7 @@ from harness.report.inert import visible
 from harness.report.study import is_curve
 from harness.report.text import many
 
+_OF_LINES = "which block holds it"
 _NAMED = 4  # of what is missing
 
 
@@ -18,16 +19,20 @@ def presence(run: Run) -> tuple[str, ...]:
     things = (
         ("exact bytes and counts", any(arm.counts for arm in arms), "nothing was counted"),
         ("times", timed, "nothing was timed: bytes and counts only"),
-        ("the memory of a step over its time", bool(lines), "`harness measure` keeps it"),
+        ("the memory of a step over its time", bool(lines), "a run of harness measure keeps it"),
         (
-            "which block holds it",
-            any(map(has_holders, lines)),
-            "the record is of an older version, or has no steps",
+            _OF_LINES,
+            any(map(has_holders, lines)) or not lines,
+            "a new measurement keeps it, where the passes of a step are alike",
         ),
-        ("what the peak is made of", any(arm.attribution for arm in arms), "`harness measure` keeps it"),
+        (
+            "what the peak is made of",
+            any(arm.attribution for arm in arms),
+            "a run of harness measure keeps it",
+        ),
         ("the freezing curve", any(map(is_curve, run.records)), "it was not measured"),
     )
-    here = [name for name, is_here, _ in things if is_here]
+    here = [name for name, is_here, _ in things if is_here and (lines or name != _OF_LINES)]
     missing = [f"{name} ({why})" for name, is_here, why in things if not is_here]
     told = [f"Here: {', '.join(here)}, of {many(len(run.records), 'case')}." if here else "Nothing is here."]
     if missing:

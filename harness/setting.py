@@ -230,7 +230,7 @@ class Setting:
     trainable: tuple[str, ...] = _option(
         (),
         "parameters that an arm of their own trains, such as 'lora_*'; --train PATTERN is the same",
-        "measure",
+        "measure fit",
         metavar="PATTERN",
         read=parse_names,
     )

@@ -16,13 +16,27 @@ SECONDS_A_COUNT = 1e-9
 
 @dataclass(slots=True)
 class FakeEvent:
-    """Reached when all that was queued before it is done."""
+    """Reached when all that was queued before it is done; at infinity while the queue is held."""
 
     at: float
     clock: FakeClock
 
     def query(self) -> bool:
         return self.at <= self.clock.now
+
+
+@dataclass(slots=True)
+class FakeHold:
+    """Lets the queue go on when it is released; by the watchdog where the host waits for the queue."""
+
+    device: "FakeCuda"
+    until: float
+    queued: list[float | FakeEvent] = field(default_factory=list)
+    expired: bool = False
+
+    def release(self) -> None:
+        if self.device.held is self:
+            self.device.let_go()
 
 
 @dataclass(slots=True)
@@ -41,6 +55,8 @@ class FakeCuda:
     blocks: int = 0
     retries: int = 0
     tell: Callable[[], None] = lambda: None
+    can_hold: bool = False
+    held: FakeHold | None = None
     _ends: deque[float] = field(default_factory=deque)
     _free_at: float = 0.0
     launched: int = 0
@@ -57,14 +73,19 @@ class FakeCuda:
         """Queue work; waits until there is room."""
         while self._ends and self._ends[0] <= self.clock.now:
             self._ends.popleft()
-        if len(self._ends) >= self.capacity:
+        if self.held is not None and len(self.held.queued) >= self.capacity:
+            self.expire()
+        if self.held is None and len(self._ends) >= self.capacity:
             self.clock.now = max(self.clock.now, self._ends.popleft())
         if self.launched < self.slow_launches:
             seconds *= 5
+        self.launched += 1
+        if self.held is not None:  # these are not traced
+            self.held.queued.append(seconds)
+            return
         start = max(self._free_at, self.clock.now)
         self._free_at = start + seconds
         self._ends.append(self._free_at)
-        self.launched += 1
         number = {"correlation": self.launched}
         self._events += [
             {
@@ -101,10 +122,38 @@ class FakeCuda:
     def free(self, size: int) -> None:
         self.requested -= size
 
+    def hold(self, limit_s: float) -> FakeHold | None:
+        if not self.can_hold:
+            return None
+        self.held = FakeHold(self, self.clock.now + limit_s)
+        return self.held
+
+    def let_go(self) -> None:
+        """Work off what was queued while the queue was held."""
+        hold, self.held = self.held, None
+        for one in hold.queued if hold is not None else ():
+            if isinstance(one, FakeEvent):
+                one.at = max(self.clock.now, self._free_at)
+            else:
+                self._free_at = max(self._free_at, self.clock.now) + one
+                self._ends.append(self._free_at)
+
+    def expire(self) -> None:
+        """Let the watchdog release the queue, as late as it does."""
+        if self.held is not None:
+            self.held.expired = True
+            self.clock.now = max(self.clock.now, self.held.until)
+            self.let_go()
+
     def synchronize(self) -> None:
+        self.expire()
         self.clock.now = max(self.clock.now, self._free_at)
 
     def record(self) -> FakeEvent:
+        if self.held is not None:
+            event = FakeEvent(float("inf"), self.clock)
+            self.held.queued.append(event)
+            return event
         return FakeEvent(max(self.clock.now, self._free_at), self.clock)
 
     def seconds(self, start: FakeEvent, end: FakeEvent) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.bisect.results import moved_module, moved_operator
+from harness.bisect.results import SAME, TIME, moved_module, moved_operator
 from harness.bisect.run import SearchAnswer
 
 _BYTES = frozenset({"saved", "peak"})
@@ -18,16 +18,13 @@ def answer_lines(answer: SearchAnswer, kind: str = "commits") -> list[str]:
     """
     data = answer_data(answer)
     before, after = data["before"], data["after"]
-    unit = " B" if data["metric"] in _BYTES else ""
     suspects = [f"{each.name[:_NAME_COLUMNS]} {each.title}".rstrip() for each in answer.suspects]
     if len(suspects) == 1:
         lines = [f"first bad: {suspects[0]}"]
     else:
         lines = ["first bad: one of these, of which only the last could be measured"]
         lines += [f"    {suspect}" for suspect in suspects]
-    lines.append(
-        f"metric:    {data['metric']} {before:,}{unit} -> {after:,}{unit} ({after - before:+,}{unit})"
-    )
+    lines.append(f"metric:    {data['metric']} {_change(data['metric'], before, after)}")
     if data["module"]:
         lines.append(f"module:    {data['module']}")
     if data["operator"]:
@@ -38,8 +35,15 @@ def answer_lines(answer: SearchAnswer, kind: str = "commits") -> list[str]:
     return lines
 
 
+def _change(metric: str, before: int, after: int) -> str:
+    if metric.startswith(TIME):
+        return f"{before / SAME:.3f} -> {after / SAME:.3f} times that of GOOD ({after / before - 1:+.1%})"
+    unit = " B" if metric in _BYTES else ""
+    return f"{before:,}{unit} -> {after:,}{unit} ({after - before:+,}{unit})"
+
+
 def answer_data(answer: SearchAnswer) -> dict[str, Any]:
-    """Return an answer as plain values: bytes and counts are exact."""
+    """Return an answer as plain values: bytes and counts are exact, times are millionths of GOOD's."""
     metric = answer.metric
     module = moved_module(answer.before, answer.after, metric)
     operator = moved_operator(answer.before, answer.after, module)

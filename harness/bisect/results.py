@@ -6,6 +6,9 @@ import msgspec
 
 from harness.bisect.step import MEASURED
 
+TIME = "time of"  # what the name of a time begins with; the arm follows
+SAME = 1_000_000  # a time is in millionths of the good end's
+
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one candidate took; `failed` says why it could not be measured, else it is ""."""
@@ -26,13 +29,13 @@ class SearchState(msgspec.Struct, frozen=True, kw_only=True):
 
 def differing_metric(good: StepResult, bad: StepResult, wanted: str = "") -> str:
     """Return the metric that tells bad from good, the wanted one or the first that differs; "" for none."""
-    names = (wanted,) if wanted else MEASURED
+    names = (wanted,) if wanted else (*MEASURED, *bad.values)
     return next((name for name in names if good.values.get(name) != bad.values.get(name)), "")
 
 
 def is_bad(result: StepResult, good: StepResult, bad: StepResult, metric: str) -> bool | None:
     """Tell whether a candidate has left the good end's value for the bad end's side; None where unknown."""
-    if result.failed:
+    if result.failed or metric not in result.values:
         return None
     value, start, end = result.values[metric], good.values[metric], bad.values[metric]
     return value > start if end > start else value < start

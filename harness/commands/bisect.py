@@ -1,4 +1,4 @@
-"""`harness bisect`: the first commit, or version of torch, after which bytes or counts are others."""
+"""`harness bisect`: the first commit, or version of torch, after which bytes, counts or times are others."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,23 +44,30 @@ def bisect(
             help="metric: saved, peak, nodes, operators or waits; by default the first that differs"
         ),
     ] = "",
+    time: Annotated[
+        bool, typer.Option("--time", help="decide by a duel of GOOD against each step, about 40 s each")
+    ] = False,
     state: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="file of what is known so far; by default in the .git folder"),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Find the first commit after which a target takes other bytes or counts, one exact run a step."""
+    """Find the first commit after which a target takes other bytes, counts or, with --time, other time."""
     from harness.bisect.answer import answer_data, answer_lines
     from harness.commands.files import print_report, write_json
 
     setting = setting_of(words)
     _check(ends_and_target, torch, metric, state, setting)
+    if time and metric:
+        from harness.bisect.candidates import BisectError
+
+        raise BisectError(f"--time decides by times alone; leave out --time or --metric {metric}")
     if torch:
-        search = _over_versions(torch, tox, ends_and_target[0], metric, setting)
+        search = _over_versions(torch, tox, ends_and_target[0], metric, setting, timed=time)
     else:
         good, bad, target = ends_and_target
-        search = _over_commits(good, bad, target, metric, state, setting)
+        search = _over_commits(good, bad, target, metric, state, setting, timed=time)
     answer = search.run()
     print_report("\n".join(answer_lines(answer, "versions" if torch else "commits")), json)
     if json is not None:
@@ -91,11 +98,12 @@ def _check(
 
 
 def _over_commits(
-    good: str, bad: str, target: str, metric: str, state: Path | None, setting: "Setting"
+    good: str, bad: str, target: str, metric: str, state: Path | None, setting: "Setting", *, timed: bool
 ) -> "Search":
     from harness.bisect.candidates import BisectError, Candidate, commits_between
     from harness.bisect.measuring import measure_commit, step_conditions
     from harness.bisect.run import Search
+    from harness.bisect.timing import TimedSteps
     from harness.duel.sides import Repository, git
 
     repository = Repository.around(Path.cwd())
@@ -103,31 +111,42 @@ def _over_commits(
         raise BisectError(f"{Path.cwd()} is in no git repository; run from the folder of the project")
     candidates = commits_between(repository, good, bad)
     folder = Path(git(repository.root, "rev-parse", "--absolute-git-dir"))
-    start = repository.commit(good)
+    start, end = repository.commit(good), candidates[-1].name
+    steps = TimedSteps(start, end, str, target, setting)
     return Search(
         good=Candidate(start),
         candidates=candidates,
-        measure=lambda commit: measure_commit(repository, commit, target, setting),
+        measure=steps.measure
+        if timed
+        else lambda commit: measure_commit(repository, commit, target, setting),
         path=state or folder / "harness-bisect.json",
-        question=f"{start} {candidates[-1].name} {target} {repository.prefix} {step_conditions(setting)}",
+        question=" ".join(
+            [start, end, target, repository.prefix, step_conditions(setting), *(["times"] if timed else [])]
+        ),
         metric=metric,
         tell=lambda line: typer.echo(line, err=True),
     )
 
 
-def _over_versions(given: str, folder: Path, target: str, metric: str, setting: "Setting") -> "Search":
+def _over_versions(
+    given: str, folder: Path, target: str, metric: str, setting: "Setting", *, timed: bool
+) -> "Search":
     from harness.bisect.candidates import Candidate, environments_in, versions_between
     from harness.bisect.measuring import measure_in
     from harness.bisect.run import Search
+    from harness.bisect.timing import TimedSteps
 
     environments = versions_between(environments_in(folder), given, folder)
     # The path of an interpreter is what its environment is known by, so links in it stay.
     pythons = {str(each.version): each.python.absolute() for each in environments}
     good, *others = (Candidate(str(each.version), each.name) for each in environments)
+    steps = TimedSteps(good.name, others[-1].name, lambda name: str(pythons[name]), target, setting)
     return Search(
         good=good,
         candidates=others,
-        measure=lambda version: measure_in(pythons[version], Path.cwd(), target, setting),
+        measure=steps.measure
+        if timed
+        else lambda version: measure_in(pythons[version], Path.cwd(), target, setting),
         path=None,
         question="",
         metric=metric,

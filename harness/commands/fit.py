@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import Html, Json, Words, setting_of, with_setting
+from harness.commands.options import Html, Json, PatternsAfterTrain, Words, setting_of, with_setting
 from harness.setting import parse_bytes
 
 
@@ -35,6 +35,9 @@ def fit(
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help="optimizer: AdamW, 'SGD with momentum', SGD")
     ] = "AdamW",
+    largest_batch: Annotated[
+        bool, typer.Option("--largest-batch", help="also look for the largest batch that fits")
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="show all that was run, and what was not")
     ] = False,
@@ -51,7 +54,7 @@ def fit(
     from harness.record.store import replace_file
     from harness.report.fit import fit_text
 
-    wish = Wish(limit, allow, optimizer)
+    wish = Wish(limit, allow, optimizer, largest_batch)
     plan = plan_step(target, None, wish, setting, lambda line: typer.echo(line, err=True))
     if json is not None:
         write_json(json, plan.to_json())
@@ -65,4 +68,4 @@ def fit(
 
 def register(app: typer.Typer, group: str) -> None:
     """Put the command on the command line."""
-    app.command(rich_help_panel=group)(fit)
+    app.command(cls=PatternsAfterTrain, rich_help_panel=group)(fit)

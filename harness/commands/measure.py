@@ -4,29 +4,23 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from harness.commands.options import Html, Json, Questions, Words, setting_of, with_setting
+from harness.commands.options import (
+    Html,
+    Json,
+    PatternsAfterTrain,
+    Questions,
+    Words,
+    setting_of,
+    with_setting,
+)
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.report.watch import TerminalWatch
-
-
-class PatternsAfterTrain(TyperCommand):
-    """A command whose flag `--train` may be followed by a pattern of parameters, as in `--train "lora_*"`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
-        pairs = zip(args, [*args[1:], ""], strict=True)
-        names = [
-            "--trainable" if name == "--train" and set("*?[") & set(following) else name
-            for name, following in pairs
-        ]
-        return super().parse_args(ctx, names)
 
 
 @with_setting("measure")

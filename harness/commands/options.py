@@ -64,6 +64,19 @@ class BareJson(TyperCommand):
         return super().parse_args(ctx, words)
 
 
+class PatternsAfterTrain(TyperCommand):
+    """A command whose flag `--train` may be followed by a pattern of parameters, as in `--train "lora_*"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        names = [
+            "--trainable" if name == "--train" and set("*?[") & set(following) else name
+            for name, following in pairs
+        ]
+        return super().parse_args(ctx, names)
+
+
 def shown(text: str) -> str:
     """Return a help text in which brackets are shown as they are, not read as markup."""
     return text.replace("[", "\\[")

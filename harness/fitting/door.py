@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError
+from harness.fitting.batches import largest_batches
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
@@ -24,6 +25,7 @@ from harness.workload.copying import Copying
 from harness.workload.generators import random_state_kept
 from harness.workload.losses import find_loss
 from harness.workload.model import WorkloadError
+from harness.workload.questions.freezing import matching
 
 FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
 
@@ -36,6 +38,7 @@ class Wish:
         limit: bytes, or text such as "8GiB"; None for the whole frontier.
         allow: what of the mathematics may be given up.
         optimizer: by name.
+        largest_batch: also look for the largest batch that fits the limit.
 
     Raises:
         HarnessError: one of them cannot be had; the sentence names what would have worked.
@@ -44,9 +47,12 @@ class Wish:
     limit: int | str | None = None
     allow: tuple[str, ...] | str = ()
     optimizer: str = "AdamW"
+    largest_batch: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow", _allowed(self.allow))
+        if self.largest_batch and self.limit is None:
+            raise HarnessError("the largest batch that fits what? give --in 8GiB, or another limit")
         if self.bytes is not None and self.bytes < 1:
             raise HarnessError(
                 f"a limit of {self.bytes} bytes holds nothing; write 500MB, 8GiB, or a number of bytes"
@@ -72,6 +78,7 @@ def fit(
     limit: int | str | None = None,
     allow: tuple[str, ...] | str = (),
     optimizer: str = "AdamW",
+    largest_batch: bool = False,
     say: Say = lambda _line: None,
     **settings: Any,
 ) -> Plan:
@@ -86,16 +93,19 @@ def fit(
             activations together; None for the whole frontier.
         allow: what of the mathematics may be given up: "freeze", "dtype", "optimizer", "batchnorm".
         optimizer: "AdamW", "SGD with momentum", or "SGD".
+        largest_batch: also look for the largest batch that fits, as the step is, and with the plan or with
+            every block checkpointed.
         say: is told, line by line, what is being done.
         settings: as on the command line, by the names of its options: `device` ("cpu", "cuda"), `dtype` and
             `batch_size` (the model's own unless given), `loss` (a name, or a function of the model's
-            output), `budget` (seconds of timing for each finalist and the untouched step
-            together, 2 unless given; 0 for bytes alone), `threads`, `seed`.
+            output), `trainable` (patterns of what alone may be trained), `budget` (seconds of timing for
+            each finalist and the untouched step together, 2 unless given; 0 for bytes alone), `threads`,
+            `seed`.
 
     Raises:
         HarnessError: something asked for cannot be had; in one sentence.
     """
-    return plan_step(target, inputs, Wish(limit, allow, optimizer), _setting(settings), say)
+    return plan_step(target, inputs, Wish(limit, allow, optimizer, largest_batch), _setting(settings), say)
 
 
 def _setting(settings: dict[str, Any]) -> Setting:
@@ -135,6 +145,8 @@ def plan_step(target: Target, inputs: object, wish: Wish, setting: Setting, say:
 
 def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float) -> Plan:
     limit, allowed = wish.bytes, tuple(wish.allow)
+    if bench.entry.trainable:
+        matching([name for name, _ in bench.model().module.named_parameters()], bench.entry.trainable)
     hunt = Hunt(bench, allowed, say)
     _check_floor(bench, limit, allowed)
     untouched = hunt.run(FitCandidate())
@@ -150,7 +162,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
                 hunt.trials[trial.candidate] = _timed(bench, trial, budget, say)
     elif not enough:
         plan, proof = _planned(hunt, limit, budget, notes)
-        if "freeze" in allowed:
+        if "freeze" in allowed or bench.entry.trainable:
             _freezing_alone(hunt, limit, budget, notes)
     untouched = hunt.trials[FitCandidate()]
     trials = tuple(hunt.trials.values())
@@ -176,6 +188,9 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
             took_s=time.perf_counter() - began,
             batch_size=case.batch_size,
             allocator=None if shown is None else _allocator(bench, shown.candidate),
+            batches=()
+            if limit is None or not wish.largest_batch
+            else largest_batches(bench, plan, limit, say),
         ),
         levers,
     )
@@ -214,6 +229,10 @@ def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[F
 
 def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> None:
     """Run the fewest frozen blocks that fit with no other lever, and training of biases alone."""
+    if hunt.bench.entry.trainable:
+        hunt.run(FitCandidate(trained=hunt.bench.entry.trainable))
+    if "freeze" not in hunt.allowed:
+        return
     alone = hunt.freezing_alone(limit)
     if alone is not None and budget and alone.ratio is None:
         hunt.trials[alone.candidate] = _timed(hunt.bench, alone, budget, hunt.say)
@@ -252,7 +271,7 @@ def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
 def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:
     if len(setting.batch_sizes) > 1:
         raise HarnessError(f"a plan has one batch size; give {setting.batch_sizes[0]} alone")
-    entry = entry_to_measure(target, inputs)
+    entry = replace(entry_to_measure(target, inputs), trainable=setting.trainable)
     if not isinstance(entry.build, Copying):
         entry = replace(entry, build=Copying(entry.build))
     bench = Workbench(entry, setting.case("fit", entry, "train"), wish.optimizer, setting.seed)

@@ -60,7 +60,7 @@ class Hunt:
         freezes = "freeze" in self.allowed and len(self.bench.names.paths) > 1
         for base in self._bases():
             self.say("measuring the pieces")
-            gathering = Gathering(self.bench, base, freezes=freezes)
+            gathering = Gathering(self.bench, base, freezes=freezes and not base.trained)
             if base == FitCandidate() or not base.dtype:
                 gathering.dropped.update(self.dropped)
             try:
@@ -71,13 +71,15 @@ class Hunt:
             self.dropped.update(gathering.dropped)
             if base == FitCandidate():
                 self._remember_predictions(pieces)
-            depths = places(pieces.blocks) if freezes else (0,)
+            depths = places(pieces.blocks) if gathering.freezes else (0,)
             pool = prospects(pieces, base, depths)
             self.expected.update({one.candidate: one.peak for one in pool})
             yield pool
 
     def _bases(self) -> list[FitCandidate]:
         bases = [FitCandidate()]
+        if self.bench.entry.trainable:
+            bases.append(FitCandidate(trained=self.bench.entry.trainable))
         if "optimizer" in self.allowed:
             bases += [
                 FitCandidate(optimizer=name)

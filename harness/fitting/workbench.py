@@ -10,7 +10,7 @@ import torch
 from harness.api import Comparison, compare
 from harness.fitting.accumulation import accumulating_step, in_dtype
 from harness.fitting.levers.checkpointing import Checkpointing, normalises
-from harness.fitting.levers.freezing import all_but_biases, first_blocks
+from harness.fitting.levers.freezing import all_but, all_but_biases, first_blocks
 from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
     PARTS,
@@ -132,6 +132,8 @@ class Workbench:
             levers.append(first_blocks(names.before[candidate.frozen], candidate.frozen, names.paths, module))
         if candidate.biases_only:
             levers.append(all_but_biases(module))
+        if candidate.trained:
+            levers.append(all_but(candidate.trained, module))
         if candidate.dtype:
             levers.append(Precision(candidate.dtype))
         if candidate.optimizer:
@@ -205,6 +207,17 @@ class Workbench:
     def cast(inputs: Any, training: TrainingSetup) -> Any:
         """Return inputs in the dtype that a training step asks for."""
         return inputs if training.casts_inputs is None else in_dtype(inputs, training.casts_inputs)
+
+    def sized(self, batch_size: int) -> "Workbench":
+        """Return a bench like this one with another batch, and nothing built yet."""
+        return Workbench(
+            self.entry,
+            replace(self.case, batch_size=batch_size),
+            self.optimizer,
+            self.seed,
+            with_batch_norm=self.with_batch_norm,
+            loss=self.loss,
+        )
 
     def floor(self) -> int:
         """Return the bytes that are there before anything is trained: parameters, buffers and inputs."""

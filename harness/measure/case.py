@@ -289,7 +289,7 @@ class CaseMeasurement:
         return msgspec.structs.replace(
             result,
             timings=(*result.timings, *times.samples),
-            notes=(*result.notes, *times.notes, *watch.notes()),
+            notes=(*result.notes, *times.notes, *watch.notes(times.slowed)),
         )
 
 

@@ -1,21 +1,23 @@
 """A pass of its own on a device with a queue: how long it works, the host's time, and time by events.
 
 How long the device works is read from the trace of its records. Time by events is taken beside it where the
-host can be kept ahead of the device: work that touches no cache is queued before the first event, so that
-what lies between two events is the device's time alone.
+host can be kept ahead of the device: its queue is held before the first event until all is issued or, where
+it cannot be held, work that touches no cache is queued there. What lies between two events is then the
+device's time alone.
 """
 
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
 from harness.measure.block import FEWEST_LAYOUTS, Pair
 from harness.measure.clock import Clock
-from harness.measure.devices.protocol import Device, Event
+from harness.measure.devices.protocol import Device, Event, Hold
 from harness.measure.limit import Work, limit_note
 from harness.measure.probes.step_time import BUSY_TIME, DEVICE_TIME, DEVICE_TIME_COLD, HOST_TIME
 from harness.measure.sampling import SAMPLE_S, Side, quiet
@@ -29,7 +31,11 @@ _ISSUED_S = 1e-3
 _LEAD = 1.5  # of what the host takes to issue a sample
 _SHORTEST_LEAD_S = 2e-5
 _LONGEST_LEAD_S = 0.05
+_LONGEST_HOLD_S = 0.5  # then a watchdog releases the queue: the host waits for what waits for the host
+_MOST_TRIES = 3  # of a round in which the device's clock is held back
 _MOST_LAUNCHES = 700  # that surely fit into the queue beside what keeps the device busy
+
+Look = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Reading:
     device_cold: float
     host: float
     ahead: bool  # the host had issued all before the device began with it
+    slowed: bool  # the device's clock was held back while it worked
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +56,12 @@ class DevicePass:
     Attributes:
         samples: how long the device works, its time with a hot and a cold cache, and the host's.
         notes: what limits the arm, in a sentence, and why a time could not be taken.
+        slowed: rounds in which the device's clock was held back, each time that they were taken.
     """
 
     samples: tuple[Samples, ...]
     notes: tuple[str, ...]
+    slowed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +110,15 @@ class _Way:
     clock: Clock
     calls: int = 1
     lead_s: float = 0.0
+    holds: bool = False  # the queue, in place of a lead
     events: bool = True  # the device's time is taken by them, beside the host's
 
-    def read(self, side: Side, look: Callable[[], None]) -> Reading:
+    def read(self, side: Side, look: Look) -> Reading:
         """Take one reading of a side; `look` is called while the device works."""
         if not self.events:
-            look()
-            return Reading(0.0, 0.0, self.issue(side), ahead=False)
-        hot, ahead = self._hot(side, look)
-        return Reading(hot, self._cold(side), self.issue(side), ahead)
+            return Reading(0.0, 0.0, self.issue(side), ahead=False, slowed=look())
+        hot, ahead, slowed = self._hot(side, look)
+        return Reading(hot, self._cold(side), self.issue(side), ahead, slowed)
 
     def issue(self, side: Side) -> float:
         """Return the host's seconds a call, until it has issued a call and not until that is done."""
@@ -121,29 +130,38 @@ class _Way:
         self.device.synchronize()
         return took / self.calls
 
-    def _hot(self, side: Side, look: Callable[[], None]) -> tuple[float, bool]:
+    @contextmanager
+    def _behind_a_lead(self) -> Iterator[Hold | None]:
+        """Keep the device from the work that is queued inside, for as long as it takes to queue it."""
         self.device.synchronize()
-        if self.lead_s:
+        hold = self.device.hold(_LONGEST_HOLD_S) if self.holds else None
+        if hold is None and self.lead_s:
             occupy(self.device, self.lead_s)
-        start = self.device.record()
-        for _ in range(self.calls):
-            side.call()
-        end = self.device.record()
-        ahead = not start.query()
-        look()
+        try:
+            yield hold
+        finally:
+            if hold is not None:
+                hold.release()
+
+    def _hot(self, side: Side, look: Look) -> tuple[float, bool, bool]:
+        with self._behind_a_lead() as hold:
+            start = self.device.record()
+            for _ in range(self.calls):
+                side.call()
+            end = self.device.record()
+            ahead = not start.query() and not (hold is not None and hold.expired)
+        slowed = look()
         self.device.synchronize()
-        return self.device.seconds(start, end) / self.calls, ahead
+        return self.device.seconds(start, end) / self.calls, ahead, slowed
 
     def _cold(self, side: Side) -> float:
-        self.device.synchronize()
-        if self.lead_s:
-            occupy(self.device, self.lead_s)
         marks: list[tuple[Event, Event]] = []
-        for _ in range(self.calls):
-            self.device.flush_cache()
-            start = self.device.record()
-            side.call()
-            marks.append((start, self.device.record()))
+        with self._behind_a_lead():
+            for _ in range(self.calls):
+                self.device.flush_cache()
+                start = self.device.record()
+                side.call()
+                marks.append((start, self.device.record()))
         self.device.synchronize()
         return sum(self.device.seconds(*mark) for mark in marks) / self.calls
 
@@ -155,7 +173,7 @@ def device_pass(
     budget: float,
     *,
     facts: PairFacts = PairFacts(),
-    look: Callable[[], None] = lambda: None,
+    look: Look = lambda: False,
     clock: Clock = time.perf_counter,
 ) -> DevicePass:
     """Take the device's and the host's time of both sides of a pair.
@@ -166,7 +184,8 @@ def device_pass(
         rng: of the order of the rounds and of the layouts.
         budget: seconds for both sides together.
         facts: what other passes showed of the pair.
-        look: called while the device works, once a reading: what is to be seen of a busy device.
+        look: called while the device works, once a reading: whether its clock is held back at this moment. A
+            round in which it is is taken again.
         clock: the host's, which waits for nothing.
     """
     started = clock()
@@ -203,7 +222,8 @@ def device_pass(
             )
     if traced.samples is not None:
         samples.insert(0, traced.samples)
-    return DevicePass(tuple(samples), _notes(facts, samples, traced.refusal))
+    slowed = sum(any(reading.slowed for reading in both) for layout in taken for both in layout)
+    return DevicePass(tuple(samples), _notes(facts, samples, traced.refusal), slowed)
 
 
 def _notes(facts: PairFacts, samples: list[Samples], refusal: str) -> tuple[str, ...]:
@@ -224,7 +244,16 @@ def _unit(pair: Pair, layouts: int, rounds: int) -> Literal["draw", "window", "r
     return "window" if rounds > 1 else "round"
 
 
-def _round(pair: Pair, way: _Way, rng: Random, look: Callable[[], None]) -> tuple[Reading, Reading]:
+def _round(pair: Pair, way: _Way, rng: Random, look: Look) -> tuple[Reading, Reading]:
+    """Read both sides until the device's clock is not held back, or a few times were in vain."""
+    for _ in range(_MOST_TRIES - 1):
+        both = _once(pair, way, rng, look)
+        if not any(reading.slowed for reading in both):
+            return both
+    return _once(pair, way, rng, look)
+
+
+def _once(pair: Pair, way: _Way, rng: Random, look: Look) -> tuple[Reading, Reading]:
     """Read both sides, in random order; return the reference's reading first."""
     if rng.random() < 0.5:  # noqa: PLR2004 (a coin)
         reference = way.read(pair.reference, look)
@@ -234,7 +263,7 @@ def _round(pair: Pair, way: _Way, rng: Random, look: Callable[[], None]) -> tupl
 
 
 def _way(pair: Pair, device: Device, clock: Clock, facts: PairFacts) -> _Way:
-    """Choose how many calls a sample takes, and how long the device is occupied before it."""
+    """Choose how many calls a sample takes, and what keeps the device from it until all is issued."""
     sides = (pair.reference, pair.arm)
     one = _Way(device, clock, events=facts.allows_events)
     for side in sides:
@@ -243,16 +272,32 @@ def _way(pair: Pair, device: Device, clock: Clock, facts: PairFacts) -> _Way:
     if not facts.allows_events:
         return replace(one, calls=max(1, int(_ISSUED_S / max(host, 1e-9))))
     lead_s = max(_SHORTEST_LEAD_S, _LEAD * host)
-    readings = [_Way(device, clock, 1, lead_s).read(side, lambda: None) for side in sides]
+    holds = _can_hold(device)
+    readings = [_Way(device, clock, 1, lead_s, holds=holds).read(side, lambda: False) for side in sides]
     shortest = min(reading.device for reading in readings)
     calls = max(1, min(round(SAMPLE_S / max(shortest, 1e-9)), int(_ISSUED_S / max(host, 1e-9))))
+    if holds:
+        held = _Way(device, clock, calls, holds=True)
+        if all(held.read(side, lambda: False).ahead for side in sides):
+            return held
     first = way = _Way(device, clock, calls, max(_SHORTEST_LEAD_S, _LEAD * host * calls))
     # How long the host takes behind a busy device is not known before it is tried.
-    while not all(way.read(side, lambda: None).ahead for side in sides):
+    while not all(way.read(side, lambda: False).ahead for side in sides):
         way = _Way(device, clock, calls, 2 * way.lead_s)
         if way.lead_s > _LONGEST_LEAD_S:
             return first  # no lead keeps it ahead, so that a long one would only take time
     return way
+
+
+def _can_hold(device: Device) -> bool:
+    """Return whether a device's queue can be held; it is not, afterwards."""
+    device.synchronize()
+    hold = device.hold(_LONGEST_HOLD_S)
+    if hold is None:
+        return False
+    hold.release()
+    device.synchronize()
+    return True
 
 
 def occupy(device: Device, seconds: float) -> None:

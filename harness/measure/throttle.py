@@ -33,26 +33,33 @@ class ClockWatch:
     handle: Any
     reason: str = ""
     reasons: int = 0
-    looks: int = 0
 
-    def look(self) -> None:
-        """Keep what holds the clock back at this moment."""
+    def look(self) -> bool:
+        """Keep what holds the clock back at this moment; return whether something does."""
         if self.library is None:
-            return
+            return False
         ask = getattr(self.library, "nvmlDeviceGetCurrentClocksEventReasons", None)
         ask = ask or self.library.nvmlDeviceGetCurrentClocksThrottleReasons
         try:
-            self.reasons |= ask(self.handle)
+            now = ask(self.handle)
         except self.library.NVMLError as error:
             self.library, self.reason = None, f"{error}"
-        self.looks += 1
+            return False
+        self.reasons |= now
+        return any(now & self._bit(name) for name in _REASONS)
 
-    def notes(self) -> tuple[str, ...]:
-        """Say what held the clock back, or that nobody can say."""
+    def notes(self, slowed: int) -> tuple[str, ...]:
+        """Say what held the clock back, or that nobody can say.
+
+        Args:
+            slowed: rounds in which it was held back, each time that they were taken.
+        """
         if self.reason:
             return (_UNKNOWN + self.reason,)
-        causes = [words for name, words in _REASONS.items() if self.reasons & self._bit(name)]
-        return (f"the clock was throttled while it was timed, by {' and '.join(causes)}",) if causes else ()
+        causes = " and ".join(words for name, words in _REASONS.items() if self.reasons & self._bit(name))
+        if slowed:
+            return (f"the clock was throttled while it was timed, by {causes}",)
+        return (f"rounds in which the clock was throttled, by {causes}, were taken again",) if causes else ()
 
     def _bit(self, name: str) -> int:
         old = getattr(self.library, f"nvmlClocksThrottleReason{name}", 0)

@@ -19,6 +19,7 @@ class FitCandidate:
     Attributes:
         frozen: so many of the first blocks are frozen, with all that runs before them.
         biases_only: of each module only what is called a bias is trained.
+        trained: patterns of the parameters that alone are trained; empty for all.
         dtype: "bfloat16" or "autocast"; "" for the model's own.
         optimizer: another optimizer's name; "" for the one asked for.
         checkpointed: blocks by number whose inside is computed again in the backward pass.
@@ -33,6 +34,7 @@ class FitCandidate:
     checkpointed: tuple[int, ...] = ()
     micro_batches: int = 1
     update: str = ""
+    trained: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a few words, blocks by count alone.
@@ -41,6 +43,7 @@ class FitCandidate:
         'checkpoint 2 blocks, 4 micro-batches'
         """
         said = [self.dtype, self.optimizer, "biases only" if self.biases_only else ""]
+        said.append(f"only {', '.join(self.trained)}" if self.trained else "")
         said.append(f"freeze {self.frozen} blocks" if self.frozen else "")
         said.append(f"checkpoint {len(self.checkpointed)} blocks" if self.checkpointed else "")
         said.append(f"{self.micro_batches} micro-batches" if self.micro_batches > 1 else "")
@@ -51,7 +54,7 @@ class FitCandidate:
     def sacrifice(self) -> tuple[int, int, bool, int]:
         """What of the mathematics is given up, as what sorts: nothing comes first."""
         dtypes = _DTYPES.index(self.dtype)
-        return (dtypes, len(self.optimizer) > 0, self.biases_only, self.frozen)
+        return (dtypes, len(self.optimizer) > 0, self.biases_only or bool(self.trained), self.frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,23 @@ class Allocator:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchFit:
+    """The largest batch of a candidate that fits, seen by runs of it and of the next larger one.
+
+    Attributes:
+        candidate: what was run.
+        batch_size: examples; 0 where not even one fits.
+        peak: of a step of that batch, in bytes.
+        reason: why none was found; else "".
+    """
+
+    candidate: FitCandidate
+    batch_size: int = 0
+    peak: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FitSearch:
     """Everything that one search gave.
 
@@ -143,6 +163,7 @@ class FitSearch:
         batch_size: examples a batch.
         allocator: of the plan, on a device.
         limit_text: the limit as it was written; "" where it was a number.
+        batches: the largest batches that fit, where they were asked for.
     """
 
     target: str
@@ -162,6 +183,7 @@ class FitSearch:
     batch_size: int
     allocator: Allocator | None = None
     limit_text: str = ""
+    batches: tuple[BatchFit, ...] = ()
 
     @property
     def least(self) -> FitTrial | None:
@@ -192,11 +214,14 @@ def check_search(search: FitSearch) -> None:
         {"limit": search.limit or 0, "passes": search.passes, "took_s": search.took_s}, "the search"
     )
     for trial in (search.untouched, *search.trials, *([search.plan] if search.plan else [])):
-        _check_trial(trial, len(search.blocks))
+        _check_candidate(trial.candidate, len(search.blocks))
+        _check_trial(trial)
+    for one in search.batches:
+        _check_candidate(one.candidate, len(search.blocks))
+        check_not_negative({"batch_size": one.batch_size, "peak": one.peak}, "a largest batch")
 
 
-def _check_trial(trial: FitTrial, blocks: int) -> None:
-    candidate = trial.candidate
+def _check_candidate(candidate: FitCandidate, blocks: int) -> None:
     if candidate.dtype not in _DTYPES:
         known = ", ".join(_DTYPES[1:])
         raise ImplausibleError(f"a candidate in {quoted(candidate.dtype)}; known are {known}")
@@ -204,6 +229,9 @@ def _check_trial(trial: FitTrial, blocks: int) -> None:
         raise ImplausibleError(f"a candidate pulls levers of blocks beyond the {blocks} there are")
     if candidate.micro_batches < 1:
         raise ImplausibleError(f"a candidate has {candidate.micro_batches} micro-batches; 1 is the least")
+
+
+def _check_trial(trial: FitTrial) -> None:
     check_not_negative({"peak": trial.peak or 0, "predicted": trial.predicted or 0}, "a trial")
     for name, value in {"ratio": trial.ratio, "low": trial.low, "high": trial.high}.items():
         if value is not None and value <= 0:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 from tabulate import tabulate
 
-from harness.record.fit import FitCandidate, FitSearch, FitTrial
+from harness.record.fit import BatchFit, FitCandidate, FitSearch, FitTrial
 from harness.report.inert import escaped_json
+from harness.report.text import many
 from harness.report.units import quantity
 
 WIDTH = 80
@@ -88,6 +89,7 @@ def more_sentences(search: FitSearch) -> list[str]:
             f"Or freeze alone: {levers_in_words(alone.candidate, search)}:"
             f" peak {quantity(alone.peak or 0, 'B')}, step {cost(alone)}."
         )
+    said += [_batch_sentence(one, search) for one in search.batches]
     if search.plan is not None and search.plan.candidate.update == "in backward":
         said.append("Gradients are gone when backward returns: they cannot be clipped by their norm.")
     if search.plan is not None and search.plan.candidate.micro_batches > 1:
@@ -99,6 +101,15 @@ def more_sentences(search: FitSearch) -> list[str]:
             f" {quantity(one.workspace, 'B')}; {quantity(one.reserved, 'B')} were reserved in all."
         )
     return said
+
+
+def _batch_sentence(one: BatchFit, search: FitSearch) -> str:
+    how = levers_in_words(one.candidate, search)
+    if one.reason:
+        return f"Largest batch, {how}: {one.reason}."
+    if not one.batch_size:
+        return f"Largest batch, {how}: not even one example fits."
+    return f"Largest batch that fits, {how}: {one.batch_size} (peak {quantity(one.peak, 'B')})."
 
 
 def table(search: FitSearch, most: int) -> str:
@@ -142,9 +153,10 @@ def closing(search: FitSearch) -> str:
     """Return how the numbers came to be."""
     errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
+    ran = many(len(search.trials), "candidate")
     return textwrap.fill(
-        f"{search.setting}; {len(search.trials)} candidates run{off}; about {search.passes:.0f} steps,"
-        f" {search.took_s:.0f} s. * plan  ! over the limit  ~ gives something up",
+        f"{search.setting}; {ran} run{off}; about {search.passes:.0f} steps, {search.took_s:.0f} s."
+        " * plan  ! over the limit  ~ gives something up",
         WIDTH,
     )
 
@@ -170,6 +182,8 @@ def levers_in_words(candidate: FitCandidate, search: FitSearch, *, short: bool =
         said.append(f"train with {candidate.optimizer}")
     if candidate.biases_only:
         said.append("train biases only")
+    if candidate.trained:
+        said.append(f"train only {', '.join(candidate.trained)}")
     if candidate.frozen:
         names = "" if short else _names(search.blocks[: candidate.frozen])
         said.append(f"freeze {_numbers(range(candidate.frozen))} of {blocks}{names}")
@@ -219,6 +233,8 @@ def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
         said.append(f"{search.setting.partition(',')[0]}")
     if candidate.biases_only:
         said.append("training all but biases")
+    if candidate.trained:
+        said.append(f"training all but {', '.join(candidate.trained)}")
     if candidate.frozen:
         said.append(f"training {_numbers(range(candidate.frozen))}")
     if candidate.micro_batches > 1 and "batchnorm" in search.allowed:

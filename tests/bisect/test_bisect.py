@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.bisect.answer import answer_lines
@@ -212,3 +214,30 @@ def test_a_commit_that_does_not_build_says_why(repository: Path) -> None:
     assert around is not None
 
     assert "broken" in measure_commit(around, around.commit("HEAD"), "nets:build", Setting()).failed
+
+
+@pytest.mark.slow
+def test_a_killed_search_leaves_no_worktree_and_goes_on_where_it_was(repository: Path) -> None:
+    command = [sys.executable, "-m", "harness", "bisect", "HEAD~32", "HEAD", "nets:build"]
+    state = repository / ".git" / "harness-bisect.json"
+    with subprocess.Popen(  # noqa: S603 (no shell)
+        command, cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        while not state.exists() or len(msgspec.json.decode(state.read_bytes())["results"]) < 3:
+            assert first.poll() is None
+            time.sleep(0.02)
+        first.kill()
+    for _ in range(500):
+        if len(git(repository, "worktree", "list").splitlines()) == 1:
+            break
+        time.sleep(0.02)
+
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+    known = msgspec.json.decode(state.read_bytes())["results"]
+    again = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)  # noqa: S603
+    measured = [line.split()[0] for line in again.stderr.splitlines()]
+
+    assert again.stdout.splitlines()[0].endswith("change 21")
+    assert len(measured) + len(known) <= 7  # both ends, and five between them
+    assert not {name[:12] for name in known} & set(measured)
+    assert not state.exists()

@@ -88,6 +88,7 @@ def test_applying_a_plan_gives_the_peak_that_was_measured() -> None:
         FitCandidate(frozen=1, checkpointed=(2,), update="fused"),
         FitCandidate(checkpointed=(0, 1, 2, 3), update="in backward"),
         FitCandidate(biases_only=True, update="foreach"),
+        FitCandidate(trained=("head.*", "0.bias"), checkpointed=(1,)),
     ],
 )
 def test_the_lines_to_paste_do_what_was_measured(candidate: FitCandidate) -> None:
@@ -176,6 +177,42 @@ def test_freezing_is_used_only_where_it_is_allowed() -> None:
     assert allowed.search.plan is not None
     assert allowed.search.plan.candidate.frozen > 0
     assert "given up: training block" in str(allowed).replace("\n", " ")
+
+
+def test_what_fits_a_pattern_is_trained_alone_where_nothing_else_fits() -> None:
+    whole = untouched()
+    plan = fit(net, limit=whole * 3 // 10, trainable=("head.*",), budget=0)
+
+    assert plan.search.plan is not None
+    assert plan.search.plan.candidate.trained == ("head.*",)
+    assert "training all but head.*" in str(plan).replace("\n", " ")
+    model = net()
+    plan.apply(model.module, torch.optim.AdamW(model.module.parameters()))
+    assert {name for name, each in model.module.named_parameters() if each.requires_grad} == {
+        "head.weight",
+        "head.bias",
+    }
+
+
+def test_the_largest_batch_is_run_with_and_without_levers() -> None:
+    limit = 2 * untouched()
+    plan = fit(net, limit=limit, largest_batch=True, budget=0)
+    as_it_is, checkpointed = plan.search.batches
+
+    assert as_it_is.candidate == FitCandidate()
+    assert checkpointed.candidate == FitCandidate(checkpointed=(0, 1, 2, 3))
+    assert checkpointed.batch_size > as_it_is.batch_size > 64
+    for one, batch_size in ((as_it_is, as_it_is.batch_size), (checkpointed, checkpointed.batch_size)):
+        assert one.peak == _bench().sized(batch_size).observe(one.candidate) <= limit
+        assert _bench().sized(batch_size + 1).observe(one.candidate) > limit
+    assert f"Largest batch that fits, as it is: {as_it_is.batch_size} (peak" in str(plan)
+
+
+def test_a_model_of_one_batch_size_has_no_larger_one() -> None:
+    model = net()
+    plan = fit(model.module, model.inputs, limit="1GiB", largest_batch=True, budget=0)
+
+    assert plan.search.batches[0].reason == "the model makes batches of 64 alone"
 
 
 def test_fewest_blocks_are_frozen() -> None:

@@ -1,5 +1,6 @@
 """The door to CUDA, opened onto a fake of torch's: what is asked of it, by torch's names."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -216,3 +217,62 @@ def test_a_memory_history_is_of_a_step_that_has_run_before(
 def test_a_memory_history_has_to_have_a_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="its folder does not exist"):
         check_history("cuda", tmp_path / "missing" / "history.pickle")
+
+
+class FakeDriver:
+    """NVIDIA's bindings of the driver, of which one function is asked; it answers with a status alone."""
+
+    CUstreamWaitValue_flags = SimpleNamespace(CU_STREAM_WAIT_VALUE_GEQ=0)
+    CUresult = SimpleNamespace(CUDA_SUCCESS=0)
+
+    def __init__(self, status: int = 0) -> None:
+        self.status = status
+        self.waits: list[tuple[Any, ...]] = []
+
+    def cuStreamWaitValue32(self, *arguments: Any) -> tuple[int]:  # noqa: N802 (the driver's name)
+        self.waits.append(arguments)
+        return (self.status,)
+
+
+@pytest.fixture
+def unpinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a machine without CUDA make what would be pinned."""
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda *size, dtype, pin_memory: zeros(*size, dtype=dtype))  # noqa: ARG005
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _index: SimpleNamespace(cuda_stream=77))
+
+
+@pytest.mark.usefixtures("unpinned")
+def test_a_stream_is_held_on_a_number_that_is_one_when_it_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = FakeDriver()
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", driver)  # type: ignore[arg-type]
+    hold = CudaDevice(0).hold(60)
+
+    assert hold is not None
+    assert driver.waits == [(77, hold.flag.data_ptr(), 1, 0)]
+    assert hold.flag.item() == 0
+    hold.release()
+    assert hold.flag.item() == 1
+    assert not hold.expired
+
+
+@pytest.mark.usefixtures("unpinned")
+def test_the_watchdog_releases_a_stream_that_nobody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", FakeDriver())  # type: ignore[arg-type]
+    hold = CudaDevice(0).hold(0.01)
+
+    assert hold is not None
+    assert hold._watchdog is not None
+    hold._watchdog.join()
+    assert (hold.expired, hold.flag.item()) == (True, 1)
+
+
+@pytest.mark.usefixtures("unpinned")
+@pytest.mark.parametrize("driver", [None, FakeDriver(status=801)])
+def test_where_the_driver_is_missing_or_refuses_nothing_is_held(
+    monkeypatch: pytest.MonkeyPatch, driver: FakeDriver | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", driver)  # type: ignore[arg-type]
+    assert CudaDevice(0).hold(60) is None

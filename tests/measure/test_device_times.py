@@ -24,7 +24,12 @@ def passed(
 ) -> DevicePass:
     sides = [Side((("call", device.step(**asked)),), relocate=None) for asked in (reference, arm)]  # type: ignore[arg-type]
     pair = Pair(*sides, Random(0))
-    look = (lambda: looks.append(device.clock.now)) if looks is not None else (lambda: None)
+
+    def look() -> bool:
+        if looks is not None:
+            looks.append(device.clock.now)
+        return False
+
     wall = max(arm["host"], arm["device"])
     facts = PairFacts(wall=wall)
     return device_pass(pair, device, Random(1), budget, facts=facts, look=look, clock=device.clock)
@@ -37,9 +42,12 @@ def medians(found: DevicePass) -> dict[str, tuple[float, float]]:
     }
 
 
-def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what_it_issues() -> None:
+@pytest.mark.parametrize("can_hold", [False, True])
+def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what_it_issues(
+    *, can_hold: bool
+) -> None:
     step = {"host": 2e-4, "device": 2e-3, "cold": 2.5e-3}
-    found = passed(FakeCuda(), step, step)
+    found = passed(FakeCuda(can_hold=can_hold), step, step)
 
     for seconds in medians(found)["device time"]:
         assert seconds == pytest.approx(2e-3)
@@ -50,9 +58,12 @@ def test_of_a_device_bound_step_the_device_takes_what_it_works_and_the_host_what
     assert found.notes == ("the device limits: it works all but the whole time of a call",)
 
 
-def test_of_a_host_bound_step_the_time_between_events_is_the_devices_and_not_the_hosts() -> None:
+@pytest.mark.parametrize("can_hold", [False, True])
+def test_of_a_host_bound_step_the_time_between_events_is_the_devices_and_not_the_hosts(
+    *, can_hold: bool
+) -> None:
     step = {"host": 3.1e-4, "device": 1.2e-4, "launches": 60}
-    found = passed(FakeCuda(), step, step)
+    found = passed(FakeCuda(can_hold=can_hold), step, step)
 
     assert medians(found)["device time"][0] == pytest.approx(1.2e-4)
     assert medians(found)["host time"][0] == pytest.approx(3.1e-4)
@@ -68,6 +79,51 @@ def test_a_cold_cache_is_a_metric_of_its_own() -> None:
 
     assert found["device time"][0] == pytest.approx(1e-4)
     assert found["device time, cold cache"][0] == pytest.approx(1.7e-4)
+
+
+def test_where_the_queue_can_be_held_no_work_is_put_into_it_to_keep_the_host_ahead() -> None:
+    device = FakeCuda(can_hold=True)
+    passed(device, {"host": 1e-5, "device": 1e-3}, {"host": 1e-5, "device": 1e-3})
+
+    assert "count" not in device.log
+    assert device.held is None
+
+
+def test_a_clock_that_rises_is_no_part_of_what_a_held_queue_shows() -> None:
+    """Work of a known amount is: it is timed while the clock rises, and is too little afterwards."""
+    step = {"host": 1e-5, "device": 1e-3}
+    found = medians(passed(FakeCuda(can_hold=True, slow_launches=3), step, step))
+
+    assert found["device time"][0] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("can_hold", [False, True])
+def test_a_hold_of_what_the_queue_does_not_hold_expires_and_gives_no_time(*, can_hold: bool) -> None:
+    device = FakeCuda(capacity=8, can_hold=can_hold)
+    step = {"host": 1e-3, "device": 1e-3, "launches": 64}
+    found = medians(passed(device, step, step, budget=1.0))
+
+    assert "device time" not in found
+    assert found["device busy time"][0] == pytest.approx(1e-3)
+    assert device.held is None
+
+
+def test_a_round_with_a_throttled_clock_is_taken_again_and_three_times_at_most() -> None:
+    def slowed(answers: list[bool]) -> int:
+        device = FakeCuda()
+        side = Side((("call", device.step(host=1e-5, device=1e-3)),))
+        found = device_pass(
+            Pair(side, side, Random(0)),
+            device,
+            Random(1),
+            0.02,
+            look=lambda: answers.pop() if answers else False,
+            clock=device.clock,
+        )
+        return found.slowed
+
+    assert slowed([True] * 4) == 0  # a reading of each side to warm up, and one round again
+    assert slowed([True] * 10**6) > 0
 
 
 def test_a_planted_percent_is_one_percent_in_each_layout_that_is_judged() -> None:

@@ -43,11 +43,13 @@ def test_what_was_seen_at_any_look_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     nvml = FakeNvml([0, POWER, HEAT | POWER, IDLE])
     monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
     watch = watch_clock(FakeCuda())
-    for _ in range(4):
-        watch.look()
 
-    assert watch.notes() == (
+    assert [watch.look() for _ in range(4)] == [False, True, True, False]
+    assert watch.notes(2) == (
         "the clock was throttled while it was timed, by its power limit and its temperature",
+    )
+    assert watch.notes(0) == (
+        "rounds in which the clock was throttled, by its power limit and its temperature, were taken again",
     )
     assert nvml.asked == ["handle of GPU-0"] * 4
 
@@ -57,7 +59,7 @@ def test_an_idle_clock_is_not_throttled(monkeypatch: pytest.MonkeyPatch) -> None
     watch = watch_clock(FakeCuda())
     watch.look()
 
-    assert watch.notes() == ()
+    assert watch.notes(0) == ()
 
 
 def test_an_older_library_is_asked_by_its_older_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +74,7 @@ def test_an_older_library_is_asked_by_its_older_names(monkeypatch: pytest.Monkey
     watch = watch_clock(FakeCuda())
     watch.look()
 
-    assert watch.notes() == ("the clock was throttled while it was timed, by its power limit",)
+    assert watch.notes(1) == ("the clock was throttled while it was timed, by its power limit",)
 
 
 def test_without_the_library_it_is_said_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +82,7 @@ def test_without_the_library_it_is_said_that_nobody_knows(monkeypatch: pytest.Mo
     watch = watch_clock(FakeCuda())
     watch.look()
 
-    (note,) = watch.notes()
+    (note,) = watch.notes(0)
     assert note == (
         "whether the clock was throttled is not known: pip install nvidia-ml-py brings what tells it"
     )
@@ -99,7 +101,7 @@ def test_a_library_that_refuses_is_quoted_and_asked_no_more(monkeypatch: pytest.
     watch.look()
     watch.look()
 
-    assert watch.notes() == ("whether the clock was throttled is not known: Not Supported",)
+    assert watch.notes(0) == ("whether the clock was throttled is not known: Not Supported",)
     assert len(nvml.asked) == 1
 
 
@@ -107,7 +109,7 @@ def test_a_device_without_a_uuid_cannot_be_looked_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml([]))  # type: ignore[arg-type]
     monkeypatch.setattr(FakeCuda, "identifier", "")
 
-    assert "UUID" in watch_clock(FakeCuda()).notes()[0]
+    assert "UUID" in watch_clock(FakeCuda()).notes(0)[0]
 
 
 def test_the_real_library_has_these_names() -> None:

@@ -74,7 +74,7 @@ def good(kind: str) -> Any:
     data = _BEGUN[kind]()
     data = mutating.filled(data, inspect.type_info(KINDS[kind]))
     if kind == "fit":
-        for trial in (data["untouched"], data["plan"], *data["trials"]):
+        for trial in (data["untouched"], data["plan"], *data["trials"], *data["batches"]):
             trial["candidate"]["dtype"] = "autocast"
     return data
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
+from harness.workload.questions.freezing import matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ def all_but_biases(module: nn.Module) -> Freezing:
     """Return the lever that trains only what is called a bias."""
     names = frozenset(name for name, _ in module.named_parameters() if "bias" not in name.rpartition(".")[2])
     return Freezing(names, "all but biases", "'bias' not in name.rpartition('.')[2]")
+
+
+def all_but(patterns: tuple[str, ...], module: nn.Module) -> Freezing:
+    """Return the lever that trains only the parameters whose names fit a pattern.
+
+    Raises:
+        WorkloadError: a pattern fits none.
+    """
+    every = [name for name, _ in module.named_parameters()]
+    trained = set(matching(every, patterns))
+    listed = ", ".join(map(repr, sorted(trained)))
+    return Freezing(frozenset(every) - trained, f"all but {', '.join(patterns)}", f"name not in {{{listed}}}")
 
 
 def _prefixes(names: frozenset[str], module: nn.Module) -> str:

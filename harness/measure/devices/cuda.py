@@ -1,6 +1,8 @@
 """CUDA: queue, events, allocator statistics, cache; the one module that says so to torch."""
 
 import functools
+import importlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +29,42 @@ _MOST_ENTRIES = 1_000_000  # of a history: some 100 MB on disk; torch's own defa
 
 
 @dataclass(slots=True)
+class CudaHold:
+    """A stream that waits until a number in pinned memory is 1, which the host or a watchdog sets.
+
+    Where the host itself waits for the stream, nobody but the watchdog would ever let it go on.
+    """
+
+    flag: torch.Tensor
+    expired: bool = False
+    _watchdog: threading.Timer | None = field(default=None, init=False)
+
+    def watch(self, limit_s: float) -> None:
+        """Release the stream after so many seconds."""
+        self._watchdog = threading.Timer(limit_s, self._expire)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+    def release(self) -> None:
+        """Let the stream go on."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self.flag.fill_(1)
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.flag.fill_(1)
+
+
+def _driver() -> Any:
+    """Return NVIDIA's bindings of the driver, which torch's wheels bring since 2.10; None without them."""
+    try:
+        return importlib.import_module("cuda.bindings.driver")
+    except ImportError:
+        return None
+
+
+@dataclass(slots=True)
 class CudaDevice:
     """A CUDA device as torch sees it."""
 
@@ -35,6 +73,7 @@ class CudaDevice:
     _flushing: torch.Tensor | None = field(default=None, init=False)
     _workspace: int | None = field(default=None, init=False)
     _seconds_a_count: float | None = field(default=None, init=False)
+    _held: CudaHold | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -70,6 +109,25 @@ class CudaDevice:
             self._one = torch.ones((), device=self.name)
         for done in range(0, number, _LARGEST_COUNT):
             self._one.expand(min(_LARGEST_COUNT, number - done)).sum()
+
+    def hold(self, limit_s: float) -> CudaHold | None:
+        """Let the current stream wait for a number in pinned memory; see the protocol.
+
+        Source: cuStreamWaitValue32 in NVIDIA's reference of the driver. None where its bindings are missing,
+        or the driver refuses.
+        """
+        driver = _driver()
+        if driver is None:
+            return None
+        hold = CudaHold(torch.zeros(1, dtype=torch.int32, pin_memory=True))
+        self._held = hold  # the number has to be there for as long as the stream may read it
+        stream = torch.cuda.current_stream(self.index).cuda_stream
+        at_least = int(driver.CUstreamWaitValue_flags.CU_STREAM_WAIT_VALUE_GEQ)
+        error, *_ = driver.cuStreamWaitValue32(stream, hold.flag.data_ptr(), 1, at_least)
+        if error != driver.CUresult.CUDA_SUCCESS:
+            return None
+        hold.watch(limit_s)
+        return hold
 
     @property
     def seconds_a_count(self) -> float:

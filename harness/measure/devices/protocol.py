@@ -20,6 +20,17 @@ class Event(Protocol):
         """Return whether everything before the mark is done."""
 
 
+class Hold(Protocol):
+    """A queue that stands still."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether the watchdog let it go on, because nobody else did in time."""
+
+    def release(self) -> None:
+        """Let it go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What an allocator says of itself at one moment, in bytes of all its blocks."""
@@ -67,6 +78,9 @@ class Device(Protocol):
 
     def count(self, number: int) -> None:
         """Queue work of a known amount that reads one address: it leaves the cache as it is."""
+
+    def hold(self, limit_s: float) -> Hold | None:
+        """Let the queue stand still from here on, for so many seconds at most; None where it cannot."""
 
     def flush_cache(self) -> None:
         """Queue a write that leaves nothing else in the last cache before memory."""

@@ -13,7 +13,7 @@ from harness.report.units import quantity
 
 
 @dataclass(frozen=True, slots=True)
-class _Saving:
+class Saving:
     """The arm of a record that lowers the peak most."""
 
     record: Record
@@ -36,9 +36,9 @@ class _Saving:
 def run_headline(run: Run) -> str:
     """Return what a run found: of one model what saves most, of many also how many there are."""
     models = {record.case.model for record in run.records}
-    savings = tuple(_savings(run))
-    if len(models) == 1 and savings:
-        return f"{_of_one(run, savings)}; {_books(run)}."
+    best_of = tuple(savings(run))
+    if len(models) == 1 and best_of:
+        return f"{_of_one(run, best_of)}; {_books(run)}."
     counted = tally(
         contrast.judgement for each in contrasts(run).values() for contrast in each if not contrast.control
     )
@@ -47,24 +47,25 @@ def run_headline(run: Run) -> str:
     wrong = f"; {many(failed, 'arm')} failed" if failed else ""
     size = f"{many(len(run.records), 'case')} of {many(len(models), 'model')}"
     counts = f"{size}, {_books(run)}{times}{wrong}."
-    if not savings:
+    if not best_of:
         return counts
-    best = max(savings, key=lambda saving: saving.share)
+    best = max(best_of, key=lambda saving: saving.share)
     case = best.record.case
     return f"Of all, {best.arm} saves most: for {case.model} ({case.mode}) it {best.text}. {counts}"
 
 
-def _of_one(run: Run, savings: Sequence[_Saving]) -> str:
+def _of_one(run: Run, best_of: Sequence[Saving]) -> str:
     judged = contrasts(run)
     told = [
         f"{saving.arm} {saving.text}{_time_words(judged[saving.record.case.id], saving.arm, run.floor)}"
-        for saving in savings
+        for saving in best_of
         if saving.record.case.batch_size == run.records[0].case.batch_size
     ]
     return "; ".join(dict.fromkeys(told))
 
 
-def _savings(run: Run) -> Iterator[_Saving]:
+def savings(run: Run) -> Iterator[Saving]:
+    """Yield of each record the arm that lowers the peak most and does as much as the reference."""
     for record in run.records:
         reference = record.arm(record.reference)
         if is_curve(record) or reference is None or reference.status != "ok" or PEAK not in reference.counts:
@@ -75,7 +76,7 @@ def _savings(run: Run) -> Iterator[_Saving]:
         best = min(others, key=lambda arm: arm.counts[PEAK])
         before, after = reference.counts[PEAK], best.counts[PEAK]
         if before > after:
-            yield _Saving(record, best.arm, before, after)
+            yield Saving(record, best.arm, before, after)
 
 
 def _does_as_much(arm: ArmResult, reference: ArmResult) -> bool:

@@ -5,14 +5,17 @@ from markupsafe import Markup
 from harness.judge.contrasts import contrasts
 from harness.record.names import PEAK
 from harness.record.schema import Run
+from harness.report.bars import Bar, Bars
 from harness.report.case_part import case_part
-from harness.report.headline import run_headline
+from harness.report.headline import run_headline, savings
 from harness.report.html import render
 from harness.report.plots import MOST_LINES, scaling_plot
 from harness.report.presence import presence
 from harness.report.screen import questions_in_order
 from harness.report.study import fit_line, scaling_sections
 from harness.report.tables import GROUP_HEADERS, case_tables, header_lines
+from harness.report.text import percent
+from harness.report.units import quantity
 from harness.report.witness import WITNESS_HEADERS
 
 
@@ -23,7 +26,10 @@ def run_page(run: Run) -> str:
         case_part(run, record, table, judged[record.case.id], f"case-{number}")
         for number, (record, table) in enumerate(zip(run.records, case_tables(run), strict=True), 1)
     ]
-    questions = [(asks, [part for part in parts if part.asks == asks]) for asks in questions_in_order(run)]
+    questions = [
+        (asks, _overview(run, asks), [part for part in parts if part.asks == asks])
+        for asks in questions_in_order(run)
+    ]
     return render(
         "run.html",
         {
@@ -42,6 +48,24 @@ def run_page(run: Run) -> str:
             "group_headers": GROUP_HEADERS,
         },
     )
+
+
+def _overview(run: Run, asks: str) -> Bars | None:
+    """Return what is saved of the peak in each case of a question; None where one bar would stand alone."""
+    rows = tuple(
+        Bar(
+            saving.record.case.title,
+            saving.share,
+            percent(saving.share),
+            f"{saving.arm}: {quantity(saving.before, 'B')} to {quantity(saving.after, 'B')}",
+        )
+        for saving in savings(run)
+        if saving.record.asks == asks
+    )
+    caption = (
+        "What the best arm of each case saves of its reference's peak; arms that do less work are left out"
+    )
+    return Bars(caption, rows) if len(rows) > 1 else None
 
 
 def _title(run: Run) -> str:

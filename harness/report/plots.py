@@ -120,21 +120,30 @@ def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def timeline_picture(arms: Sequence[tuple[str, Allocated]], title: str) -> str:
-    """Return allocated bytes over one step, the arms on one axis, as an SVG file with a title."""
+def timeline_picture(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], title: str) -> str:
+    """Return allocated bytes over one step, the arms on one axis, as an SVG file with a title.
+
+    Args:
+        arms: names and lines.
+        seconds: that each arm's step takes without the profiler, to which its line is drawn; () where that
+            was not measured: each line is then drawn over its share of its step.
+        title: of the picture.
+    """
     with style():
-        figure = _timeline(arms, _PICTURE_WIDTH)
+        figure = _timeline(arms, seconds, _PICTURE_WIDTH)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return svg_file(figure)
 
 
-def _timeline(arms: Sequence[tuple[str, Allocated]], width: float) -> Figure:
+def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], width: float) -> Figure:
     figure, axes = one_panel(3.0, width)
     scale, unit = axis(max((max(line.levels, default=0) for _, line in arms), default=0), "B")
-    for index, (label, line) in enumerate(arms):
+    of_time, time_unit = axis(max(seconds), "s") if seconds else (0.01, "%")
+    lengths = [length / of_time for length in seconds or [1.0] * len(arms)]
+    for index, ((label, line), length) in enumerate(zip(arms, lengths, strict=True)):
         times, levels = _thinned(line)
         axes.step(
-            [1e3 * time for time in times],
+            [length * time / (line.marks[-1] or 1.0) for time in times],
             [level / scale for level in levels],
             where="post",
             label=label,
@@ -144,10 +153,11 @@ def _timeline(arms: Sequence[tuple[str, Allocated]], width: float) -> Figure:
     first = arms[0][1]
     top = axes.get_ylim()[1]
     for start, part in zip(first.marks, first.parts, strict=False):
-        axes.axvline(1e3 * start, color=INK, linewidth=0.6, linestyle=":")
-        axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
+        place = lengths[0] * start / (first.marks[-1] or 1.0)
+        axes.axvline(place, color=INK, linewidth=0.6, linestyle=":")
+        axes.text(place, top, f" {part}", va="bottom", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set_xlabel("ms under the profiler")
+    axes.set_xlabel(f"{time_unit} of a step" if seconds else "% of the step, as it ran under the profiler")
     axes.set_ylabel(f"{unit} above the step's start")
     legend_below(figure, axes)
     return figure

@@ -28,6 +28,7 @@ from harness.record.schema import (
 )
 from harness.report.headline import run_headline
 from harness.report.page import run_page
+from harness.report.picture import run_picture
 from harness.report.plots import curve_plot, ratio_plot
 from harness.report.reproduce import case_command
 from harness.report.study import CurvePoint, curve_section, fit_line, knee_line, scaling_sections
@@ -312,6 +313,27 @@ def test_a_page_without_times_says_what_is_there_and_what_is_not(run: Run) -> No
     assert "Not here: times (nothing was timed: bytes and counts only); the memory of a step over" in page
     assert "Time against the reference" not in page
     assert "faster" not in page
+
+
+def test_a_question_of_several_cases_begins_with_what_each_of_them_saves(run: Run) -> None:
+    page = run_page(run)
+    one = run_page(msgspec.structs.replace(run, records=run.records[:1]))
+
+    assert "no_grad: 16 KiB to 8 KiB" in page
+    assert "no_grad: 64 KiB to 32 KiB" in page
+    assert "arms that do less work are left out" in page
+    assert "no_grad: 16 KiB to 8 KiB" not in one
+
+
+def test_a_picture_is_drawn_on_the_time_of_the_step_without_the_profiler(run: Run) -> None:
+    timed = run_picture([run])
+    arms = tuple(msgspec.structs.replace(arm, timings=()) for arm in run.records[0].arms)
+    untimed = run_picture(
+        [msgspec.structs.replace(run, records=(msgspec.structs.replace(run.records[0], arms=arms),))]
+    )
+
+    assert "<!-- ms of a step -->" in timed
+    assert "<!-- % of the step, as it ran under the profiler -->" in untimed
 
 
 def test_what_was_planned_and_is_missing_is_named(run: Run) -> None:

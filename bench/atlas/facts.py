@@ -21,6 +21,22 @@ class Fact:
         return self.spared / self.reading.retained if self.reading.retained else 0.0
 
     @property
+    def times_without(self) -> float:
+        """How many times as much is held as under no_grad; 0 where nothing is held there."""
+        without = self.reading.retained_no_grad
+        return self.reading.retained / without if without else 0.0
+
+    @property
+    def times_parameters(self) -> float:
+        """Bytes that the graph saves for a byte of parameters; 0 where there are none."""
+        return self.reading.saved / self.chart.size if self.chart.size else 0.0
+
+    @property
+    def times_held(self) -> float:
+        """The peak over what is held in the end; 0 where nothing is held."""
+        return self.reading.peak / self.reading.retained if self.reading.retained else 0.0
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """What two architectures share that differ in their names alone."""
         read = self.reading

@@ -20,13 +20,19 @@ def distributions(each: Sequence[Fact]) -> tuple[tuple[str, str], ...]:
     keeps for a byte of parameters. One without anything to count is left out.
     """
     ratios = (
-        ("How many times as much a pass in train mode holds in the end as under no_grad", _times_held),
-        ("Bytes that its graph keeps for backward, for a byte of parameters", _times_parameters),
+        (
+            "How many times as much a pass in train mode holds in the end as under no_grad",
+            lambda fact: fact.times_without,
+        ),
+        (
+            "Bytes that its graph keeps for backward, for a byte of parameters",
+            lambda fact: fact.times_parameters,
+        ),
     )
-    return tuple((caption, _histogram(each, of)) for caption, of in ratios if any(map(of, each)))
+    return tuple((caption, _histogram(each, of, caption)) for caption, of in ratios if any(map(of, each)))
 
 
-def _histogram(each: Sequence[Fact], of: Callable[[Fact], float]) -> str:
+def _histogram(each: Sequence[Fact], of: Callable[[Fact], float], caption: str) -> str:
     with style():
         figure, axes = one_panel(2.8)
         _draw(axes, each, of)
@@ -34,16 +40,7 @@ def _histogram(each: Sequence[Fact], of: Callable[[Fact], float]) -> str:
         axes.set_ylabel("architectures")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         legend_below(figure, axes)
-        return svg_element(figure, f"distribution {of.__name__}")
-
-
-def _times_held(fact: Fact) -> float:
-    without = fact.reading.retained_no_grad
-    return fact.reading.retained / without if without else 0.0
-
-
-def _times_parameters(fact: Fact) -> float:
-    return fact.reading.saved / fact.chart.size if fact.chart.size else 0.0
+        return svg_element(figure, f"distribution {caption}")
 
 
 def _draw(axes: Axes, each: Sequence[Fact], of: Callable[[Fact], float]) -> None:

@@ -83,23 +83,23 @@ def _spares_little(train: Sequence[Fact]) -> Iterator[Surprise]:
 
 
 def _much_for_its_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
-    usual = _median(map(_times_parameters, train))
-    for fact in sorted(train, key=lambda fact: -_times_parameters(fact)):
-        if _times_parameters(fact) > _ODD * usual:
+    usual = _median(fact.times_parameters for fact in train)
+    for fact in sorted(train, key=lambda fact: -fact.times_parameters):
+        if fact.times_parameters > _ODD * usual:
             yield _against_parameters(fact, usual)
 
 
 def _little_for_its_parameters(train: Sequence[Fact]) -> Iterator[Surprise]:
-    usual = _median(map(_times_parameters, train))
-    for fact in sorted(train, key=_times_parameters):
-        if 0 < _times_parameters(fact) < usual / _ODD:
+    usual = _median(fact.times_parameters for fact in train)
+    for fact in sorted(train, key=lambda fact: fact.times_parameters):
+        if 0 < fact.times_parameters < usual / _ODD:
             yield _against_parameters(fact, usual)
 
 
 def _against_parameters(fact: Fact, usual: float) -> Surprise:
     return Surprise(
         fact.chart,
-        f"the graph keeps {two_digits(_times_parameters(fact))} bytes for a byte of parameters; the median is"
+        f"the graph keeps {two_digits(fact.times_parameters)} bytes for a byte of parameters; the median is"
         f" {two_digits(usual)}",
         f"{quantity(fact.reading.saved, 'B')} are saved by {many(fact.reading.nodes, 'node')} for"
         f" {quantity(fact.chart.size, 'B')} of parameters, on {_inputs(fact.chart)}",
@@ -108,13 +108,13 @@ def _against_parameters(fact: Fact, usual: float) -> Surprise:
 
 def _peak_above_held(train: Sequence[Fact]) -> Iterator[Surprise]:
     compared = [fact for fact in train if fact.spared > 0]
-    usual = _median(map(_times_held, compared))
-    for fact in sorted(compared, key=lambda fact: -_times_held(fact)):
-        if _times_held(fact) > _ODD * usual:
+    usual = _median(fact.times_held for fact in compared)
+    for fact in sorted(compared, key=lambda fact: -fact.times_held):
+        if fact.times_held > _ODD * usual:
             gone = fact.reading.peak - fact.reading.retained
             yield Surprise(
                 fact.chart,
-                f"a pass needs {two_digits(_times_held(fact))} times what it holds in the end; the median is"
+                f"a pass needs {two_digits(fact.times_held)} times what it holds in the end; the median is"
                 f" {two_digits(usual)}",
                 f"of {quantity(fact.reading.peak, 'B')} at its peak, {quantity(gone, 'B')} are gone when it"
                 " returns: temporaries, which do not wait for backward",
@@ -123,14 +123,6 @@ def _peak_above_held(train: Sequence[Fact]) -> Iterator[Surprise]:
 
 def _median(values: Iterable[float]) -> float:
     return statistics.median([*values] or [0.0])
-
-
-def _times_parameters(fact: Fact) -> float:
-    return fact.reading.saved / fact.chart.size if fact.chart.size else 0.0
-
-
-def _times_held(fact: Fact) -> float:
-    return fact.reading.peak / fact.reading.retained if fact.reading.retained else 0.0
 
 
 _BY_PASS: tuple[Callable[[Sequence[Fact]], Iterator[Surprise]], ...] = (

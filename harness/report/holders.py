@@ -69,7 +69,7 @@ def _moments(line: Allocated, bands: Mapping[str, str]) -> Moments:
         rows.append(tuple(now))
     times = [0.0, *line.times, line.marks[-1]]
     rows.append(rows[-1])
-    chosen = _chosen([sum(row) for row in rows])
+    chosen = thinned([sum(row) for row in rows], _MOST_MOMENTS)
     return Moments(
         names,
         tuple(times[index] / whole for index in chosen),
@@ -78,10 +78,11 @@ def _moments(line: Allocated, bands: Mapping[str, str]) -> Moments:
     )
 
 
-def _chosen(levels: Sequence[int]) -> list[int]:
-    if len(levels) <= _MOST_MOMENTS:
+def thinned(levels: Sequence[int], most: int) -> list[int]:
+    """Return about `most` places of a row of levels: both ends, and of each stretch the extremes."""
+    if len(levels) <= most:
         return list(range(len(levels)))
-    width = -(-2 * len(levels) // _MOST_MOMENTS)
+    width = -(-2 * len(levels) // most)
     shown = {0, len(levels) - 1}
     for first in range(0, len(levels), width):
         stretch = range(first, min(first + width, len(levels)))

@@ -23,6 +23,7 @@ from harness.report.drawing import (
     svg_element,
     svg_file,
 )
+from harness.report.holders import thinned
 from harness.report.study import CurvePoint, bend_of
 from harness.report.units import axis, quantity
 
@@ -217,14 +218,7 @@ def _thinned(line: Allocated) -> tuple[list[float], list[int]]:
         [0.0, *line.times, line.marks[-1]],
         [0, *line.levels, line.levels[-1] if line.levels else 0],
     )
-    if len(times) <= _MOST_STEPS:
-        return times, levels
-    width = -(-2 * len(times) // _MOST_STEPS)
-    shown: set[int] = {0, len(times) - 1}
-    for first in range(0, len(times), width):
-        stretch = range(first, min(first + width, len(times)))
-        shown |= {max(stretch, key=levels.__getitem__), min(stretch, key=levels.__getitem__)}
-    chosen = sorted(shown)
+    chosen = thinned(levels, _MOST_STEPS)
     return [times[index] for index in chosen], [levels[index] for index in chosen]
 
 

@@ -10,7 +10,10 @@ from harness.report.attribution import block_of
 
 ALL = "allocated"
 OUTSIDE = "other modules"
+WHOLE = "the model itself"
 _MOST_BLOCKS = 6  # bands that an eye tells apart; blocks side by side share one where there are more
+_MOST_MODULES = 7  # of blocks and what is outside of them, together
+_FEWEST_OUTSIDE = 2
 _NO_MODULE = {  # in the order in which they lie on top of the modules
     holder: holder.strip("()") for holder in (BEFORE, GRADIENTS, OPTIMIZER, TEMPORARIES)
 }
@@ -94,29 +97,46 @@ def _bands(holders: Sequence[str]) -> dict[str, str]:
     """Return the band of each holder, from the lowest to the highest.
 
     The blocks of a model are bands of their own, neighbours together where there are many; modules outside
-    of them are one, or have their own where the model has no blocks.
+    of them have theirs by as much of their paths as there is room for.
     """
     rows: dict[str, set[int]] = defaultdict(set)
     for prefix, number in map(block_of, holders):
         if number is not None:
             rows[prefix].add(number)
-    named = {holder: _block_name(holder, rows) for holder in holders}
-    blocks = len(set(named.values()) - {""})
+    width = _width([len(row) for row in rows.values()])
+    named = {holder: _block_name(holder, rows, width) for holder in holders}
     outside = [holder for holder, name in named.items() if not name and holder not in _NO_MODULE]
-    alone = len(outside) <= _MOST_BLOCKS - blocks
-    named |= {holder: (holder or OUTSIDE) if alone else OUTSIDE for holder in outside}
+    room = max(_FEWEST_OUTSIDE, _MOST_MODULES - len(set(named.values()) - {""}))
+    named |= _shortened(outside, room)
     modules = {holder: name for holder, name in named.items() if holder not in _NO_MODULE}
     return modules | {holder: said for holder, said in _NO_MODULE.items() if holder in named}
 
 
-def _block_name(holder: str, rows: Mapping[str, set[int]]) -> str:
-    """Return the name of the block that a holder is in, or of a few neighbours; "" outside of blocks."""
+def _width(rows: Sequence[int]) -> int:
+    """Return how many neighbours share a band, so that all rows of blocks together have few."""
+    width = 1
+    while sum(-(-row // width) for row in rows) > max(_MOST_BLOCKS, len(rows)):
+        width += 1
+    return width
+
+
+def _block_name(holder: str, rows: Mapping[str, set[int]], width: int) -> str:
+    """Return the name of the block that a holder is in, or of `width` neighbours; "" outside of blocks."""
     prefix, number = block_of(holder)
     if number is None:
         return ""
     numbers = sorted(rows[prefix])
-    width = -(-len(numbers) // max(1, _MOST_BLOCKS // len(rows)))
     first = numbers.index(number) // width * width
     group = numbers[first : first + width]
     span = f"{group[0]}" if len(group) == 1 else f"{group[0]} to {group[-1]}"
     return f"{prefix} {span}".strip()
+
+
+def _shortened(paths: Sequence[str], room: int) -> dict[str, str]:
+    """Return names of modules that are few: paths, cut where they would be too many; else one for all."""
+    deepest = max((path.count(".") + 1 for path in paths), default=1)
+    for depth in range(deepest, 0, -1):
+        names = {path: ".".join(path.split(".")[:depth]) or WHOLE for path in paths}
+        if len(set(names.values())) <= room:
+            return names
+    return dict.fromkeys(paths, OUTSIDE)

@@ -59,8 +59,26 @@ def test_neighbours_share_a_band_where_a_model_has_many_blocks() -> None:
     )
 
     assert all_moments([line])[0].names == (
-        "other modules",
+        "wte",
+        "ln_f",
         *(f"h {first} to {first + 1}" for first in range(0, 12, 2)),
+        "temporaries",
+    )
+
+
+def test_rows_of_blocks_share_the_room_and_what_is_outside_is_named_as_far_as_there_is_room() -> None:
+    outside = ("", "stem.conv", "stem.norm", "stem.act", "pool.a", "pool.b", "head.a", "head.b")
+    paths = tuple(f"layer{row}.{number}.conv" for row in range(1, 5) for number in range(3))
+    few, many = (
+        msgspec.structs.replace(_LINE, holders=(*outside, *more, TEMPORARIES), of=(0, 1, 2, 3, 4))
+        for more in (("h.0.a", "h.1.a"), paths)
+    )
+
+    assert all_moments([few])[0].names == (
+        *("the model itself", "stem", "pool", "head", "h 0", "h 1", "temporaries"),
+    )
+    assert all_moments([many])[0].names == (
+        *("other modules", "layer1 0 to 2", "layer2 0 to 2", "layer3 0 to 2", "layer4 0 to 2"),
         "temporaries",
     )
 

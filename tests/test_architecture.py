@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "watch": {"errors", "record", "report", "workload"},
     "limiting": {"errors", "processes", "report", "setting"},
     "snapshot": {"errors", "record", "measure", "limiting"},
-    "bisect": {"errors", "record", "workload", "duel", "limiting", "setting"},
+    "bisect": {"errors", "record", "workload", "duel", "judge", "limiting", "setting"},
 }
 WITHOUT_TORCH = ("record", "judge", "report")
 DOORS_WITHOUT_TORCH = (

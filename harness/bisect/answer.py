@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.bisect.results import SAME, TIME, moved_module, moved_operator
+from harness.bisect.results import SAME, TIME_OF, moved_module, moved_operator
 from harness.bisect.run import SearchAnswer
 
 _BYTES = frozenset({"saved", "peak"})
@@ -36,7 +36,7 @@ def answer_lines(answer: SearchAnswer, kind: str = "commits") -> list[str]:
 
 
 def _change(metric: str, before: int, after: int) -> str:
-    if metric.startswith(TIME):
+    if metric.startswith(TIME_OF):
         return f"{before / SAME:.3f} -> {after / SAME:.3f} times that of GOOD ({after / before - 1:+.1%})"
     unit = " B" if metric in _BYTES else ""
     return f"{before:,}{unit} -> {after:,}{unit} ({after - before:+,}{unit})"

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.bisect.step import MEASURED
 
-TIME = "time of"  # what the name of a time begins with; the arm follows
+TIME_OF = "time of"  # what the name of a time begins with; the arm follows
 SAME = 1_000_000  # a time is in millionths of the good end's
 
 

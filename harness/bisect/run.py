@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from harness.bisect.candidates import BisectError, Candidate
-from harness.bisect.results import TIME, SearchState, StepResult, differing_metric, is_bad
+from harness.bisect.results import TIME_OF, SearchState, StepResult, differing_metric, is_bad
 from harness.bisect.search import narrowed, next_index
 from harness.record.store import replace_file
 
@@ -68,7 +68,7 @@ class Search:
         good, bad = (self._end(each, word, results) for each, word in ((self.good, "GOOD"), (last, "BAD")))
         metric = differing_metric(good, bad, self.metric)
         if not metric:
-            kind = "time" if any(name.startswith(TIME) for name in bad.values) else "exact value"
+            kind = "time" if any(name.startswith(TIME_OF) for name in bad.values) else "exact value"
             what = self.metric or f"no {kind}"
             differs = "is the same" if self.metric else "differs"
             raise BisectError(f"{what} {differs} at GOOD and at BAD, so there is nothing to search for")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harness.bisect.results import SAME, TIME, StepResult
+from harness.bisect.results import SAME, TIME_OF, StepResult
 from harness.duel.session import hold_duel
 from harness.errors import HarnessError
 from harness.judge.duel import Timed, judge_times
@@ -72,9 +72,9 @@ def result_of(times: Iterable[Timed], failures: Sequence[str] = ()) -> StepResul
     for timed in times:
         ratio = timed.judgement.ratio
         if timed.judgement.verdict == Verdict.SAME:
-            values[f"{TIME} {timed.arm}"] = SAME
+            values[f"{TIME_OF} {timed.arm}"] = SAME
         elif timed.judgement.verdict in {Verdict.BETTER, Verdict.WORSE} and ratio is not None:
-            values[f"{TIME} {timed.arm}"] = round(SAME * ratio)
+            values[f"{TIME_OF} {timed.arm}"] = round(SAME * ratio)
     if not values:
         return StepResult(failed=next(iter(failures), "no time was decided; a larger --budget may decide it"))
     return StepResult(values=values)

@@ -35,7 +35,7 @@ _LONGEST_HOLD_S = 0.5  # then a watchdog releases the queue: the host waits for 
 _MOST_TRIES = 3  # of a round in which the device's clock is held back
 _MOST_LAUNCHES = 700  # that surely fit into the queue beside what keeps the device busy
 
-Look = Callable[[], bool]
+ClockLook = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Way:
     holds: bool = False  # the queue, in place of a lead
     events: bool = True  # the device's time is taken by them, beside the host's
 
-    def read(self, side: Side, look: Look) -> Reading:
+    def read(self, side: Side, look: ClockLook) -> Reading:
         """Take one reading of a side; `look` is called while the device works."""
         if not self.events:
             return Reading(0.0, 0.0, self.issue(side), ahead=False, slowed=look())
@@ -143,7 +143,7 @@ class _Way:
             if hold is not None:
                 hold.release()
 
-    def _hot(self, side: Side, look: Look) -> tuple[float, bool, bool]:
+    def _hot(self, side: Side, look: ClockLook) -> tuple[float, bool, bool]:
         with self._behind_a_lead() as hold:
             start = self.device.record()
             for _ in range(self.calls):
@@ -173,7 +173,7 @@ def device_pass(
     budget: float,
     *,
     facts: PairFacts = PairFacts(),
-    look: Look = lambda: False,
+    look: ClockLook = lambda: False,
     clock: Clock = time.perf_counter,
 ) -> DevicePass:
     """Take the device's and the host's time of both sides of a pair.
@@ -244,7 +244,7 @@ def _unit(pair: Pair, layouts: int, rounds: int) -> Literal["draw", "window", "r
     return "window" if rounds > 1 else "round"
 
 
-def _round(pair: Pair, way: _Way, rng: Random, look: Look) -> tuple[Reading, Reading]:
+def _round(pair: Pair, way: _Way, rng: Random, look: ClockLook) -> tuple[Reading, Reading]:
     """Read both sides until the device's clock is not held back, or a few times were in vain."""
     for _ in range(_MOST_TRIES - 1):
         both = _once(pair, way, rng, look)
@@ -253,7 +253,7 @@ def _round(pair: Pair, way: _Way, rng: Random, look: Look) -> tuple[Reading, Rea
     return _once(pair, way, rng, look)
 
 
-def _once(pair: Pair, way: _Way, rng: Random, look: Look) -> tuple[Reading, Reading]:
+def _once(pair: Pair, way: _Way, rng: Random, look: ClockLook) -> tuple[Reading, Reading]:
     """Read both sides, in random order; return the reference's reading first."""
     if rng.random() < 0.5:  # noqa: PLR2004 (a coin)
         reference = way.read(pair.reference, look)

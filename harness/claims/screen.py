@@ -85,11 +85,14 @@ def _chinese(text: str, width: int) -> list[str]:
 
 
 def _seen(checks: Sequence[Check], width: int) -> list[str]:
-    return [line for check in checks for line in _check(check, width)]
+    several = len({check.where for check in checks}) > 1
+    return [line for check in checks for line in _check(check, width, several=several)]
 
 
-def _check(check: Check, width: int) -> list[str]:
-    says = f"{check.where}: {check.says}" if check.where else check.says
+def _check(check: Check, width: int, *, several: bool) -> list[str]:
+    """Return a check; its condition is left out where it says so itself, and where all have the same."""
+    is_said = not several or check.where.partition(": ")[0] in check.says
+    says = check.says if is_said else f"{check.where}: {check.says}"
     return _paragraph(f"  {_MARKS[check.holds]:<3}  ", says, width)
 
 
@@ -98,9 +101,10 @@ def _part_of(checks: Sequence[Check], width: int, room: int) -> list[str]:
     first = {(check.where, check.holds): check for check in reversed(checks)}
     ordered = [check for check in checks if first[check.where, check.holds] is check]
     ordered += [check for check in checks if first[check.where, check.holds] is not check]
+    several = len({check.where for check in checks}) > 1
     lines: list[str] = []
     for number, check in enumerate(ordered):
-        more = _check(check, width)
+        more = _check(check, width, several=several)
         if len(lines) + len(more) + 1 > room:
             return [*lines, f"  and {many(len(ordered) - number, 'more check')}: -v shows all"]
         lines += more

@@ -10,6 +10,7 @@ from torch import nn
 from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.environment import environment
+from harness.measure.guard import check_room, memory_guarded
 from harness.measure.plan import Plan
 from harness.measure.probes import METRICS
 from harness.measure.study import Study, Watcher
@@ -64,11 +65,28 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     run = begun_run(
         environment(setting.device), setting.device, METRICS, floor=LAYOUT_FLOOR, command=inquiry.command
     )
-    entry = entry_to_measure(inquiry.target, inquiry.inputs)
+    with memory_guarded(setting.device):
+        entry = entry_to_measure(inquiry.target, inquiry.inputs)
+    if setting.memory_limit is not None:
+        _check_search(entry, setting.memory_limit, setting.device)
     is_named = isinstance(inquiry.target, str) and inquiry.target.partition(":")[0] in SOURCES
     if is_named and not setting.is_exact_only:
         entry = replace(entry, build=Copying(entry.build))  # what is timed is a copy each
     return Study(entry, plan, watch, run, inquiry.began)
+
+
+def _check_search(entry: Entry, limit: int, device: str) -> None:
+    """Check that the largest batch within a limit can be looked for here.
+
+    Raises:
+        WorkloadError: the model makes batches of one size, or the limit is more than may be taken.
+    """
+    if not entry.sized:
+        raise WorkloadError(
+            f"{entry.name} makes batches of {entry.batch_size} only; to look for the largest that fits, give"
+            " its factory a parameter batch_size"
+        )
+    check_room(limit, device, f"a limit of {limit:,} B")
 
 
 def entry_to_measure(target: Target, inputs: object) -> Entry:

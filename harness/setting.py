@@ -9,10 +9,12 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
-from harness.record.measured import Case
+
+if TYPE_CHECKING:
+    from harness.record.measured import Case
 
 HOST = "cpu"
 DEVICE_KINDS = (HOST, "cuda")  # each is a module of that name in harness/measure/devices
@@ -24,7 +26,7 @@ SESSION_TIME_S = 100.0  # of a session of pytest, unless told
 PAIR_BUDGET_S = 0.5
 QUESTIONS = ("grad_mode", "freezing", "decay_groups")  # that are put to a model unless told
 
-_BYTES = {"": 1, "B": 1}
+_BYTES = {"B": 1}
 _BYTES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
 _BYTES |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
 
@@ -34,18 +36,21 @@ class SettingError(HarnessError, ValueError):
 
 
 def parse_bytes(text: str) -> int:
-    """Return a number of bytes written with or without a unit.
+    """Return a number of bytes that is written with its unit.
 
     Raises:
-        SettingError: it is not a positive number of bytes.
+        SettingError: it is not a positive number of bytes, or has no unit.
 
     >>> parse_bytes("8GiB"), parse_bytes("500 MB")
     (8589934592, 500000000)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match and not match.group(2) and float(match.group(1)):
+        bare = match.group(1)
+        raise SettingError(f"{text!r} has no unit; write {bare}B, {bare}MB or {bare}MiB")
     size = float(match.group(1)) * _BYTES.get(match.group(2), 0) if match else 0
     if size < 1:
-        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or a number of bytes")
+        raise SettingError(f"{text!r} is not an amount of memory; write 500MB, 8GiB, or 4096B")
     return int(size)
 
 
@@ -322,7 +327,7 @@ class Setting:
 
     def case(
         self, question: str, model: ModelDefaults, mode: str, *, variant: str = "", batch_size: int = 0
-    ) -> Case:
+    ) -> "Case":
         """Return the case of a question that is put to a model in this setting.
 
         Args:
@@ -332,6 +337,10 @@ class Setting:
             variant: a question's own dimension.
             batch_size: examples; by default the first of the setting, or the model's own.
         """
+        from harness.record.measured import (
+            Case,
+        )  # every session of pytest reads these options, and few measure
+
         return Case(
             question=question,
             model=model.name,
@@ -353,9 +362,10 @@ def options_of(door: str) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
     )
 
 
-def layout_words(case: Case, prefix: str = "--") -> tuple[str, ...]:
+def layout_words(case: "Case", prefix: str = "--") -> tuple[str, ...]:
     """Return the option of a case's memory format, quoted for a shell; nothing for torch's own.
 
+    >>> from harness.record.measured import Case
     >>> layout_words(Case(question="q", model="m", memory_format="channels_last"))
     ('--memory-format channels_last',)
     """

@@ -42,6 +42,7 @@ READERS = (
     Reader("the trials of duels", frozenset({"trials", "command"}), "bench.duels.table"),
     Reader("plans of real models", frozenset({"searches", "exhausted"}), "bench.fits.table"),
     Reader("exact numbers in plain steps", frozenset({"timed", "command"}), "bench.passes.table"),
+    Reader("how readers grow with records", frozenset({"readings", "command"}), "bench.readers.table"),
     Reader("the books of every architecture", frozenset({"runs", "charts"}), "bench.atlas.table"),
 )
 

@@ -17,14 +17,15 @@ ROOT = Path(harness.__file__).parent
 MAY_IMPORT = {
     "errors": set[str](),
     "record": {"errors"},
+    "processes": set[str](),
     "setting": {"errors", "record"},
     "judge": {"errors", "record"},
     "report": {"errors", "record", "judge", "setting"},
     "workload": {"errors", "record", "setting"},
-    "measure": {"errors", "record", "judge", "workload", "setting", ""},
+    "measure": {"errors", "processes", "record", "judge", "workload", "setting", ""},
     "claims": {"errors", "record", "judge", "report", "workload", "measure", ""},
     "calibration": {"errors", "record", "judge", "report", "workload", "measure", ""},
-    "duel": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
+    "duel": {"errors", "processes", "record", "judge", "report", "workload", "measure", "setting", ""},
     "fitting": {
         "errors",
         "record",
@@ -36,9 +37,9 @@ MAY_IMPORT = {
         "session",
         "",
     },
-    "ranks": {"errors", "record", "judge", "report", "workload", "measure", "setting", ""},
+    "ranks": {"errors", "processes", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
-    "limiting": {"errors", "report", "setting"},
+    "limiting": {"errors", "processes", "report", "setting"},
     "snapshot": {"errors", "record", "measure", "limiting"},
     "bisect": {"errors", "record", "workload", "duel", "limiting", "setting"},
 }
@@ -47,6 +48,7 @@ DOORS_WITHOUT_TORCH = (
     "harness",
     "harness.commands",
     "harness.setting",
+    "harness.pytest_options",
     "harness.pytest_plugin",
     "harness.errors",
     "harness.watch.plugin",
@@ -206,6 +208,23 @@ def test_what_is_written_judged_and_reported_loads_no_torch() -> None:
 @pytest.mark.parametrize("module", DOORS_WITHOUT_TORCH)
 def test_a_door_opens_without_torch(module: str) -> None:
     assert not loads_torch(module)
+
+
+@pytest.mark.process
+def test_a_session_that_measures_nothing_loads_what_pytest_has_loaded_and_the_plugin() -> None:
+    plugins = [door for door in DOORS_WITHOUT_TORCH if "plugin" in door or "pytest" in door]
+    script = (
+        "import importlib, sys, pytest; before = set(sys.modules);"
+        f"[importlib.import_module(name) for name in {plugins!r}];"
+        "print(*sorted(name for name in set(sys.modules) - before if '.' not in name or 'harness' in name))"
+    )
+    names = printed_anew(script).splitlines()[-1].split()
+
+    assert len(plugins) == 5
+    assert {name for name in names if not name.startswith("harness")} <= sys.stdlib_module_names
+    assert not any(
+        name.startswith(("harness.record.", "harness.measure.", "harness.judge.")) for name in names
+    )
 
 
 @pytest.mark.process

@@ -223,12 +223,12 @@ def test_a_mistake_has_one_sentence_at_every_door(
     if option == "budget":
         said["claims"] = str(CliRunner().invoke(app, ["claims", f"--{option}", value]).exception)
 
-    from harness import pytest_plugin
+    from harness import pytest_session
 
     names = {"models": "", "results": "results", "rss": False, option: value}
-    monkeypatch.setattr(pytest_plugin, "_option", lambda _config, name: names.get(name))
+    monkeypatch.setattr(pytest_session, "option_value", lambda _config, name: names.get(name))
     with pytest.raises(pytest.UsageError) as refused:
-        pytest_plugin.Session(pytestconfig)
+        pytest_session.Session(pytestconfig)
     said["pytest"] = str(refused.value)
     if not value.isalpha() or option in {"device", "dtype", "memory-format"}:
         given = {"batch-size": (0,), "budget": float("nan") if value == "nan" else -1, "threads": -1}

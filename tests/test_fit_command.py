@@ -69,8 +69,8 @@ def test_where_nothing_fits_the_status_is_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--in", "8G"), "'8G' is not an amount of memory; write 500MB, 8GiB, or a number of bytes"),
-        (("--in", "0"), "'0' is not an amount of memory; write 500MB, 8GiB, or a number of bytes"),
+        (("--in", "8G"), "'8G' is not an amount of memory; write 500MB, 8GiB, or 4096B"),
+        (("--in", "0"), "'0' is not an amount of memory; write 500MB, 8GiB, or 4096B"),
         (
             ("--allow", "all"),
             "nothing called 'all' can be allowed; there are freeze, dtype, optimizer, batchnorm",

@@ -202,6 +202,16 @@ def test_every_option_has_an_ini_key(bench: pytest.Pytester) -> None:
     assert not kept.records[0].arms[0].timings
 
 
+def test_where_the_plugin_is_switched_off_a_projects_options_still_have_their_names(
+    bench: pytest.Pytester,
+) -> None:
+    bench.makeini("[pytest]\naddopts = --harness-results there --strict-config\nharness_models = linear\n")
+    bench.makepyfile(test_bench="def test_other(): pass")
+    result = run(bench, "-p", "no:harness", budget="1")
+
+    result.assert_outcomes(passed=1)
+
+
 def test_the_command_line_comes_before_the_ini_file(bench: pytest.Pytester) -> None:
     bench.makeini("[pytest]\nharness_models = nonsense\nharness_budget = 5\n")
     run(bench, "--harness-models", "linear", budget="0")

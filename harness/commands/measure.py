@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,7 +73,7 @@ def measure(
     watch.end()
     if not is_whole:
         raise typer.Exit(130)  # 128 + SIGINT, as shells have it
-    if watch.problems:
+    if watch.problems or (watch.run is not None and not watch.run.complete):
         raise typer.Exit(2)
 
 
@@ -100,9 +101,11 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
 
     memory_history = inquired.memory_history
     study, is_whole = None, True
+    stack = ExitStack()
     try:
         setting = setting_of(words)
 
+        from harness.measure.leaving import exits_told
         from harness.session import Inquiry, start_study
 
         if memory_history is not None:
@@ -113,6 +116,7 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
             check_history(setting.device, memory_history)
         command = shlex.join(["harness", *sys.argv[1:]])
         inquiry = Inquiry(inquired.target, None, inquired.questions or QUESTIONS, command, inquired.began)
+        stack.enter_context(exits_told(watch.problem))
         study = start_study(inquiry, setting, watch)
         watch.print(environment_text(study.run, watch.width))
         watch.print("")
@@ -126,6 +130,8 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
         is_whole = False
         missing = study.missing() if study is not None else ()
         watch.note(f"interrupted; missing: {', '.join(missing) or 'everything'}")
+    finally:
+        stack.close()
     if watch.run is not None and (closing := closing_text(watch.run, watch.width)):
         watch.print(closing)
     return is_whole

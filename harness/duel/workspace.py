@@ -1,31 +1,15 @@
-"""The temporary folder of one duel, with the working trees of its revisions: removed whatever happens.
-
-A small process of its own removes it: it waits for the end of a pipe that the referee holds, which
-comes when the referee ends, also when it is killed.
-"""
+"""The temporary folder of one duel, with the working trees of its revisions: removed whatever happens."""
 
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.duel.sides import Repository, SideError, SideSource, git
+from harness.processes.folder import remove_stale_folders, removed_folder
 
 _PREFIX = "harness-duel-"
-
-# Arguments: the folder, and the repository or "". Workers that are just ending may still write.
-_CLEAN = """
-cat > /dev/null
-for attempt in 1 2 3 4 5; do
-    rm -rf -- "$1" && break
-    sleep 0.2
-done
-if [ -n "$2" ]; then git -C "$2" worktree prune; fi
-"""
 
 
 @dataclass(slots=True)
@@ -69,40 +53,13 @@ class Workspace:
 def workspace(repository: Repository | None) -> Iterator[Workspace]:
     """Make the folder, and what removes it; remove those that a crash of the machine left behind."""
     remove_stale(repository)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")).resolve()
-    root = str(repository.root) if repository else ""
-    with subprocess.Popen(  # noqa: S603 (a literal script)
-        ["/bin/sh", "-c", _CLEAN, "sh", str(folder), root],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,  # an interrupt from the terminal is not for it
-    ) as cleaner:
-        try:
-            yield Workspace(folder, repository)
-        finally:
-            if cleaner.stdin is not None:
-                cleaner.stdin.close()
-            cleaner.wait()
+    with removed_folder(_PREFIX, str(repository.root) if repository else "") as folder:
+        yield Workspace(folder, repository)
 
 
 def remove_stale(repository: Repository | None) -> None:
     """Remove the folders of duels whose process is gone."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not _is_running(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_stale_folders(_PREFIX)
     if repository is not None:
         with suppress(SideError):  # what cannot be pruned now is pruned another time
             git(repository.root, "worktree", "prune")
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

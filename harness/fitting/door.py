@@ -17,6 +17,7 @@ from harness.fitting.proving import prove
 from harness.fitting.searching import ALLOWANCES, Hunt, Say
 from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
+from harness.measure.guard import memory_guarded
 from harness.measure.inspection import OutOfMemoryError
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
 from harness.session import Target, entry_to_measure
@@ -138,7 +139,7 @@ def plan_step(target: Target, inputs: object, wish: Wish, setting: Setting, say:
     if setting.threads:
         torch.set_num_threads(setting.threads)
     budget = FINALIST_BUDGET_S if setting.budget is None else setting.budget
-    with random_state_kept():  # a factory draws from it too
+    with memory_guarded(setting.device), random_state_kept():  # a factory draws from it too
         bench = _bench(target, inputs, wish, setting)
         return _search(bench, wish, budget, say, began)
 

@@ -22,6 +22,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
+from harness.processes.folder import own_folder
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -66,7 +67,7 @@ def measured(usage: BlockUsage) -> Iterator[None]:
 
 def _events(profiler: profile) -> list[dict[str, Any]]:
     # The exported file is the one door: the event objects in memory renamed their fields between versions.
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))
         events: list[dict[str, Any]] = json.loads(path.read_bytes())["traceEvents"]

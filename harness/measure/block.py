@@ -18,6 +18,7 @@ from harness.measure.heap import keep_freed_memory
 from harness.measure.sampling import Side, TimingError, calls_a_sample, quiet, sample, warm
 from harness.record.names import TIME
 from harness.record.schema import Samples
+from harness.workload.factory import raised_by_model
 
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
 FEWEST_LAYOUTS = 16  # a family of six arms needs eleven at the last of several looks
@@ -188,10 +189,10 @@ class TimingBlock:
             side = active[name] if name else self.reference
             try:
                 taken[name] = _deeper(self.rng.randrange(DEPTHS), side, self.plan.calls, self.clock)
-            except Exception as error:  # whatever the model raises, now, in this arm
+            except (Exception, SystemExit) as error:  # whatever the model raises, now, in this arm
                 if not name:
                     raise
-                self.failed[name] = error
+                self.failed[name] = raised_by_model(error)
                 del active[name]
         for name, seconds in taken.items():
             self._taken.setdefault(name, []).append(seconds)

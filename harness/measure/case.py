@@ -29,7 +29,7 @@ from harness.measure.sampling import Side
 from harness.measure.shared_model import SharedModel, keeps_state
 from harness.measure.throttle import watch_clock
 from harness.record.schema import ArmResult, Case
-from harness.workload.factory import first_line
+from harness.workload.factory import first_line, raised_by_model
 from harness.workload.model import Model, UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
@@ -122,7 +122,7 @@ class CaseMeasurement:
         for name in arms:
             try:
                 self._exact[name] = self._observed(name)
-            except Exception as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the model raises in this arm alone)
                 yield self._failure(name, error)
                 continue
             finally:
@@ -144,7 +144,7 @@ class CaseMeasurement:
                 waiting = []
             try:
                 arm = self._built_to_time(name)
-            except Exception as error:  # noqa: BLE001 (such as memory for one model more)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (such as memory for one model more)
                 yield self._failure(name, error)
                 continue
             finally:
@@ -197,11 +197,11 @@ class CaseMeasurement:
         free = backend_of(self.case.device).free_bytes(self.case.device)
         return free is not None and one_more > FREE_SHARE * free
 
-    def _failure(self, name: str, error: Exception) -> Failure:
+    def _failure(self, name: str, error: BaseException) -> Failure:
         reason = str(error) if isinstance(error, HarnessError) else first_line(error)
         if is_out_of_memory(error):
             reason = f"out of memory at batch size {self.case.batch_size}: {reason}"
-        return Failure(name, error, reason)
+        return Failure(name, raised_by_model(error), reason)
 
     def _timed(
         self, arms: Sequence[_Arm], seconds: Callable[[int], float], most_rounds: int | None = None
@@ -216,7 +216,7 @@ class CaseMeasurement:
                 [reference, *(self._control() if arm.name == self.reference else arm.step for arm in arms)]
             )
             yield from self._block(arms, sides, allowed, most_rounds)
-        except Exception as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
             for arm in arms:
                 yield self._failure(arm.name, error)
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.measure.torch_compat import operator_recorder
+from harness.processes.folder import own_folder
 from harness.record.measured import Metric
 
 SENT = "sent"
@@ -63,7 +64,7 @@ def bytes_sent(step: Callable[[], object]) -> dict[str, int]:
 
     All ranks have to call this together.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "operators.json"
         recorder = operator_recorder()
         recorder.register_callback(str(path))

@@ -51,7 +51,7 @@ def refusing(what: str) -> Iterator[None]:
         yield
     except HarnessError:
         raise
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         if is_out_of_memory(error):
             raise OutOfMemoryError(f"{what} ran out of memory: {_short(error)}") from error
         raise WorkloadError(f"{what} raised {_short(error)}") from error
@@ -177,7 +177,7 @@ def _forward(model: Model) -> object:
     try:
         with running_paths(model.module, path):
             return model()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = f"module {path[-1]!r}" if path[-1] else "the model itself"
         kind = type(model.module.get_submodule(path[-1])).__name__
         with refusing(f"the model's forward pass, in {where} ({kind}),"):

@@ -3,8 +3,10 @@
 What goes wrong is told and kept in the record; what was finished before stays.
 """
 
+import itertools
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +19,7 @@ from harness.measure.attribution import lasting_bytes
 from harness.measure.case import CaseMeasurement, Failure
 from harness.measure.clock import clock_for
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
+from harness.measure.guard import check_room, memory_guarded
 from harness.measure.handover import changes, wanted
 from harness.measure.history import write_history
 from harness.measure.inspection import (
@@ -30,9 +33,10 @@ from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.plan import Plan, Price, RecordJob, curve_job, jobs_of
 from harness.measure.runner import Settings
-from harness.measure.scaling import largest_batch
+from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
+from harness.record.names import PEAK
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
 from harness.setting import RUN_TIME_S
 from harness.workload.blocks import Blocks, find_blocks
@@ -85,6 +89,8 @@ class Study:
     shares: SharedTime = field(init=False)
     shared: SharedModel = field(init=False)  # by all exact passes of a batch size
     _open: dict[str, str] = field(default_factory=dict, init=False)  # what is planned and not finished
+    # by batch size: case and arm
+    _plans: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         setting = self.plan.setting
@@ -96,6 +102,10 @@ class Study:
         Raises:
             WorkloadError: the model cannot be built or run at all.
         """
+        with memory_guarded(self.plan.setting.device):
+            return self._measured()
+
+    def _measured(self) -> Run:
         self.entry = wanted(self.entry, self.plan)
         self.shared = SharedModel(self.entry, self.plan.setting.seed)
         for note in self.entry.notes:
@@ -103,23 +113,59 @@ class Study:
         sizes = self.plan.setting.batch_sizes or (self.entry.batch_size,)
         for index, batch_size in enumerate(sizes):
             try:
+                self._check_room(batch_size)
                 self._inspect(batch_size)
-            except OutOfMemoryError as error:
-                self._give_up(batch_size, error)
-                continue
             except WorkloadError as error:
-                if index == 0:
+                if index == 0 and not isinstance(error, OutOfMemoryError):
                     raise
                 self._give_up(batch_size, error)
                 continue
+            if index == 0:
+                self._check_search(batch_size)
+            if not self._plans:
+                for size in sizes:
+                    self._note_plan(size, jobs_of(self.plan, self.entry, size, trains=self.trains))
             with old_objects_set_aside():
                 self._batch(batch_size, curve=self.plan.setting.curve and index == 0)
         if self.shares.untimed:
             self._say_untimed()
         if self.plan.setting.memory_limit is not None:
             self._fit(sizes[0], self.plan.setting.memory_limit)
-        self._note_down(complete=True)
+        self._note_down(complete=not self.run.missing)
         return self.run
+
+    def _check_room(self, batch_size: int) -> None:
+        """Check that a batch is not expected to take more than there is, where smaller ones were measured.
+
+        Raises:
+            OutOfMemoryError: it is.
+        """
+        peaks: dict[int, int | None] = {}
+        for record in self.run.records:
+            size = record.case.batch_size
+            for arm in record.arms:
+                peaks[size] = max(peaks.get(size) or 0, arm.counts.get(PEAK, 0))
+        expected = expected_peak(batch_size, peaks)
+        what = f"a batch of {batch_size}, which would need about {expected:,} B,"
+        check_room(expected, self.plan.setting.device, what)
+
+    def _check_search(self, start: int) -> None:
+        """Check, before minutes are spent, that the largest batch within a limit can be looked for.
+
+        Raises:
+            WorkloadError: not even one example fits.
+        """
+        limit = self.plan.setting.memory_limit
+        if limit is None:
+            return
+        with refusing("a batch of 1, for which there has to be memory,"):
+            peak = self._peak(replace(self._step_case(start), batch_size=1))
+        if peak > limit:
+            raise WorkloadError(f"not even a batch of 1 fits in {limit:,} B: it needs {peak:,} B")
+
+    def _step_case(self, batch_size: int) -> Case:
+        name = "training step" if self.trains else "forward pass"
+        return self._case(name, "train" if self.trains else "eval", batch_size)
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
@@ -142,7 +188,8 @@ class Study:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = self.shared.model_for(case)
-        seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
+        with refusing(f"looking at {self.entry.name}"):
+            seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
             self.watch.problem(warning)
@@ -157,6 +204,7 @@ class Study:
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = self._planned(batch_size, curve=curve)
+        self._note_plan(batch_size, jobs)
         arms = sum(len(job.arms) for job in jobs)
         self.watch.planned(arms)
         self.shares.plan(arms)
@@ -175,6 +223,11 @@ class Study:
         if not self.shares.exact_only:
             for job, measurement in measured:
                 self._time(job, measurement)
+
+    def _note_plan(self, batch_size: int, jobs: Iterable[RecordJob]) -> None:
+        """Write down which arms of a batch size are to come, in place of what was planned of it before."""
+        self._plans[batch_size] = tuple((job.case.id, arm) for job in jobs for arm in job.arms)
+        self._note_down(planned=tuple(itertools.chain.from_iterable(self._plans.values())))
 
     def _planned(self, batch_size: int, *, curve: bool) -> list[RecordJob]:
         """Return what there is to measure at a batch size, as far as its exact numbers fit into the time."""
@@ -265,14 +318,20 @@ class Study:
     def _give_up(self, batch_size: int, error: HarnessError) -> None:
         """Keep a batch size that could not be run at all, with its reason."""
         self.watch.problem(f"batch size {batch_size}: {error}", error)
-        for job in jobs_of(self.plan, self.entry, batch_size, trains=self.trains):
+        every = jobs_of(self.plan, self.entry, batch_size, trains=self.trains)
+        jobs = [replace(job, arms=job.arms[:1]) for job in every]
+        self._note_plan(batch_size, jobs)
+        for job in jobs:
             failed = ArmResult(arm=job.arms[0], status="failed", reason=str(error))
             record = Record(case=job.case, asks=job.question.asks, reference=job.arms[0])
             self._keep(record.with_arm(failed))
 
     def _fit(self, start: int, limit: int) -> None:
-        name = "training step" if self.trains else "forward pass"
-        case = self._case(name, "train" if self.trains else "eval", start)
+        case = self._step_case(start)
+
+        def check(batch_size: int, expected: int) -> None:
+            what = f"a batch of {batch_size}, which would need about {expected:,} B,"
+            check_room(expected, case.device, what)
 
         def peak_at(batch_size: int) -> int | None:
             self.watch.measuring(replace(case, batch_size=batch_size), "peak")
@@ -285,7 +344,7 @@ class Study:
 
         try:
             with refusing("looking for the largest batch"):
-                batch_size, runs = largest_batch(peak_at, start, limit)
+                batch_size, runs = largest_batch(peak_at, start, limit, check)
         except WorkloadError as error:
             self.watch.problem(str(error), error)
             return

@@ -25,6 +25,7 @@ from torch.profiler import ProfilerActivity, record_function, supported_activiti
 
 from harness.measure.devices.protocol import Device
 from harness.measure.torch_compat import events_kept
+from harness.processes.folder import own_folder
 from harness.workload.hooks import hookable
 
 # The profiler's tracing library logs every start and stop to standard error; it reads the level when
@@ -215,7 +216,7 @@ def recording(device: Device | None = None) -> Iterator[Recording]:
     session = Recording(device)
     with _profiler(device) as profiler:
         yield session
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))
         session.events = json.loads(path.read_bytes())["traceEvents"]

@@ -4,7 +4,10 @@ A thread on every rank, which looks once a second: a rank that waits in a collec
 they tell each other lies in a store of their own, with a connection that nothing else waits on.
 """
 
+import contextlib
 import os
+import select
+import signal
 import sys
 import threading
 import time
@@ -21,6 +24,7 @@ _LOOK_S = 1.0  # a look takes 0.1 ms: one sample in thousands is disturbed, on b
 _GRACE_S = 2.0  # after it, who has reported nothing is taken for stopped
 _LINGER_S = 4.0  # that others wait for the one who tells
 FAILED, STUCK = "failed", "stuck"
+_ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 class Store(Protocol):
@@ -64,6 +68,8 @@ class Alarm:
         self._main = threading.main_thread().ident
         self._parent = os.getppid()
         self._over = threading.Event()
+        self._hears, self.wakes = os.pipe()  # `wakes`: for what `signal.set_wakeup_fd` writes
+        os.set_blocking(self.wakes, False)
         self._thread = threading.Thread(target=self._watch, name="alarm", daemon=True)
         self._thread.start()
 
@@ -75,6 +81,7 @@ class Alarm:
     def stop(self) -> None:
         """Watch no longer."""
         self._over.set()
+        os.write(self.wakes, b"\0")
         self._thread.join()
 
     def failed(self, error: BaseException) -> None:
@@ -137,7 +144,7 @@ class Alarm:
 
     def _watch(self) -> None:
         moves, since = self._moves, time.monotonic()
-        while not self._over.wait(_LOOK_S):
+        while not self._is_over():
             if os.getppid() != self._parent:
                 os._exit(1)  # the launcher is gone, and nobody would end this process
             try:
@@ -149,6 +156,20 @@ class Alarm:
                 moves, since = self._moves, time.monotonic()
             elif time.monotonic() - since > self._limit and not self._over.is_set():
                 self._stuck()
+
+    def _is_over(self) -> bool:
+        """Wait until it is time to look, and return whether there is nothing to look at any more.
+
+        The rank's own thread hears of a signal when it comes back from a call, and a collective may wait for
+        ranks that are ended too: where it does not, the end is told and made here.
+        """
+        heard, _, _ = select.select([self._hears], [], [], _LOOK_S)
+        if heard and set(os.read(self._hears, 64)) & _ENDING and not self._over.wait(_LOOK_S):
+            with contextlib.suppress(RuntimeError):  # the store may be gone
+                self.ended()
+            sys.stderr.flush()
+            os._exit(1)
+        return self._over.is_set()
 
     def _stuck(self) -> None:
         stack = traceback.extract_stack(sys._current_frames()[self._main or 0])  # noqa: SLF001 (its documented name)

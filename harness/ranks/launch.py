@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.errors import HarnessError
+from harness.processes.folder import remove_stale_folders, removed_folder
+from harness.processes.lifeline import tied
 from harness.ranks.place import RanksError
 from harness.record.measured import Case
 from harness.record.schema import ArmResult, Run
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _STARTING_S = 120.0
 _ARM_S = 60.0  # beside its budget, twice, for the reference is timed with it
-_CLOSING_S = 40  # torchrun gives its ranks 30 s to end before it kills them
+_PREFIX = "harness-ranks-"
+_CLOSING_S = 5  # torchrun would give its ranks 30 s to end before it kills them
 
 
 def measured_by_ranks(cases: tuple[Case, ...], ranks: int, settings: "Settings") -> "Run | HarnessError":
@@ -112,8 +114,9 @@ def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
     Raises:
         RanksError: the ranks could not measure; what rank 0 said of it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        request_file, written = Path(folder) / "request.json", Path(folder) / "run.json"
+    remove_stale_folders(_PREFIX)
+    with removed_folder(_PREFIX) as folder:
+        request_file, written = folder / "request.json", folder / "run.json"
         request_file.write_bytes(msgspec.json.encode(request))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += [
@@ -125,7 +128,7 @@ def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
             str(written),
             f"{limit / 2:g}",
         ]
-        status, said = run_to_end(command, limit)
+        status, said = run_to_end(command, limit, folder)
         lines = [line for line in said.splitlines() if line.startswith("harness: ")]
         if status != 0 or not written.exists():
             reason = lines[0].removeprefix("harness: ") if lines else (said.strip().splitlines() or [""])[-1]
@@ -133,15 +136,24 @@ def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
         return load_run(written)
 
 
-def run_to_end(command: list[str], limit: float) -> tuple[int, str]:
+def run_to_end(command: list[str], limit: float, folder: Path | None = None) -> tuple[int, str]:
     """Run a launcher and return its exit status and standard error; none of its processes is left behind.
+
+    It ends with this process, also where that is killed.
+
+    Args:
+        command: of the launcher.
+        limit: seconds.
+        folder: for its temporary files; None for the system's own.
 
     Raises:
         RanksError: it took longer than its limit, and was ended.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    if folder is not None:
+        environment["TMPDIR"] = str(folder)
     with subprocess.Popen(  # noqa: S603 (this interpreter)
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        tied(command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
             _, said = process.communicate(timeout=limit)
@@ -150,10 +162,10 @@ def run_to_end(command: list[str], limit: float) -> tuple[int, str]:
             try:
                 process.communicate(timeout=_CLOSING_S)
             except subprocess.TimeoutExpired:
-                process.kill()  # the ranks end themselves when their launcher is gone
+                process.kill()  # the ranks end with their launcher
                 process.communicate()
             raise RanksError(f"the ranks took longer than {limit:g} s and were ended") from error
         except BaseException:
-            process.send_signal(signal.SIGTERM)
+            process.kill()  # and its ranks with it
             raise
     return process.returncode, said

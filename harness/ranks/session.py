@@ -82,9 +82,10 @@ class RankSession:
             HarnessError: what was asked cannot be measured; the same is raised on all ranks.
         """
         check_gloo()
-        signal.signal(signal.SIGTERM, self._end)
-        store, beside = store_beside(self.time_limit)
+        store, beside = store_beside(self.time_limit)  # until here a signal ends this process at once
         alarm = Alarm(self.place, beside, self.time_limit, self._tell)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.set_wakeup_fd(alarm.wakes, warn_on_full_buffer=False)
         try:
             alarm.at("meeting the other ranks")
             request, device, backend = self._ready(store)
@@ -92,15 +93,13 @@ class RankSession:
                 run = self._measured(crew, request, alarm.at)
                 crew.meet()
         except HarnessError:
-            alarm.stop()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _stop(alarm)
             raise
         except (Ended, KeyboardInterrupt):
             self._ended(alarm)
         except BaseException as error:  # noqa: BLE001 (whatever it is, the other ranks have to be told)
             self._failed(alarm, error)
-        alarm.stop()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _stop(alarm)
         return run
 
     def _ready(self, store: Store) -> tuple[RankRequest, str, str]:
@@ -124,7 +123,7 @@ class RankSession:
     def _measured(self, crew: Crew, request: RankRequest, at: Callable[[str], None]) -> Run:
         at("comparing what was asked")
         check_alike(crew.gathered(_as_told(request)), "was asked for")
-        self.run = self._begun(crew, request)
+        cases = []
         for wanted in request.cases:
             at(f"finding {wanted.model}")
             entry = agreed(crew, partial(resolve_with_loss, wanted.model, request.loss))
@@ -134,11 +133,19 @@ class RankSession:
                 dtype=wanted.dtype or entry.dtype,
                 batch_size=wanted.batch_size or entry.batch_size,
             )
+            cases.append((case, entry))
+        planned = tuple(
+            (case.id, arm) for case, entry in cases for arm in load_question(case.question).arms(entry)
+        )
+        self.run = msgspec.structs.replace(self._begun(crew, request), planned=planned)
+        if crew.leads:
+            self.watch.kept(self.run)
+        for case, entry in cases:
             at(f"looking at {case.model}")
             model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
             check_alike(crew.gathered(model), f"built {case.model} with")
             self._case(crew, case, entry, RankSettings(request.budget, request.seed, at))
-        self.run = msgspec.structs.replace(self.run, complete=True)
+        self.run = msgspec.structs.replace(self.run, complete=not self.run.missing)
         if crew.leads:
             self.watch.kept(self.run)
         return self.run
@@ -220,6 +227,12 @@ class RankSession:
         with contextlib.suppress(Ended, RuntimeError):
             alarm.ended()
         _leave(1)
+
+
+def _stop(alarm: Alarm) -> None:
+    signal.set_wakeup_fd(-1)
+    alarm.stop()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _leave(status: int) -> NoReturn:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import msgspec
 
+from harness.processes.lifeline import die_with
+
 
 def main() -> None:
     """Take part in the run of the first file, a request; rank 0 writes the second, a run.
 
     The third argument is how many seconds a rank may stay where it is.
     """
+    die_with(os.getppid())  # the launcher, which ends with who asked
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
     from rich.console import Console
 

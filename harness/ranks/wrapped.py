@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.processes.lifeline import die_with
 from harness.ranks.place import Place, RanksError, place_of, started_by_launcher
 from harness.record.measured import Case
 from harness.record.store import replace_file
@@ -50,6 +51,8 @@ def measure_over_ranks(
         make_setting: may refuse, which all ranks then do together. Of devices other than the CPU
             each rank takes the one of its number on its node.
     """
+    if started_by_launcher(os.environ):
+        die_with(os.getppid())
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
     from harness.ranks.session import RankRequest, RankSession, spoken_once
 

@@ -1,10 +1,11 @@
-"""Files of records: each finished record is kept at once, and no run overwrites another."""
+"""Stored files: written whole or not at all, and runs read from them."""
 
+import glob
 import os
-import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,14 @@ import msgspec
 from harness.errors import HarnessError
 from harness.record.bounds import ImplausibleError
 from harness.record.check import check_run
-from harness.record.codec import UnreadableError, decode_record, decode_run, encode, read_file
+from harness.record.codec import UnreadableError, decode_record, decode_run, read_file
 from harness.record.schema import Record, Run
 
+if sys.platform != "win32":
+    import fcntl
+
 _NEW_MODE = 0o644
+_RANDOM_CHARACTERS = 8  # at the end of what tempfile makes
 STANDARD_OUTPUT = Path("-")  # in place of a file, where a command line names one
 
 
@@ -41,7 +46,8 @@ def replace_file(path: Path, data: bytes) -> None:
                 return
             mode = stat.S_IMODE(status.st_mode)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        clear_half_written(path.parent, path.name)
+        handle, name = _begun(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from error
     try:
@@ -49,71 +55,55 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
+            name.chmod(mode)
+            name.replace(path)
     except BaseException as error:  # an interrupt too leaves no half file
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
         raise
 
 
-class RunWriter:
-    """Keeps the records of one session while it goes on, and makes the run file at its end.
+def _begun(path: Path) -> tuple[int, Path]:
+    """Return a new file beside another, locked for as long as it is being written."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        locked(handle, waits=True)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # another process took it for one that was left, before it was locked
 
-    Until `finish`, the records lie in `<id>.partial/`, a file each.
+
+def clear_half_written(folder: Path, name: str = "*") -> None:
+    """Remove what processes left that were killed while they wrote a file of that name."""
+    pattern = f".{glob_of(name)}.{'?' * _RANDOM_CHARACTERS}"
+    for left in folder.glob(pattern):
+        with suppress(OSError), left.open("rb") as file:
+            if locked(file.fileno()):
+                left.unlink(missing_ok=True)
+
+
+def glob_of(name: str) -> str:
+    """Return the pattern of a name, in which no character stands for others; "*" stays as it is."""
+    return name if name == "*" else glob.escape(name)
+
+
+def locked(handle: int, *, shared: bool = False, waits: bool = False) -> bool:
+    """Lock an open file, and return whether that could be; the lock ends with the process, however it ends.
+
+    Args:
+        handle: of the file.
+        shared: with others that share it.
+        waits: for who has it.
     """
-
-    def __init__(self, folder: Path, run: Run) -> None:
-        number = 1
-        self.run = run
-        while not _reserved(folder, self.run.id):
-            number += 1
-            self.run = msgspec.structs.replace(run, id=f"{run.id}-{number}")
-        self.path = folder / f"{self.run.id}.json"
-        self._partial = folder / f"{self.run.id}.partial"
-        self._numbers: dict[str, int] = {}
-        try:
-            replace_file(self._partial / "run.json", encode(self.run))
-        except StoreError:
-            self._partial.rmdir()
-            raise
-
-    def plan(self, arms: Iterable[tuple[str, str]]) -> None:
-        """Note which arms of which cases are to come, before any is measured.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        self.run = msgspec.structs.replace(self.run, planned=tuple(arms))
-        replace_file(self._partial / "run.json", encode(self.run))
-
-    def excuse(self, arms: Collection[tuple[str, str]]) -> None:
-        """Take arms off the plan that were not to be measured after all."""
-        self.run = msgspec.structs.replace(
-            self.run, planned=tuple(each for each in self.run.planned if each not in arms)
-        )
-
-    def add(self, record: Record) -> None:
-        """Keep a record; a later one of the same case takes its place."""
-        number = self._numbers.setdefault(record.case.id, len(self._numbers))
-        replace_file(self._partial / f"{number:06}.json", encode(record))
-
-    def finish(self, *, complete: bool) -> Run:
-        """Make the run file of all that was added, and return what it holds.
-
-        It is complete where the session was, and everything that was planned is there.
-
-        Raises:
-            StoreError: it cannot be written, or something else made a file of that name.
-        """
-        if self.path.exists():
-            raise StoreError(f"{self.path} exists already; this session's records are in {self._partial}")
-        run = msgspec.structs.replace(self.run, records=_read_parts(self._partial))
-        run = msgspec.structs.replace(run, complete=complete and not run.missing)
-        replace_file(self.path, encode(run))
-        shutil.rmtree(self._partial)
-        return run
+    if sys.platform == "win32":  # what may be somebody's is left alone
+        return False
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(handle, kind if waits else kind | fcntl.LOCK_NB)
+    except OSError:  # somebody has it, or the file system has no locks
+        return False
+    return True
 
 
 def load_run(path: Path) -> Run:
@@ -125,32 +115,12 @@ def load_run(path: Path) -> Run:
     try:
         if path.is_dir():
             begun = decode_run(read_file(path / "run.json"), str(path))
-            run = msgspec.structs.replace(begun, records=_read_parts(path), complete=False)
+            run = msgspec.structs.replace(begun, records=read_parts(path), complete=False)
             check_run(run)
             return run
     except ImplausibleError as error:
         raise UnreadableError(f"{path} cannot be used: {error}") from error
     return decode_run(read_file(path), str(path))
-
-
-def _reserved(folder: Path, name: str) -> bool:
-    """Make `<name>.partial` if no session has it and no run file has the name; making it is atomic.
-
-    Raises:
-        StoreError: the folder is read-only, or the disk is full.
-    """
-    partial = folder / f"{name}.partial"
-    try:
-        partial.mkdir(parents=True)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise StoreError(f"{partial} cannot be made: {error.strerror}") from error
-    # Only now: a session that finished in between has made its run file before it gave up its folder.
-    if (folder / f"{name}.json").exists():
-        partial.rmdir()
-        return False
-    return True
 
 
 def newest_by_version(folder: Path) -> tuple[Run, ...]:
@@ -170,6 +140,23 @@ def newest_by_version(folder: Path) -> tuple[Run, ...]:
     return tuple(newest.values())
 
 
-def _read_parts(partial: Path) -> tuple[Record, ...]:
-    parts = sorted(partial.glob("[0-9]*.json"))
-    return tuple(decode_record(read_file(part), str(part)) for part in parts)
+def read_parts(partial: Path) -> tuple[Record, ...]:
+    """Return the records of a run that is not finished, in the order of their numbers.
+
+    Raises:
+        UnreadableError: one cannot be read.
+    """
+    records: dict[str, list[Record]] = {}
+    for part in sorted(partial.glob("[0-9]*.json")):
+        record = decode_record(read_file(part), str(part))
+        records.setdefault(record.case.id, []).append(record)
+    return tuple(map(_one_record, records.values()))
+
+
+def _one_record(records: list[Record]) -> Record:
+    """Return the record in which most was measured, with the arms that only others hold."""
+    first, *others = sorted(records, key=lambda record: -sum(arm.status == "ok" for arm in record.arms))
+    for other in others:
+        for arm in other.arms:
+            first = first if first.arm(arm.arm) else first.with_arm(arm)
+    return first

@@ -1,7 +1,8 @@
 """From files to outcomes: what the doors `compare`, `gate`, `report` and `trend` share. It prints nothing."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,20 +48,26 @@ class Gated:
         return any(outcome.fails for outcome in self.outcomes)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Look for no cycles: what is read holds none, and looking takes a third of the time of large files."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+@_without_collector()
 def compare_files(base: Path, head: Path) -> Outcome:
     """Compare two files, each a run or pytest-benchmark's JSON.
 
     Raises:
         UnreadableError: one of them cannot be read.
     """
-    # What is read holds no cycles; looking for some takes a third of the time of large files.
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        return compare_runs(*(listing(load_either(path), str(path)) for path in (base, head)))
-    finally:
-        if collected:
-            gc.enable()
+    return compare_runs(*(listing(load_either(path), str(path)) for path in (base, head)))
 
 
 def run_paths(paths: Sequence[Path]) -> list[Path]:
@@ -90,6 +97,7 @@ def _finished(folder: Path) -> list[Path]:
     ]
 
 
+@_without_collector()
 def gate_files(
     paths: Sequence[Path],
     folder: Path,
@@ -169,6 +177,7 @@ def _changed_rows(before: Baseline | None, after: Baseline) -> list[str]:
     ]
 
 
+@_without_collector()
 def report_files(
     paths: Sequence[Path], folder: Path | None, configuration: Path
 ) -> tuple[tuple[Run, ...], tuple[Outcome, ...]]:
@@ -188,6 +197,7 @@ def report_files(
     )
 
 
+@_without_collector()
 def trend_files(paths: Sequence[Path]) -> Trend:
     """Return the history that runs make.
 

@@ -36,6 +36,17 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def raised_by_model(error: BaseException) -> Exception:
+    """Return what a model raised; an exit as an error, for it would end who measures.
+
+    >>> raised_by_model(SystemExit(0))
+    WorkloadError('it ended the program: SystemExit: 0')
+    """
+    return (
+        error if isinstance(error, Exception) else WorkloadError(f"it ended the program: {first_line(error)}")
+    )
+
+
 def _missing_module(error: BaseException) -> str:
     """Return the name of the module whose absence an error began with; "" where it began otherwise."""
     name, inner = "", error

@@ -35,11 +35,11 @@ def _parts_built(model: Model) -> tuple[str, ...]:
             if materialize(model):  # torch's own lazy modules, which are seen to
                 return ()
             state = ModelState.of(model)
-        except Exception:  # noqa: BLE001 (whatever the model raises: whoever measures it meets the failure)
+        except (Exception, SystemExit):  # noqa: BLE001 (whatever the model raises: whoever measures it meets the failure)
             return ()
         try:
             model()
-        except Exception:  # noqa: BLE001 (as above)
+        except (Exception, SystemExit):  # noqa: BLE001 (as above)
             return ()
         else:
             return state.built()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from harness.duel.worker import protocol
-from harness.duel.worker.lifeline import die_with
+from harness.processes.lifeline import die_with
 
 METRICS = [
     {"name": "time", "unit": "s", "better": "lower", "kind": "noisy", "meaning": "seconds a call"},

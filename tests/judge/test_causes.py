@@ -53,6 +53,16 @@ def test_a_count_that_takes_no_byte_has_changed_and_is_not_worse() -> None:
     assert "no byte changed with it" in outcome_text(outcome)
 
 
+def test_a_count_that_rose_alike_in_all_arms_is_one_sentence() -> None:
+    def two(operators: int) -> Run:
+        arms = [runs.arm(name, operators=operators) for name in ("grad", "no_grad")]
+        return runs.run(runs.record(runs.case(), *arms))
+
+    outcome = gate(two(16), baselines(two(10)), Limits())
+
+    assert outcome_text(outcome).splitlines()[2] == "6 operators more in each of 2 arms, no byte changed"
+
+
 def test_it_is_shown_without_failing_where_the_project_says_so() -> None:
     limits = read_limits({"tool": {"harness": {"gate": {"counts": "show"}}}})
 

@@ -273,7 +273,7 @@ def test_what_is_no_target_is_refused() -> None:
 
 def test_sizes_are_read_with_their_units() -> None:
     assert parse_bytes("1.5KiB") == 1536
-    assert parse_bytes("100") == 100
+    assert parse_bytes("100B") == 100
     assert parse_sizes("4") == (4,)
     assert parse_sizes("1, 2,2") == (1, 2)
     for text in ("0", "-3GB", "8 Gib", "GiB", ""):

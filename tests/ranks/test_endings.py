@@ -104,8 +104,8 @@ def test_ranks_that_disagree_on_the_target_are_refused_in_one_line() -> None:
 
     assert said_by_harness(said) == [
         (
-            "rank 1 was asked for the case 1: ranks/lstm/train/ddp-2-ranks/cpu-float32-b0, rank 0 for"
-            " ranks/linear/train/ddp-2-ranks/cpu-float32-b0; start all ranks alike"
+            "rank 1 was asked for the case 1: ranks/lstm/train/ddp-2-ranks/cpu-b0, rank 0 for"
+            " ranks/linear/train/ddp-2-ranks/cpu-b0; start all ranks alike"
         )
     ]
 

@@ -13,8 +13,9 @@ from runs import environment
 
 from harness.errors import HarnessError
 from harness.record.codec import UnreadableError, decode_run
+from harness.record.run_writer import RunWriter
 from harness.record.schema import ArmResult, Case, Record, Run
-from harness.record.store import RunWriter, StoreError, load_run, replace_file
+from harness.record.store import StoreError, load_run, replace_file
 
 RUN = Run(
     id="now",

@@ -94,7 +94,7 @@ class Built:
         for arm, step in list(self.steps.items()):
             try:
                 seconds[arm] = warm(_side(step), self.clock)
-            except Exception as error:  # noqa: BLE001 (whatever the side's model raises)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the side's model raises)
                 del self.steps[arm]
                 self.failed[arm] = str(error) if isinstance(error, HarnessError) else first_line(error)
         return {"seconds": seconds, "failed": self.failed, "skipped": self.skipped}

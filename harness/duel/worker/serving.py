@@ -14,7 +14,6 @@ import torch
 from harness.duel.worker import protocol
 from harness.duel.worker.cases import Built, CaseSelection, build_case, plan_cases
 from harness.duel.worker.explain import explanation
-from harness.duel.worker.lifeline import die_with
 from harness.duel.worker.protocol import Message
 from harness.duel.worker.scatter import scatter
 from harness.duel.worker.strays import imported_from, origins
@@ -22,6 +21,7 @@ from harness.errors import HarnessError
 from harness.measure.environment import described
 from harness.measure.observe import Observation
 from harness.measure.probes import METRICS, PROBES
+from harness.processes.lifeline import die_with
 from harness.record.measured import Case
 from harness.setting import Setting
 from harness.workload.factory import first_line

@@ -38,7 +38,7 @@ def serve(reads: int, writes: int, parent: int) -> None:
         answer.flush()
         sys.exit(1)
     load_harness(os.path.dirname(os.path.dirname(here)))  # noqa: PTH120
-    importlib.import_module("harness.duel.worker.lifeline").die_with(parent)
+    importlib.import_module("harness.processes.lifeline").die_with(parent)
     worker = importlib.import_module("harness.duel.worker.serving")
     worker.run(
         os.fdopen(reads, "rb"),

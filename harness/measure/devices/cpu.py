@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +35,23 @@ class CpuBackend:
         return f"{os.cpu_count()} cores of {processor()}"
 
     def free_bytes(self, _name: str) -> int | None:
-        """Return what Linux holds available; None on other systems."""
-        try:
-            lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return None
-        fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-        return 1024 * int(fields["MemAvailable"][0]) if "MemAvailable" in fields else None
+        """Return what Linux holds available, to this container where it is in one; None on other systems."""
+        machine, container = _kibibytes("/proc/meminfo", "MemAvailable"), _free_in_container()
+        known = [each for each in (machine, container) if each is not None]
+        return min(known) if known else None
+
+    def allow(self, _name: str, more: int) -> Callable[[], None]:
+        """Limit what this process may allocate beside what it has; on Linux alone."""
+        held = _kibibytes("/proc/self/status", "VmData")
+        if held is None:
+            return lambda: None
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = held + more
+        limit = min(each for each in (limit, soft, hard) if each != resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        return lambda: resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
     def make_current(self, _name: str) -> None:
         """Do nothing: there is but one."""
@@ -53,6 +64,33 @@ class CpuBackend:
 
 
 BACKEND: Backend = CpuBackend()
+
+
+def _kibibytes(path: str, name: str) -> int | None:
+    """Return a field in bytes of a file of Linux's that counts KiB; None on other systems."""
+    for line in _text(path).splitlines():
+        field, _, rest = line.partition(":")
+        if field == name:
+            return 1024 * int(rest.split()[0])
+    return None
+
+
+def _free_in_container() -> int | None:
+    """Return what is left of the memory of a control group; None where it has no limit of its own."""
+    most, taken = _text("/sys/fs/cgroup/memory.max"), _text("/sys/fs/cgroup/memory.current")
+    if not (most.isdecimal() and taken.isdecimal()):
+        return None
+    fields = dict(line.split() for line in _text("/sys/fs/cgroup/memory.stat").splitlines())
+    return max(
+        0, int(most) - int(taken) + int(fields.get("inactive_file", 0))
+    )  # which is given up when asked for
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def processor() -> str:

@@ -296,6 +296,13 @@ class CudaBackend:
         free, _ = torch.cuda.mem_get_info(name)
         return free + torch.cuda.memory_reserved(name) - torch.cuda.memory_allocated(name)
 
+    def allow(self, name: str, more: int) -> Callable[[], None]:
+        """Limit the share of the device that torch's allocator takes."""
+        _, whole = torch.cuda.mem_get_info(name)
+        share = min(1.0, (torch.cuda.memory_reserved(name) + more) / whole)
+        torch.cuda.set_per_process_memory_fraction(share, name)
+        return lambda: torch.cuda.set_per_process_memory_fraction(1.0, name)
+
     def make_current(self, name: str) -> None:
         """Let a device be the one that is meant where torch is told no number."""
         torch.cuda.set_device(name)

@@ -142,6 +142,13 @@ class Backend(Protocol):
     def free_bytes(self, name: str) -> int | None:
         """Return the memory that can still be had on a device; None where the system does not tell."""
 
+    def allow(self, name: str, more: int) -> Callable[[], None]:
+        """Let this process take so many bytes more of a device's memory, and raise `out_of_memory` beyond.
+
+        Returns:
+            What takes the limit away again. Where there is no way to set one, nothing is limited.
+        """
+
     def make_current(self, name: str) -> None:
         """Let a device be the one that is meant where torch is told no number."""
 

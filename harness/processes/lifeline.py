@@ -1,4 +1,7 @@
-"""No worker outlives its referee."""
+"""No process outlives the one that it works for. Standard library alone: the sides of a duel load it too.
+
+As a program it becomes another program, which ends with the process that started it.
+"""
 
 import ctypes
 import os
@@ -22,3 +25,13 @@ def die_with(parent: int) -> None:
         os.kill(parent, 0)
     except ProcessLookupError:  # it ended before the kernel was told
         os._exit(1)
+
+
+def tied(command: list[str]) -> list[str]:
+    """Return a command that does the same, and ends with this process."""
+    return [sys.executable, __file__, str(os.getpid()), *command]
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 (what it was told)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.atlas.record import Chart, Mode, Reading
 from harness.judge.knee import knee
+from harness.report.text import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,15 @@ def fact_of(chart: Chart, mode: Mode) -> Fact | None:
         if reading.mode == mode and not reading.reason and not reading.varies and reading.spared is not None:
             return Fact(chart, reading, reading.spared)
     return None
+
+
+def percent_at_least(share: float) -> str:
+    """Return a share in percent with one digit, cut off.
+
+    >>> percent_at_least(0.9777)
+    '97.7 %'
+    """
+    return percent(int(1000 * share + 1e-9) / 1000, ".1%")
 
 
 def trunk_bytes(chart: Chart) -> int | None:

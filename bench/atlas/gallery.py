@@ -8,7 +8,7 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from bench.atlas.facts import Fact, fact_of, facts, knee_of, trunk_bytes
+from bench.atlas.facts import Fact, fact_of, facts, knee_of, percent_at_least, trunk_bytes
 from bench.atlas.plots import distributions
 from bench.atlas.record import Atlas, Chart, Mode
 from bench.atlas.surprises import Surprise, surprises
@@ -89,16 +89,11 @@ def answer(charts: Sequence[Chart]) -> str:
     nothing = sum(share <= 0 for share in shares)
     are = "is" if nothing == 1 else "are"
     spared = f"; {many(nothing, 'architecture')} {are} spared nothing" if nothing else ""
+    half, most = (percent_at_least(shares[len(shares) // part]) for part in (2, 10))
     return (
-        f"Of what a forward pass in train mode holds when it has returned, no_grad spares at least"
-        f" {_percent_below(shares[len(shares) // 2])} in half of {many(len(shares), 'architecture')}, and at"
-        f" least {_percent_below(shares[len(shares) // 10])} in nine of ten{spared}."
+        "Of what a forward pass in train mode holds when it has returned, no_grad spares at least"
+        f" {half} in half of {many(len(shares), 'architecture')}, and at least {most} in nine of ten{spared}."
     )
-
-
-def _percent_below(share: float) -> str:
-    """Return a share in percent with one digit, cut off: what is at least that."""
-    return percent(int(1000 * share) / 1000, ".1%")
 
 
 def extent(atlas: Atlas) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from bench.atlas.facts import Fact, fact_of, facts
+from bench.atlas.facts import Fact, fact_of, facts, percent_at_least
 from bench.atlas.record import Chart, Reading
 from harness.record.spared import why_nothing_is_spared
-from harness.report.text import many, percent
+from harness.report.text import many
 from harness.report.units import quantity, two_digits
 
 MOST = 10
@@ -75,8 +75,8 @@ def _spares_little(train: Sequence[Fact]) -> Iterator[Surprise]:
         if 0 < fact.share < 1 - _ODD * usual and held is not None:
             yield Surprise(
                 fact.chart,
-                f"no_grad spares {percent(fact.share, '.1%')} of what a pass holds; the median is"
-                f" {percent(1 - usual, '.1%')}",
+                f"no_grad spares {percent_at_least(fact.share)} of what a pass holds; the median is"
+                f" {percent_at_least(1 - usual)}",
                 f"{quantity(held, 'B')} of {quantity(fact.reading.retained, 'B')} are there without a graph"
                 " too: what the pass returns, and what the model keeps",
             )

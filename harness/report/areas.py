@@ -78,7 +78,7 @@ def areas(record: Record, seconds: Mapping[tuple[str, str], float], most: int) -
     if not arms:
         return None
     each = all_moments([arm.allocated for arm in arms if arm.allocated is not None])
-    timed = all((arm.arm, TIME) in seconds for arm in arms)
+    timed = all(seconds.get((arm.arm, TIME), 0.0) > 0 for arm in arms)
     steps = [seconds[arm.arm, TIME] if timed else 1.0 for arm in arms]
     lowest = min(0, *(sum(row) for one in each for row in one.levels))
     highest = max(1, *(one.highest for one in each))
@@ -167,9 +167,9 @@ def _steps(places: Sequence[int], heights: Sequence[int], zero: int) -> str:
 
 def _parts(one: Moments, step: float, axes: _Axes) -> Iterator[str]:
     """Yield a mark where each part begins, with its name where there is room for it."""
-    ends = [begin for begin, _ in one.parts[1:]] + [1.0]
+    ends = [*(begin for begin, _ in one.parts[1:]), 1.0]
     free = 0
-    for (begin, part), end in zip(one.parts, ends, strict=True):
+    for (begin, part), end in zip(one.parts, ends, strict=False):
         x = axes.x(begin * step)
         width = round(_LETTER * len(part))
         yield f'<path class="mark" d="M{x} {_TOP}v{_DOWN}"/>' if begin else ""

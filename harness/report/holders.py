@@ -60,7 +60,6 @@ def all_moments(lines: Sequence[Allocated]) -> tuple[Moments, ...]:
 
 
 def _moments(line: Allocated, bands: Mapping[str, str]) -> Moments:
-    whole = line.marks[-1] or 1.0
     names = tuple(dict.fromkeys(bands.values())) or (ALL,)
     place = {name: number for number, name in enumerate(names)}
     of = [place[bands[line.holders[each]]] for each in line.of] if bands else [0] * len(line.levels)
@@ -75,10 +74,16 @@ def _moments(line: Allocated, bands: Mapping[str, str]) -> Moments:
     chosen = thinned([sum(row) for row in rows], _MOST_MOMENTS)
     return Moments(
         names,
-        tuple(times[index] / whole for index in chosen),
+        tuple(share_of_step(line, times[index]) for index in chosen),
         tuple(rows[index] for index in chosen),
-        tuple((mark / whole, part) for mark, part in zip(line.marks, line.parts, strict=False)),
+        tuple((share_of_step(line, mark), part) for mark, part in zip(line.marks, line.parts, strict=False)),
     )
+
+
+def share_of_step(line: Allocated, time: float) -> float:
+    """Return a time of a timeline as a share of its step: from 0 to 1, whatever a file says."""
+    end = line.marks[-1]
+    return min(1.0, max(0.0, time / end)) if end > 0 else 0.0
 
 
 def thinned(levels: Sequence[int], most: int) -> list[int]:

@@ -23,7 +23,7 @@ from harness.report.drawing import (
     svg_element,
     svg_file,
 )
-from harness.report.holders import thinned
+from harness.report.holders import share_of_step, thinned
 from harness.report.study import CurvePoint, bend_of
 from harness.report.units import axis, quantity
 
@@ -144,7 +144,7 @@ def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], w
     for index, ((label, line), length) in enumerate(zip(arms, lengths, strict=True)):
         times, levels = _thinned(line)
         axes.step(
-            [length * time / (line.marks[-1] or 1.0) for time in times],
+            [length * share_of_step(line, time) for time in times],
             [level / scale for level in levels],
             where="post",
             label=label,
@@ -154,7 +154,7 @@ def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], w
     first = arms[0][1]
     top = axes.get_ylim()[1]
     for start, part in zip(first.marks, first.parts, strict=False):
-        place = lengths[0] * start / (first.marks[-1] or 1.0)
+        place = lengths[0] * share_of_step(first, start)
         axes.axvline(place, color=INK, linewidth=0.6, linestyle=":")
         axes.text(place, top, f" {part}", va="bottom", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))

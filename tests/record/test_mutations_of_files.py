@@ -88,7 +88,7 @@ def _run() -> Any:
     run = mutating.filled(run, inspect.type_info(Run))
     for arm in run["records"][0]["arms"]:
         arm["axis"] = len(arm["arm"])
-        arm["allocated"]["marks"] = [0.0, 1.0]
+        arm["allocated"] |= {"marks": [0.0, 1.0], "of": [0]}
         arm["ranks"][0]["timings"] = arm["timings"]
     for fit in run["fits"]:
         fit["case"]["batch_size"], fit["runs"] = 1, [[1, 5], [2, 9]]

@@ -156,3 +156,20 @@ def test_names_of_modules_are_text(text: str) -> None:
     assert drawn is not None
     assert "<script" not in drawn.panels[0].svg
     assert "<b>" not in drawn.panels[0].svg
+
+
+@pytest.mark.parametrize("end", [0.0, -1.0, 1e-308, 1e308])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e-300, 1e300])
+def test_times_of_any_size_stay_inside_the_axes(end: float, seconds: float) -> None:
+    line = msgspec.structs.replace(_LINE, marks=(0.0, 1e308, end), times=(-1e308, 1e308, 0.0, 1.0, 5e-324))
+    drawn = areas(_record(line), {("arm 0", "time"): seconds}, 6)
+
+    assert drawn is not None
+    assert 46 <= _rightmost(drawn.panels[0].svg) <= 346
+
+
+def test_a_step_without_parts_has_no_marks() -> None:
+    drawn = areas(_record(msgspec.structs.replace(_LINE, parts=(), marks=(1.0,))), {}, 6)
+
+    assert drawn is not None
+    assert 'class="mark"' not in drawn.panels[0].svg

@@ -71,7 +71,8 @@ def readers_markdown(readings: Readings) -> str:
         "Whole commands on stored runs of so many records, two arms and three exact metrics each; `compare`,"
         " `gate` and `trend` read two such runs, or a run and a baseline, in which one record of a thousand"
         " differs. *Processor* is all that a command used of it, its start included: a clock would tell what"
-        " else ran meanwhile. What a thousand more records take is alike in both rows where the cost is linear."
+        " else ran meanwhile. What a thousand more records take is alike in both rows where the cost is"
+        " linear."
     )
     table = markdown_table(_COLUMNS, list(_rows(readings.readings)))
     return f"# Readers of many records\n\n{where}\n\n{told}\n\n{table}\n"

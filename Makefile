@@ -16,7 +16,7 @@ endif
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help bench tables quick test test-slow golden lint types check clean
+.PHONY: help bench tables quick test test-slow golden lint types site check clean
 
 help:
 	@echo "make bench       set up, then measure; tables go to results/latest (TIME=seconds, TORCH=version)"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-slow   set up, then run the slow tests: real models, oracles, a browser"
 	@echo "make golden      renew the golden reports, and show what changed in them"
 	@echo "make lint types  ruff; mypy --strict"
+	@echo "make site        set up, then build the documents as pages, in build/site"
 	@echo "make check       what CI runs"
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -61,12 +62,16 @@ test-slow: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml docs/examples/regression.yml
 
 types: $(VENV)/installed
 	$(BIN)/mypy
+
+site: $(VENV)/installed
+	$(BIN)/sphinx-build -W --keep-going -q -c docs/sphinx -d build/doctrees . build/site
 
 check:
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) .venv-torch* .tox .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build $(VENV) .venv-torch* .tox .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.workload.model import Model
     from harness.workload.step import Part, Step
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Comparison",

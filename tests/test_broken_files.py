@@ -63,6 +63,14 @@ REFUSED: dict[str, tuple[Callable[[Data], object], str]] = {
         lambda data: arm(data, allocated={**ALLOCATED, "levels": [1, 2]}),
         "the timeline has 1 times and 2 levels",
     ),
+    "holders of fewer": (
+        lambda data: arm(data, allocated={**ALLOCATED, "levels": [1], "holders": ["h"], "of": [0, 0]}),
+        "the timeline has 1 levels, and a holder for 2",
+    ),
+    "no holder": (
+        lambda data: arm(data, allocated={**ALLOCATED, "levels": [1], "holders": ["h"], "of": [1]}),
+        "the timeline names a holder that it does not have",
+    ),
     "no marks": (lambda data: arm(data, allocated={**ALLOCATED, "marks": []}), "0 marks for 1 parts"),
     "beyond a float": (
         lambda data: arm(data, counts={"peak": 10**400}),

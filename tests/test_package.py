@@ -1,7 +1,5 @@
 """What `import harness` brings, and what it leaves until it is asked for."""
 
-from pathlib import Path
-
 import pytest
 from anew import printed_anew
 
@@ -28,11 +26,3 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 def test_the_lazy_names_are_listed() -> None:
     assert {"Model", "measure_model", "Measurement", "__version__"} <= set(dir(harness))
-
-
-def test_the_readmes_example_runs() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    code = text.split("```python\n")[1].split("```")[0]
-    said = printed_anew("import torch; torch.set_num_threads(1)\n" + code)
-    assert "A/A control" in said
-    assert "saved_bytes=262144, scalar_bytes=0, unaccounted_bytes=0" in said

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "regression.yml"
 WORKFLOWS = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLE)
 NIGHTLY = ROOT / ".github" / "workflows" / "nightly.yml"
-OURS = {"nightly.yml", "regression.yml", "weekly.yml"}
+OURS = {"nightly.yml", "regression.yml", "release.yml", "weekly.yml"}
+ACTION = ROOT / "action.yml"
 
 MODELS = """
 from torch import ones
@@ -61,6 +62,16 @@ def test_no_script_holds_an_expression_that_a_stranger_writes(path: Path) -> Non
 
     assert not any("${{" in script for script in scripts)
     assert load(path)["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_action_is_pinned_by_its_hash_with_its_version(path: Path) -> None:
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+
+    assert used or path == ACTION
+    ours = [each for each in used if each.startswith("OWNER/")]
+    pinned = [each for each in used if re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", each)]
+    assert sorted([*ours, *pinned]) == sorted(used)
 
 
 def test_the_slow_tests_run_every_night() -> None:
@@ -213,6 +224,35 @@ def test_the_examples_commands_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_steps_of_the_action_run(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    runner = Runner(
+        tmp_path / "project",
+        PYTHONPATH=str(tmp_path / "project"),
+        GITHUB_ACTION_PATH=str(ROOT),
+        RUNNER_TEMP=str(tmp_path / "temporary"),
+        TARGETS="models:classifier models:classifier",
+        OPTIONS=load(ACTION)["inputs"]["options"]["default"],
+        BASELINE=load(ACTION)["inputs"]["baseline"]["default"],
+    )
+    (runner.folder / "models.py").write_text(MODELS)
+    steps = {step["name"]: step["run"] for step in load(ACTION)["runs"]["steps"]}
+
+    assert runner.run(steps["Install"]).returncode == 0
+    measured = runner.run(steps["Measure"])
+    assert measured.returncode == 0, measured.stderr
+    update = "harness gate $RUNNER_TEMP/harness/*.json --baseline $BASELINE --update"
+    assert runner.run(update).returncode == 0
+    held = runner.run(steps["Gate"])
+    assert held.returncode == 0, held.stdout + held.stderr
+    assert runner.summary.startswith("### PASS: ")
+
+    (runner.folder / "models.py").write_text(MODELS.replace("return Linear(4, 2)", "return Linear(4, 3)"))
+    assert runner.run(steps["Measure"]).returncode == 0
+    assert runner.run(steps["Gate"]).returncode == 1
+
+
+@pytest.mark.slow
 def test_this_projects_commands_run(tmp_path: Path) -> None:
     path = ROOT / ".github" / "workflows" / "regression.yml"
     folder = tmp_path / "project"
@@ -266,3 +306,19 @@ def test_the_weekly_commands_run(tmp_path: Path) -> None:
         done = runner.run(script.replace("--harness-budget 0.2", "--harness-budget 0"))
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert runner.summary.startswith("### PASS: ")
+
+
+def test_the_release_publishes_what_was_built_and_tried_with_an_identity_and_no_secret() -> None:
+    path = ROOT / ".github" / "workflows" / "release.yml"
+    jobs = load(path)["jobs"]
+
+    assert [name for name, _ in commands(path, "build")] == [
+        "Build",
+        "The tag is the version",
+        "Try the wheel",
+    ]
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert "permissions" not in jobs["build"]
+    assert "secrets" not in path.read_text(encoding="utf-8")
+    assert "uv publish --trusted-publishing always" in commands(path, "publish")[-1][1]

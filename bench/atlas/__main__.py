@@ -26,6 +26,7 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
     import torch
 
     from bench.atlas.crew import charts
+    from bench.atlas.sources import subjects as offered_by
     from harness.measure.environment import environment
 
     torch.set_num_threads(1)
@@ -33,8 +34,12 @@ def chart_all(subjects: tuple[Subject, ...], path: Path, workers: int, limit: fl
     before = load_atlas(path) if path.exists() else Atlas(runs={}, charts=())
     where = environment("cpu")
     runs = {
-        subject.family: Run(environment=where, command=f"python -m bench.atlas --family {subject.family}")
-        for subject in subjects
+        family: Run(
+            environment=where,
+            command=f"python -m bench.atlas --family {family}",
+            offered=len(offered_by((family,), ())),
+        )
+        for family in dict.fromkeys(subject.family for subject in subjects)
     }
     atlas = Atlas(runs=before.runs | runs, charts=before.charts)
     with progress("architectures", len(subjects)) as step:

@@ -3,6 +3,7 @@
 import torch
 
 from bench.atlas.candidates import RefusedError, Running, in_one_line, running
+from bench.atlas.curve import curve
 from bench.atlas.record import Chart, Mode, Reading, Subject
 from bench.atlas.sources import candidates_of
 from harness import Model, ledger
@@ -18,6 +19,8 @@ def chart(subject: Subject) -> Chart:
         found = running(candidates_of(subject))
     except RefusedError as error:
         return Chart(subject=subject, reason=str(error))
+    readings = (read(found, "train"), read(found, "eval"))
+    places, no_curve = freezing(found) if not readings[0].varies else ((), "no two calls are alike")
     return Chart(
         subject=subject,
         built=found.candidate.built,
@@ -28,8 +31,20 @@ def chart(subject: Subject) -> Chart:
             if isinstance(value, torch.Tensor)
         },
         scale=found.candidate.scale,
-        readings=(read(found, "train"), read(found, "eval")),
+        readings=readings,
+        curve=places,
+        no_curve=no_curve,
     )
+
+
+def freezing(found: Running) -> tuple[tuple[int, ...], str]:
+    """Return the freezing curve of a model that runs in train mode, or in one line why there is none."""
+    if "train" in found.refused:
+        return (), "does not run in train mode"
+    try:
+        return curve(found), ""
+    except Exception as error:  # noqa: BLE001 (the model's own failure, with a part of it frozen; it is told)
+        return (), in_one_line(error)
 
 
 def read(found: Running, mode: Mode) -> Reading:

@@ -62,6 +62,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, tuple[int, ...]] = {}  # shapes
     scale: str = ""  # how it was made small, in words
     readings: tuple[Reading, ...] = ()
+    curve: tuple[int, ...] = ()  # bytes saved in train mode with the first k blocks frozen, k = 0, 1, ...
+    no_curve: str = ""  # why there is none; "" also where none was tried
     processor_s: float | None = None  # seconds of the processor that the chart took
     reason: str = ""  # why there are no readings
 
@@ -84,6 +86,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     environment: Environment
     command: str
+    offered: int = 0  # architectures that the library has; 0 where that was not noted
 
 
 class Atlas(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.atlas.record import Atlas, Chart, Reading, Run, load_atlas
-from harness.report.document import Document, one_table
+from harness.report.document import Document
 from harness.report.inert import code, markdown
 from harness.report.tables import environment_lines
 from harness.report.text import markdown_table, markdown_text_table
@@ -50,7 +50,17 @@ def document(path: Path) -> Document:
         HarnessError: the file cannot be read, or holds no charts.
     """
     atlas = load_atlas(path)
-    return one_table("the books of every architecture", path.stem, lambda: in_markdown(atlas))
+    return Document(
+        "the books of every architecture",
+        {"markdown": lambda: in_markdown(atlas), "html": lambda: _in_html(atlas)},
+        lambda: {f"{path.stem}.md": in_markdown(atlas)},
+    )
+
+
+def _in_html(atlas: Atlas) -> str:
+    from bench.atlas.gallery import gallery  # matplotlib takes 0.8 s to import, and a table needs none
+
+    return gallery(atlas)
 
 
 def in_markdown(atlas: Atlas) -> str:

@@ -8,6 +8,7 @@ from harness.claims import (
     differentiation,
     freezing,
     no_grad,
+    no_grad_memory,
     no_grad_models,
     norms,
     overfitting,
@@ -28,6 +29,8 @@ _NO_GRAD = Section(
         no_grad.cannot_replace_freezing,
         no_grad_models.computes_the_same,
         no_grad.nothing_requires_grad,
+        no_grad_memory.spares_gradients,
+        no_grad_memory.frees_memory,
     ),
 )
 _DECAY = Section(
@@ -40,10 +43,11 @@ _DECAY = Section(
         sweeps.error_against_decay,
         sweeps.chosen_is_not_best,
         norms.l1_step,
-        norms.l1_zeros,
+        norms.l1_shrinks,
         norms.three_norms,
         decay.groups_leave_forward_alone,
         overfitting.decaying_everything,
+        norms.l1_zeros,
     ),
 )
 SECTIONS = (

@@ -1,10 +1,10 @@
-"""What a claim is, what it is given, what it returns, and how its checks become a verdict."""
+"""What a claim is, what it is given, and what it returns."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.claims.record import Check, ClaimResult, ClaimVerdict, Number, Plot
+from harness.claims.record import Check, ClaimResult, Number, Plot
 from harness.errors import HarnessError
 from harness.judge.interval import MIN_UNITS
 from harness.workload.models import MODELS
@@ -27,6 +27,7 @@ class Lab:
     epochs: int = 150  # of the networks trained on few examples
     models: tuple[str, ...] = grad_mode.QUESTION.models  # targets for claims about every model
     timed: tuple[str, ...] = ("mlp-relu", "mlp-gelu")  # targets for claims that time training
+    data_sets: tuple[str, ...] = ()  # that remedies for overfitting are tried on; all where none is named
 
     def __post_init__(self) -> None:
         """Refuse what no claim can work with.
@@ -64,6 +65,8 @@ class Claim:
         method: what is run to test it.
         test: takes a `Lab` and, where it is not the real torch, a world; returns the evidence.
         needs: packages, by import name, without which the test cannot be run.
+        is_sampled: what was tried is a sample, such as a few data sets: true in all of it, the statement
+            holds there, and nothing is said of what was not tried.
     """
 
     id: str
@@ -71,6 +74,7 @@ class Claim:
     method: str
     test: Callable[..., Evidence]
     needs: tuple[str, ...] = ()
+    is_sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,86 +87,11 @@ class Section:
 
 
 def claim(
-    name: str, statement: str, method: str, needs: tuple[str, ...] = ()
+    name: str, statement: str, method: str, needs: tuple[str, ...] = (), *, is_sampled: bool = False
 ) -> Callable[[Callable[..., Evidence]], Claim]:
     """Make a claim of the function that tests it."""
 
     def made(test: Callable[..., Evidence]) -> Claim:
-        return Claim(name, statement, method, test, needs)
+        return Claim(name, statement, method, test, needs, is_sampled)
 
     return made
-
-
-def conclude(checks: Sequence[Check]) -> tuple[ClaimVerdict, str]:
-    """Return the verdict that checks amount to, and the condition in words.
-
-    A check without a condition is one that the statement cannot do without. The others divide the
-    ground: true in all places, the statement holds; true in some, it holds there. In one place all checks
-    have to be true.
-
-    >>> conclude([Check(says="a", holds=True, where="SGD"), Check(says="b", holds=False, where="AdamW")])
-    ('holds when', 'SGD; not: AdamW')
-    """
-    if not checks:
-        raise ValueError("a verdict needs at least one check")
-    answers: dict[str, bool | None] = {}
-    for check in checks:
-        answers[check.where] = _both(answers.get(check.where, True), check.holds)
-    needed = answers.pop("", True)
-    if needed is False:
-        return "refuted", ""
-    if needed is None:
-        return "undecided", ""
-    true, false, unknown = (
-        tuple(where for where, holds in answers.items() if holds is value) for value in (True, False, None)
-    )
-    if not false and not unknown:
-        return "holds", ""
-    said = [
-        f"{word}{_together(conditions)}"
-        for word, conditions in (("", true), ("not: ", false), ("undecided: ", unknown))
-        if conditions
-    ]
-    if true:
-        return "holds when", "; ".join(said)
-    return ("undecided", "; ".join(said)) if unknown else ("refuted", "")
-
-
-def _both(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 (answers, no switches)
-    """Return whether both hold: no where one does not, and unknown where one is."""
-    if one is False or other is False:
-        return False
-    return None if one is None or other is None else True
-
-
-def _together(conditions: Sequence[str]) -> str:
-    """Say places in one line; those that begin alike, up to a colon, are said together.
-
-    >>> _together(["head: time", "head: bytes", "trunk"])
-    'head: time, bytes; trunk'
-    """
-    heads: dict[str, list[str]] = {}
-    for condition in conditions:
-        head, colon, rest = condition.partition(": ")
-        heads.setdefault(head, []).extend([rest] if colon else [])
-    return "; ".join(f"{head}: {', '.join(rest)}" if rest else head for head, rest in heads.items())
-
-
-def by_place(rows_by_place: Iterable[tuple[str, str, bool | None, str]]) -> tuple[Check, ...]:
-    """Make checks of the same thing seen at several places, one condition where all places agree.
-
-    Args:
-        rows_by_place: (condition, place, whether it holds there, what was seen).
-    """
-    rows = list(rows_by_place)
-    answers: dict[str, dict[bool | None, list[str]]] = {}
-    for where, place, holds, _ in rows:
-        answers.setdefault(where, {}).setdefault(holds, []).append(place)
-    return tuple(
-        Check(
-            where=where if len(answers[where]) == 1 else f"{where} ({', '.join(answers[where][holds])})",
-            says=says,
-            holds=holds,
-        )
-        for where, _, holds, says in rows
-    )

@@ -1,7 +1,7 @@
 """Claims about weight decay that have a closed form: groups, the penalty in the loss, and what they cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import torch
@@ -14,14 +14,12 @@ from harness.claims.regression import MakeOptimizer, book_data, half_square
 from harness.claims.timing import (
     case_of,
     judged,
-    judgement_words,
     measure_case,
     one_part,
     ratio_number,
     seconds,
     time_steps,
 )
-from harness.judge.verdict import Verdict
 from harness.measure.observe import Observation
 from harness.workload.decay import decay_groups
 from harness.workload.model import Model
@@ -30,7 +28,6 @@ from harness.workload.questions.decay_groups import make_optimizer
 from harness.workload.sources import build
 
 RATE, DECAY, STEPS = 0.003, 3.0, 100
-_FORWARD_FLOOR = 0.01  # a forward pass that differs by less than 1 % between copies is the same here
 
 _OPTIMIZERS: Mapping[str, MakeOptimizer] = MappingProxyType(
     {
@@ -235,7 +232,7 @@ def zero_is_none(lab: Lab, world: World = World()) -> Evidence:
     "Decay groups do not touch the forward pass.",
     "The forward pass of a perceptron whose parameters are in one group of AdamW and, in a "
     "copy, in two: bytes, "
-    "nodes and operators, and time in pairs with a floor of 1 %.",
+    "nodes and operators. Beside it, their time in pairs.",
 )
 def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
     """Compare forward passes of models with one group and with two."""
@@ -258,18 +255,13 @@ def groups_leave_forward_alone(lab: Lab, world: World = World()) -> Evidence:
             )
         )
         steps.append(step)
-    longer = replace(lab, budget=3 * lab.budget)  # sameness takes longer to see than a difference
-    timed = time_steps(steps[0], steps[1], longer, "W10", floor=_FORWARD_FLOOR).judgement
+    timed = time_steps(steps[0], steps[1], lab, "W10").judgement
     words = "peak {:,} B, saved {:,} B, {} nodes, {} operators"
     return Evidence(
         (
             Check(
                 says=f"one group: {words.format(*costs[0])}; two: {words.format(*costs[1])}",
                 holds=costs[0] == costs[1],
-            ),
-            Check(
-                says=f"two groups against one, {judgement_words(timed)}",
-                holds=None if timed.verdict is Verdict.UNDECIDED else timed.verdict is Verdict.SAME,
             ),
         ),
         (ratio_number("forward time, two groups / one", timed),),

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
-from harness.claims.claim import Evidence, Lab, Section, by_place, claim
+from harness.claims.claim import Evidence, Lab, Section, claim
 from harness.claims.freezing_panels import position_name, savings_panels
+from harness.claims.freezing_scope import freezing_is_permanent, optimizer_ignores_the_graph
 from harness.claims.record import Check, Number, Plot
 from harness.claims.regression import MakeOptimizer
 from harness.claims.timing import (
@@ -270,7 +271,7 @@ def _model_parameters(model: Model, arm: str) -> list[nn.Parameter]:
 def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
     """Freeze by position; compare time and bytes of a training step."""
     question = _question(world)
-    rows, numbers, panels = [], [], []
+    checks, numbers, panels = [], [], []
     for name in lab.timed:
         record = measure_case(question, case_of(question, name, "train"), _POSITIONS, lab)
         reference, *arms = record.arms
@@ -285,18 +286,30 @@ def freezing_saves(lab: Lab, world: World = World()) -> Evidence:
         for arm, judgement in zip(arms, judgements, strict=True):
             shown = position_name(arm.arm)
             says = f"{name}, {shown}: {judgement_words(judgement)}"
-            rows.append((f"{shown}: time", name, is_better(judgement), says))
+            checks.append(Check(where=f"{shown}: time", place=name, says=says, holds=is_better(judgement)))
             numbers.append(ratio_number(f"{name}, {shown}: time / all trainable", judgement))
             for metric in ("peak", "saved"):
                 before, after = reference.counts[metric], arm.counts[metric]
                 says = f"{name}, {shown}: {metric} {before:,} B, then {after:,} B"
-                rows.append((f"{shown}: {metric} bytes", name, after < before, says))
+                checks.append(
+                    Check(where=f"{shown}: {metric} bytes", place=name, says=says, holds=after < before)
+                )
                 numbers.append(Number(name=f"{name}, {shown}: {metric}", value=after, unit="B"))
         panels += savings_panels(name, record, judgements)
     caption = (
         "A training step by what is frozen, as a share of the step with everything trainable (dashed line)."
     )
-    return Evidence(by_place(rows), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),))
+    return Evidence(tuple(checks), tuple(numbers), (Plot(name="F4", caption=caption, panels=tuple(panels)),))
 
 
-SECTION = Section("Freezing", (frozen_stays, frozen_never_changes, frozen_by_name, freezing_saves))
+SECTION = Section(
+    "Freezing",
+    (
+        frozen_stays,
+        frozen_never_changes,
+        frozen_by_name,
+        freezing_saves,
+        freezing_is_permanent,
+        optimizer_ignores_the_graph,
+    ),
+)

@@ -3,9 +3,32 @@
 from collections.abc import Sequence
 
 from harness.claims.record import ClaimResult, Number, Panel, Plot, Series
+from harness.claims.seeds import Estimate
 
 GAIN = "test error / doing nothing"
 STEP_TIME = "time of a step / doing nothing"
+
+
+def gain_plot(name: str, rows: Sequence[tuple[str, Estimate]], label: str = GAIN) -> Plot:
+    """Return the plot of ratios of test errors, a row for each remedy and data set."""
+    series = Series(
+        name=label,
+        x=tuple(change.value for _, change in rows),
+        y=tuple(float(row) for row in range(len(rows))),
+        low=tuple(change.low for _, change in rows),
+        high=tuple(change.high for _, change in rows),
+        mark="points",
+    )
+    panel = Panel(
+        title="",
+        x_label=label,
+        y_label="",
+        series=(series,),
+        ticks=tuple(row for row, _ in rows),
+        line=1.0,
+    )
+    caption = "Left of 1 the error is lower; bars are 99 % intervals of the median over seeds."
+    return Plot(name=name, caption=caption, panels=(panel,))
 
 
 def overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
@@ -36,12 +59,14 @@ def overview(results: Sequence[ClaimResult]) -> tuple[Plot, ...]:
         line=1.0,
         level=0.0,
     )
-    caption = "Up is better, left is cheaper; bars are 99 % intervals of the median over seeds."
+    caption = (
+        "On Friedman's problem: up is better, left is cheaper; "
+        "bars are 99 % intervals of the median over seeds."
+    )
     return (Plot(name="O", caption=caption, panels=(panel,)),)
 
 
 _LABELS = {
-    "O1": "early stopping",
     "O2": "augmentation",
     "O3": "dropout",
     "O5": "ensemble of 5",
@@ -51,9 +76,15 @@ _LABELS = {
 }
 
 
+_PREFIXES = {
+    "O1": {"early stopping": "held-out examples beside the 40: "},
+    "O4": {"L1": "L1: ", "L2": "L2: "},
+}
+
+
 def _pairs(result: ClaimResult) -> list[tuple[str, Number, Number]]:
     by_name = {one.name: one for one in result.numbers}
-    prefixes = {"L1": "L1: ", "L2": "L2: "} if result.id == "O4" else {_LABELS.get(result.id, result.id): ""}
+    prefixes = _PREFIXES.get(result.id) or {_LABELS.get(result.id, result.id): ""}
     return [
         (label, by_name[prefix + GAIN], by_name[prefix + STEP_TIME])
         for label, prefix in prefixes.items()

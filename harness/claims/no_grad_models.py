@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from harness.claims.claim import Evidence, Lab, by_place, claim
+from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.no_grad import REAL, World, equal, model_of
 from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.timing import (
@@ -20,11 +20,10 @@ from harness.claims.timing import (
     ratio_number,
     seconds,
 )
-from harness.measure.case import measure_arm
 from harness.measure.observe import Observation
-from harness.measure.runner import Settings
 from harness.workload.model import Model
 from harness.workload.questions import grad_mode
+from harness.workload.sources import build
 from harness.workload.tensors import tensors_in
 
 
@@ -49,7 +48,7 @@ class _GradInside(nn.Module):
 )
 def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
     """Look for a graph behind what a forward pass under no_grad returns."""
-    rows, numbers = [], []
+    checks, numbers = [], []
 
     def look(place: str, where: str, model: Model) -> None:
         def forward() -> object:
@@ -63,7 +62,7 @@ def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
         says = (
             f"{place}: {functions} outputs with a grad_fn, {observation.graph.nodes} nodes, {saved:,} B saved"
         )
-        rows.append((where, place, holds, says))
+        checks.append(Check(where=where, place=place, says=says, holds=holds))
         numbers.append(Number(name=f"{place}: nodes under no_grad", value=observation.graph.nodes, unit="1"))
 
     for name in lab.models:
@@ -74,7 +73,7 @@ def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
         "the module uses enable_grad inside",
         Model(inside, (torch.ones(4, 16),)),
     )
-    return Evidence(by_place(rows), tuple(numbers))
+    return Evidence(tuple(checks), tuple(numbers))
 
 
 @claim(
@@ -86,23 +85,49 @@ def records_nothing(lab: Lab, world: World = REAL) -> Evidence:
 )
 def saves_memory(lab: Lab, world: World = REAL) -> Evidence:
     """Compare bytes with and without recording."""
-    rows, numbers = [], []
+    checks, numbers = [], []
     for name in lab.models:
         case = case_of(world.question, name, "eval")
-        arms = {
-            arm: measure_arm(world.question, case, arm, Settings(budget=0, seed=lab.seed)).counts
-            for arm in grad_mode.ARMS
-        }
+        arms = {}
+        for arm in grad_mode.ARMS:
+            step = world.question.build(case, arm, build(case, lab.seed))
+            held = Observation(step).forward
+            arms[arm] = {"peak": held.peak_bytes(), "retained": held.retained_bytes()}
         for metric in ("peak", "retained"):
             before, after = arms["grad"][metric], arms["no_grad"][metric]
-            rows.append(
-                (f"{metric} bytes", name, after < before, f"{name}: {metric} {before:,} B, then {after:,} B")
-            )
+            says = f"{name}: {metric} {before:,} B, then {after:,} B"
+            checks.append(Check(where=f"{metric} bytes", place=name, says=says, holds=after < before))
             numbers.append(Number(name=f"{name}: {metric}, grad", value=before, unit="B"))
             numbers.append(Number(name=f"{name}: {metric}, no_grad", value=after, unit="B"))
             third = arms["inference_mode"][metric]
             numbers.append(Number(name=f"{name}: {metric}, inference_mode", value=third, unit="B"))
-    return Evidence(by_place(rows), tuple(numbers))
+    return Evidence(tuple(checks), tuple(numbers), (_memory_plot(lab.models, numbers),))
+
+
+def _memory_plot(models: tuple[str, ...], numbers: list[Number]) -> Plot:
+    value = {number.name: number.value or 0.0 for number in numbers}
+    series = tuple(
+        Series(
+            name=f"{metric} bytes",
+            x=tuple(
+                value[f"{model}: {metric}, no_grad"] / max(1.0, value[f"{model}: {metric}, grad"])
+                for model in models
+            ),
+            y=tuple(float(row) for row in range(len(models))),
+            mark="bars",
+        )
+        for metric in ("peak", "retained")
+    )
+    panel = Panel(
+        title="bytes of a forward pass",
+        x_label="no_grad / recording the graph",
+        y_label="",
+        series=series,
+        ticks=models,
+        line=1.0,
+    )
+    caption = "Memory of inference under no_grad, as a share of that with recording (dashed line: equal)."
+    return Plot(name="N2", caption=caption, panels=(panel,))
 
 
 @claim(
@@ -131,7 +156,9 @@ def saves_time(lab: Lab, world: World = REAL) -> Evidence:
     ):
         floor = "no interval" if control.low is None else f"[{control.low:.3f}, {control.high:.3f}]"
         says = f"{name}: {judgement_words(judgement)}, noise floor {floor}"
-        checks.append(Check(where=name, says=says, holds=is_better(judgement)))
+        checks.append(
+            Check(where="time of a forward pass", place=name, says=says, holds=is_better(judgement))
+        )
         numbers.append(Number(name=f"{name}: time, grad", value=seconds(record.arms[0]), unit="s"))
         numbers.append(ratio_number(f"{name}: no_grad / grad", judgement))
         numbers.append(ratio_number(f"{name}: inference_mode / grad", inference))
@@ -179,7 +206,7 @@ def _time_plot(models: tuple[str, ...], numbers: list[Number]) -> Plot:
 )
 def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
     """Compare outputs bit for bit."""
-    rows, numbers = [], []
+    checks, numbers = [], []
 
     def look(where: str, place: str, make: Callable[[], Model]) -> None:
         outputs = []
@@ -195,7 +222,7 @@ def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
             for one, other in zip(outputs[0], others, strict=True)
         )
         says = f"{place}: " + ("equal bit for bit" if same else f"differ, by up to {apart:.1e}")
-        rows.append((where, place, same, says))
+        checks.append(Check(where=where, place=place, says=says, holds=same))
         numbers.append(Number(name=f"{place}: largest difference", value=apart))
 
     for name in lab.models:
@@ -206,7 +233,7 @@ def computes_the_same(lab: Lab, world: World = REAL) -> Evidence:
         "nn.TransformerEncoderLayer, eval",
         partial(_fused, lab),
     )
-    return Evidence(by_place(rows), tuple(numbers))
+    return Evidence(tuple(checks), tuple(numbers))
 
 
 def _fused(lab: Lab) -> Model:

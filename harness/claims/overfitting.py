@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from harness.claims.claim import Evidence, Lab, claim
+from harness.claims.gains import gain_plot
 from harness.claims.perceptron import PILOT, Network, friedman_data, train_network
 from harness.claims.record import Check, Number, Panel, Plot, Series
 from harness.claims.regression import History, MakeOptimizer, book_data, train_by_sgd
@@ -147,6 +148,12 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
         seed_ratio(errors["everything"], errors["none"]),
         seed_ratio(errors["everything"], errors["weights only"]),
     )
+    alone = seed_ratio(errors["weights only"], errors["none"])
+    rows = [
+        ("everything / none", works),
+        ("weights only / none", alone),
+        ("everything / weights only", against),
+    ]
     question = decay_groups.QUESTION
     arms = ("one group", "weights and biases")
     record = measure_case(question, case_of(question, "transformer", "train", "adamw-foreach"), arms, lab)
@@ -168,11 +175,7 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
             *(Number(name=f"decay of {policy}", value=strength) for policy, strength in strengths.items()),
             number("test error, everything / none", works, "ratio"),
             number("test error, everything / weights only", against, "ratio"),
-            number(
-                "test error, weights only / none",
-                seed_ratio(errors["weights only"], errors["none"]),
-                "ratio",
-            ),
+            number("test error, weights only / none", alone, "ratio"),
             Number(
                 name="optimizer step, one group", value=seconds(record.arms[0], "optimizer time"), unit="s"
             ),
@@ -186,6 +189,7 @@ def decaying_everything(lab: Lab, world: World = World()) -> Evidence:
                 for arm in record.arms
             ),
         ),
+        (gain_plot("W11", rows, "test error, ratio"),),
     )
 
 

@@ -66,17 +66,19 @@ class Network:
     thin: TensorChange = _same
 
     @classmethod
-    def build(cls, seeds: int, seed: int, width: int = HIDDEN_WIDTH, *, norms: bool = False) -> "Network":
+    def build(
+        cls, seeds: int, seed: int, width: int = HIDDEN_WIDTH, *, norms: bool = False, inputs: int = INPUTS
+    ) -> "Network":
         """Draw initial weights as torch.nn.Linear does: uniform within 1 / sqrt(inputs of the layer).
 
         With a width of 0 there is no hidden layer: a linear model.
         """
         generator = torch.Generator().manual_seed(seed + 7)
-        sizes = (INPUTS, width, width, 1) if width else (INPUTS, 1)
+        sizes = (inputs, width, width, 1) if width else (inputs, 1)
         parameters = {}
-        for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
-            bound = inputs**-0.5
-            for name, shape in (("weight", (seeds, inputs, outputs)), ("bias", (seeds, 1, outputs))):
+        for layer, (width_in, outputs) in enumerate(pairwise(sizes)):
+            bound = width_in**-0.5
+            for name, shape in (("weight", (seeds, width_in, outputs)), ("bias", (seeds, 1, outputs))):
                 drawn = torch.rand(shape, generator=generator) * 2 * bound - bound
                 parameters[f"{layer}.{name}"] = drawn.requires_grad_()
             if norms and layer < len(sizes) - 2:

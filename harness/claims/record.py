@@ -2,6 +2,7 @@
 
 History of the format, newest first; a file once written loads for ever:
 
+2  each statement has a lesson, in English and in Chinese; a check names its place apart from its condition
 1  first format (version 0.1.0)
 """
 
@@ -14,7 +15,7 @@ from harness.record.bounds import ImplausibleError, quoted
 from harness.record.codec import UnreadableError, decoded, read_file
 from harness.record.schema import Environment
 
-CLAIMS_SCHEMA = 1
+CLAIMS_SCHEMA = 2
 
 ClaimVerdict = Literal["holds", "holds when", "refuted", "undecided", "not run"]
 Scale = Literal["linear", "log"]
@@ -26,7 +27,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     says: str  # what was looked at and what was seen
     holds: bool | None  # None where the samples do not decide
-    where: str = ""  # the condition it was looked at under; "" for what the statement needs everywhere
+    where: str = ""  # the condition it was looked at under; "" for what the statement cannot do without
+    place: str = ""  # which of several models or data sets, where the condition was looked at in several
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,29 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool = True  # panels of one quantity have one range of it
 
 
+class Bilingual(msgspec.Struct, frozen=True, kw_only=True):
+    """The same text in two languages."""
+
+    en: str = ""
+    zh: str = ""
+
+
+class Lesson(msgspec.Struct, frozen=True, kw_only=True):
+    """What a statement teaches, beside what was measured."""
+
+    statement: str = ""  # in Chinese
+    quote: Bilingual = (
+        Bilingual()
+    )  # the notes' own words, which are Chinese, and a translation; "" where not at hand
+    why: Bilingual = Bilingual()
+    practice: Bilingual = Bilingual()  # what follows for practice
+    fails: Bilingual = Bilingual()  # where it fails, or what it is mistaken for
+    program: str = ""  # a few lines of Python that show it
+    prints: str = ""  # what they printed in this session
+    places: tuple[tuple[str, str], ...] = ()  # conditions of checks, in English and in Chinese
+    captions: tuple[str, ...] = ()  # of the plots, in Chinese
+
+
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     """What putting one statement to the test gave."""
 
@@ -88,6 +113,7 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
     numbers: tuple[Number, ...] = ()
     plots: tuple[Plot, ...] = ()
+    lesson: Lesson = Lesson()
     reproduce: str = ""  # the command that measures it again
     seconds: float = 0.0  # that it took
 

@@ -85,6 +85,23 @@ def diabetes_data(seeds: int, seed: int, train: int = 60) -> RegressionTask:
     return RegressionTask(x[:, :train], y[:, :train], x[:, train:], y[:, train:])
 
 
+def linear_data(seeds: int, seed: int, *, noise: float = 1.0, signal: float = 1.0) -> RegressionTask:
+    """Draw a linear regression with fewer inputs, 20, than training examples, 60, and 200 test examples.
+
+    Args:
+        seeds: each with its own data and true weights.
+        seed: of everything drawn.
+        noise: its standard deviation.
+        signal: of the noiseless targets, their standard deviation; with 0 there is nothing to learn.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(seeds, 260, 20, generator=generator, dtype=torch.float64)
+    truth = torch.randn(seeds, 20, 1, generator=generator, dtype=torch.float64)
+    y = signal * (x @ truth).squeeze(-1) / 20**0.5
+    y = y + noise * torch.randn(seeds, 260, generator=generator, dtype=torch.float64)
+    return RegressionTask(x[:, :60], y[:, :60], x[:, 60:], y[:, 60:])
+
+
 def half_square(weights: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return each seed's loss: half the mean square of what a linear model misses.
 

@@ -8,7 +8,9 @@ import msgspec
 import torch
 
 from harness.claims.catalogue import SECTIONS, section_of
-from harness.claims.claim import Claim, Lab, conclude
+from harness.claims.claim import Claim, Lab
+from harness.claims.conclude import conclude
+from harness.claims.lessons import lesson_of
 from harness.claims.record import ClaimResult, ClaimsRun, Plot
 from harness.measure.environment import environment
 from harness.workload.model import WorkloadError
@@ -28,6 +30,7 @@ def put_to_the_test(claim: Claim, lab: Lab, *world: object) -> ClaimResult:
         statement=claim.statement,
         method=claim.method,
         verdict="not run",
+        lesson=lesson_of(claim.id),
         reproduce=f"harness claims {claim.id}" + (f" --seed {lab.seed}" if lab.seed else ""),
     )
     missing = [name for name in claim.needs if importlib.util.find_spec(name) is None]
@@ -39,7 +42,7 @@ def put_to_the_test(claim: Claim, lab: Lab, *world: object) -> ClaimResult:
         evidence = claim.test(lab, *world)
     except WorkloadError as error:
         return msgspec.structs.replace(result, reason=str(error))
-    verdict, condition = conclude(evidence.checks)
+    verdict, condition = conclude(evidence.checks, is_sampled=claim.is_sampled)
     return msgspec.structs.replace(
         result,
         verdict=verdict,

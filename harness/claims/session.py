@@ -58,7 +58,7 @@ class ClaimsSession:
         if run.complete and len(run.results) == len(every_claim()):
             for name, text in claims_tables(run).items():
                 replace_file(self.results / name, text.encode())
-            written += [self.results / "claims.md", self.results / "claims"]
+            written += [*sorted(self.results.glob("claims*.md")), self.results / "claims"]
         if html is not None:
             replace_file(html, claims_page(run).encode())
             written.append(html)

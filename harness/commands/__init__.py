@@ -21,7 +21,7 @@ COMMANDS = {
     "versions": ("Compare versions", "the same questions under several torch versions, in tables"),
     "bisect": (
         "Compare versions",
-        "the first commit or torch version after which a target takes other bytes",
+        "the first commit or torch version after which a target takes other bytes, counts or time",
     ),
     "doctor": ("Check the instrument", "how noisy this machine is now, what makes it so, what would help"),
     "calibrate": ("Check the instrument", "what this machine can resolve, and how often it is wrong"),

@@ -53,7 +53,7 @@ def arm_result(arm: str, seen: Observation, settings: Settings, *, is_reference:
     _check_arm(arm, seen)
     if not settings.detail or step.parts[0].name != "forward":
         return result
-    result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole))
+    result = msgspec.structs.replace(result, allocated=allocated(step, seen.whole, seen.forward))
     if not is_reference:
         return result
     return msgspec.structs.replace(

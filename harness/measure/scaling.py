@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from harness.workload.model import WorkloadError
 
 MOST_RUNS = 24  # memory grows nearly linearly, so that three or four runs do
-_LINE_RUNS = 6  # where the line has not found it by then, the space between is halved
+_MOST_GROWTH = 8  # a peak that hardly grows yet, as one in the optimizer's part, draws a line to far too many
+_LINE_RUNS = 6  # where so many after one that does not fit have not found it, the space between is halved
 
 
 def largest_batch(
@@ -77,11 +78,11 @@ def expected_peak(batch: int, runs: Mapping[int, int | None]) -> int:
 
 
 def _propose(runs: dict[int, int | None], fitting: int, failing: int, limit: int) -> int:
-    """Return the next batch to run: between what fits and what does not, where the line says."""
+    """Return the next batch to run: between what fits and what does not, where the line says, and near."""
     known = sorted((batch, peak) for batch, peak in runs.items() if peak is not None)
     if len(known) < 2:  # noqa: PLR2004 (a line goes through two points)
         return fitting * 2 if fitting and not failing else max(fitting + 1, (fitting + failing) // 2)
-    if failing and len(runs) >= _LINE_RUNS:
+    if failing and len(runs) - _first_failing(runs, limit) >= _LINE_RUNS:
         return (fitting + failing) // 2 or 1
     # The two points nearest to the limit: the line is only as straight as the allocator's algorithms are.
     (low, low_peak), (high, high_peak) = sorted(sorted(known, key=lambda point: abs(point[1] - limit))[:2])
@@ -92,5 +93,10 @@ def _propose(runs: dict[int, int | None], fitting: int, failing: int, limit: int
     guess = low + int((limit - low_peak) * (high - low) / (high_peak - low_peak))
     # Where the line points at what is known already, the neighbour decides.
     lowest = fitting + 1
-    highest = failing - 1 if failing else max(guess, lowest)
+    highest = failing - 1 if failing else max(min(guess, _MOST_GROWTH * fitting), lowest)
     return min(max(guess, lowest), highest)
+
+
+def _first_failing(runs: dict[int, int | None], limit: int) -> int:
+    """Return how many runs there were before the first that did not fit."""
+    return next(at for at, peak in enumerate(runs.values()) if peak is None or peak > limit)

@@ -172,6 +172,12 @@ def _check_allocated(line: Allocated, where: str) -> None:
             f"{where}: the timeline has {len(line.marks):,} marks for {len(line.parts):,} parts; one more is"
             " needed, for the end"
         )
+    if line.of and len(line.of) != len(line.levels):
+        raise ImplausibleError(
+            f"{where}: the timeline has {len(line.levels):,} levels, and a holder for {len(line.of):,}"
+        )
+    if any(not 0 <= each < len(line.holders) for each in line.of):
+        raise ImplausibleError(f"{where}: the timeline names a holder that it does not have")
 
 
 def _check_fit(fit: Fit) -> None:

@@ -6,3 +6,9 @@ SAVED = "saved"  # by its forward pass
 RETAINED = "retained"  # after its forward pass
 NODES = "nodes"  # of its graph
 WAITS = "waits"  # values read back in a step, for each of which the host waits for a device
+
+# Who holds bytes of a step that no module holds; the others are named by their module's path.
+TEMPORARIES = "(temporaries)"  # gone when the part of the step that made them ends
+GRADIENTS = "(gradients)"  # what the backward part leaves
+OPTIMIZER = "(made by the optimizer)"  # what the optimizer's part leaves
+BEFORE = "(freed since the start)"  # what was there before

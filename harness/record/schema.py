@@ -120,6 +120,8 @@ class Allocated(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[float, ...]  # seconds at which the parts begin, and the end; the profiler was active
     times: tuple[float, ...]  # seconds, one an event
     levels: tuple[int, ...]  # bytes after that event
+    holders: tuple[str, ...] = ()  # who holds bytes of them: paths of modules, and what is in none
+    of: tuple[int, ...] = ()  # the holder of what each event adds or takes; () where that is not known
 
 
 class RankResult(msgspec.Struct, frozen=True, kw_only=True):

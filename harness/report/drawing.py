@@ -108,6 +108,11 @@ def svg_file(figure: Figure) -> str:
     return head + _SCHEMES + "\n " + end + body.replace(INK, "currentColor")
 
 
+_GROUNDS = re.compile(
+    r'(<g id="(?:patch_1|axes_\d+">\s*<g id="patch_\d+)">\s*<path [^>]*?style="fill: )#ffffff'
+)
+
+
 def svg_element(figure: Figure, name: str) -> str:
     """Return a figure as an element of a page, in the page's own text colour and font.
 
@@ -119,8 +124,8 @@ def svg_element(figure: Figure, name: str) -> str:
     settings = {"svg.fonttype": "none", "font.family": "sans-serif"}
     text = _written(figure, name, settings, dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    # The figure's own white ground would stay white in a dark page.
-    text = re.sub(r'(<g id="(?:patch_1|patch_2)">\s*<path [^>]*?style="fill: )#ffffff', r"\1none", text)
+    # The white ground of the figure and of each of its axes would stay white in a dark page.
+    text = re.sub(_GROUNDS, r"\1none", text)
     # As wide as there is room, up to a third above its own size.
     text = re.sub(
         r' width="([\d.]+)pt"',

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from harness.errors import HarnessError
+from harness.judge.times import times_of
+from harness.record.names import TIME
 from harness.record.schema import Run
 from harness.report.plots import MOST_LINES, timeline_picture
 
@@ -17,5 +19,9 @@ def run_picture(runs: Sequence[Run]) -> str:
         for record in run.records:
             lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
             if lines:
-                return timeline_picture(lines[:MOST_LINES], f"{record.case.title}: {record.asks}")
+                times = times_of(record)
+                seconds = [times[name, TIME] for name, _ in lines[:MOST_LINES] if (name, TIME) in times]
+                title = f"{record.case.title}: {record.asks}"
+                whole = seconds if len(seconds) == len(lines[:MOST_LINES]) else ()
+                return timeline_picture(lines[:MOST_LINES], whole, title)
     raise HarnessError("no run here has its memory over a step; give one that `harness measure` wrote")

@@ -23,8 +23,9 @@ from harness.report.drawing import (
     svg_element,
     svg_file,
 )
-from harness.report.study import CurvePoint
-from harness.report.units import axis
+from harness.report.holders import thinned
+from harness.report.study import CurvePoint, bend_of
+from harness.report.units import axis, quantity
 
 _PICTURE_WIDTH = 7.0  # inches
 MOST_LINES = 6  # of a timeline, told apart by dash and colour
@@ -83,9 +84,21 @@ def curve_plot(points: Sequence[CurvePoint], name: str) -> str:
                 label=label,
                 **marked_style(index),
             )
+        bend = bend_of(points)
+        if bend is not None:
+            point = points[bend]
+            for panel in above:
+                panel.axvline(point.frozen, color=INK, linewidth=0.8, linestyle=":")
+            memory.annotate(
+                f"knee: {point.frozen} frozen, {quantity(point.peak, 'B')}",
+                (point.frozen, point.peak / scale),
+                (6, 14),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "->", "color": INK},
+            )
         memory.set_ylabel(unit)
         memory.set_ylim(bottom=0)
-        memory.legend()
+        legend_below(figure, memory)
         if timed:
             _draw_times(above[1], timed)
         above[-1].set_xlabel("first blocks frozen")
@@ -94,41 +107,44 @@ def curve_plot(points: Sequence[CurvePoint], name: str) -> str:
 
 
 def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
-    reference = points[0].seconds
+    scale, unit = axis(max(point.seconds for point in points), "s")
     axes.plot(
         [point.frozen for point in points],
-        [1e3 * point.seconds if point.ratio is None else 1e3 * reference * point.ratio for point in points],
+        [point.seconds / scale for point in points],
         **marked_style(2),
     )
     for point in points:
-        if point.low is not None and point.high is not None:
-            ends = [1e3 * reference * point.low, 1e3 * reference * point.high]
+        if point.ratio and point.low is not None and point.high is not None:
+            ends = [point.seconds * end / point.ratio / scale for end in (point.low, point.high)]
             axes.plot([point.frozen, point.frozen], ends, color=INK, linewidth=1)
-    axes.set_ylabel("ms a step")
+    axes.set_ylabel(f"{unit} a step")
     axes.set_ylim(bottom=0)
 
 
-def timeline_plot(arms: Sequence[tuple[str, Allocated]], name: str) -> str:
-    """Return allocated bytes over one step, the arms on one axis, the parts of the first arm marked."""
-    with style():
-        return svg_element(_timeline(arms, FIGURE_WIDTH), f"timeline {name}")
+def timeline_picture(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], title: str) -> str:
+    """Return allocated bytes over one step, the arms on one axis, as an SVG file with a title.
 
-
-def timeline_picture(arms: Sequence[tuple[str, Allocated]], title: str) -> str:
-    """Return the same as an SVG file with a title."""
+    Args:
+        arms: names and lines.
+        seconds: that each arm's step takes without the profiler, to which its line is drawn; () where that
+            was not measured: each line is then drawn over its share of its step.
+        title: of the picture.
+    """
     with style():
-        figure = _timeline(arms, _PICTURE_WIDTH)
+        figure = _timeline(arms, seconds, _PICTURE_WIDTH)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return svg_file(figure)
 
 
-def _timeline(arms: Sequence[tuple[str, Allocated]], width: float) -> Figure:
+def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], width: float) -> Figure:
     figure, axes = one_panel(3.0, width)
     scale, unit = axis(max((max(line.levels, default=0) for _, line in arms), default=0), "B")
-    for index, (label, line) in enumerate(arms):
+    of_time, time_unit = axis(max(seconds), "s") if seconds else (0.01, "%")
+    lengths = [length / of_time for length in seconds or [1.0] * len(arms)]
+    for index, ((label, line), length) in enumerate(zip(arms, lengths, strict=True)):
         times, levels = _thinned(line)
         axes.step(
-            [1e3 * time for time in times],
+            [length * time / (line.marks[-1] or 1.0) for time in times],
             [level / scale for level in levels],
             where="post",
             label=label,
@@ -138,10 +154,11 @@ def _timeline(arms: Sequence[tuple[str, Allocated]], width: float) -> Figure:
     first = arms[0][1]
     top = axes.get_ylim()[1]
     for start, part in zip(first.marks, first.parts, strict=False):
-        axes.axvline(1e3 * start, color=INK, linewidth=0.6, linestyle=":")
-        axes.text(1e3 * start, top, f" {part}", va="bottom", fontsize=8)
+        place = lengths[0] * start / (first.marks[-1] or 1.0)
+        axes.axvline(place, color=INK, linewidth=0.6, linestyle=":")
+        axes.text(place, top, f" {part}", va="bottom", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set_xlabel("ms under the profiler")
+    axes.set_xlabel(f"{time_unit} of a step" if seconds else "% of the step, as it ran under the profiler")
     axes.set_ylabel(f"{unit} above the step's start")
     legend_below(figure, axes)
     return figure
@@ -201,14 +218,7 @@ def _thinned(line: Allocated) -> tuple[list[float], list[int]]:
         [0.0, *line.times, line.marks[-1]],
         [0, *line.levels, line.levels[-1] if line.levels else 0],
     )
-    if len(times) <= _MOST_STEPS:
-        return times, levels
-    width = -(-2 * len(times) // _MOST_STEPS)
-    shown: set[int] = {0, len(times) - 1}
-    for first in range(0, len(times), width):
-        stretch = range(first, min(first + width, len(times)))
-        shown |= {max(stretch, key=levels.__getitem__), min(stretch, key=levels.__getitem__)}
-    chosen = sorted(shown)
+    chosen = thinned(levels, _MOST_STEPS)
     return [times[index] for index in chosen], [levels[index] for index in chosen]
 
 

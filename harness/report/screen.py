@@ -44,14 +44,14 @@ def screen(run: Run, width: int = 80) -> str:
     """Return a run as one screen: a sentence and the largest effects of each question, then what is open."""
     judged = contrasts(run)
     lines: list[str] = []
-    for asks in _in_order(run):
+    for asks in questions_in_order(run):
         records = [record for record in run.records if record.asks == asks]
         lines += [*_question(asks, records, judged, run.floor, width)]
     lines += [folded(line, width) for line in _closing(run, judged)]
     return "\n".join(lines)
 
 
-def _in_order(run: Run) -> list[str]:
+def questions_in_order(run: Run) -> list[str]:
     """Return what is asked: first what people ask most, last what has but one arm."""
     rank = {name: number for number, name in enumerate(QUESTIONS)}
     last = len(rank)

@@ -84,12 +84,17 @@ def curve_section(run: Run, record: Record) -> TextTable:
     return TextTable(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 
+def bend_of(points: Sequence[CurvePoint]) -> int | None:
+    """Return the place where the peak of a curve stops falling fast; None where it does not."""
+    return knee([point.frozen for point in points], [point.peak for point in points])
+
+
 def knee_line(points: Sequence[CurvePoint]) -> str:
     """Say where the peak of the step stops falling fast, or that it falls evenly."""
     if len(points) < 2:  # noqa: PLR2004 (one point is not a curve)
         return "too few places were measured to tell where to freeze"
     first, last = points[0], points[-1]
-    bend = knee([point.frozen for point in points], [point.peak for point in points])
+    bend = bend_of(points)
     total = f"all {last.frozen} save {quantity(first.peak - last.peak, 'B')} of {quantity(first.peak, 'B')}"
     if bend is not None:
         knee_point = points[bend]

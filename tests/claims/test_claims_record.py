@@ -1,19 +1,26 @@
 """Results of claims, written and read."""
 
+from pathlib import Path
+
 import pytest
 from runs import environment
 
+from harness.claims.language import language
+from harness.claims.markdown import claims_markdown
 from harness.claims.record import (
     Check,
     ClaimResult,
     ClaimsRun,
+    Lesson,
     Number,
     Panel,
     Plot,
     Series,
     decode_claims,
     encode_claims,
+    load_claims,
 )
+from harness.claims.report import claims_page
 from harness.record.codec import UnreadableError
 
 pytestmark = pytest.mark.process
@@ -54,6 +61,17 @@ RUN = ClaimsRun(
 )
 
 
+def test_a_file_of_the_first_format_loads_and_is_shown() -> None:
+    run = load_claims(Path(__file__).parents[1] / "golden" / "claims-1.json")
+    assert [(result.id, result.verdict, result.lesson) for result in run.results] == [
+        ("D1", "holds when", Lesson()),
+        ("N2", "holds when", Lesson()),
+    ]
+    assert "- holds: peak bytes (mlp-relu" in claims_markdown(run, language("en"))
+    assert "N2. \\`no\\_grad\\`" in claims_markdown(run, language("zh-CN"))
+    assert "N2" in claims_page(run)
+
+
 def test_what_was_written_is_read_back() -> None:
     assert decode_claims(encode_claims(RUN)) == RUN
 
@@ -63,7 +81,7 @@ def test_what_was_written_is_read_back() -> None:
     [
         (b"{", "kept.json is not a file of claims: "),
         (b'{"schema": 1, "records": []}', "kept.json holds no claims; `harness claims --json FILE` writes"),
-        (b'{"schema": 99, "results": []}', "kept.json has format 99, newer than 1"),
+        (b'{"schema": 99, "results": []}', "kept.json has format 99, newer than 2"),
         (b'{"schema": 1, "results": [{"id": 3}]}', "kept.json is not a file of claims: "),
     ],
 )

@@ -1,12 +1,29 @@
 """What people see of claims, from data alone."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from runs import environment
 
-from harness.claims.plots import plot_file
-from harness.claims.record import Check, ClaimResult, ClaimsRun, Number, Panel, Plot, Series
-from harness.claims.report import claims_markdown, claims_page, claims_text, counted, number_text
+from harness.claims.catalogue import every_claim
+from harness.claims.evidence import number_text
+from harness.claims.language import language
+from harness.claims.markdown import claims_markdown
+from harness.claims.plots import plot_element, plot_file
+from harness.claims.record import (
+    Bilingual,
+    Check,
+    ClaimResult,
+    ClaimsRun,
+    Lesson,
+    Number,
+    Panel,
+    Plot,
+    Series,
+)
+from harness.claims.report import claims_page, claims_tables, document
 
 pytestmark = pytest.mark.process
 
@@ -46,6 +63,15 @@ _RUN = ClaimsRun(
             ),
             numbers=(Number(name="error", value=0.5, low=0.25, high=1.0, unit="ratio"),),
             plots=(_PLOT,),
+            lesson=Lesson(
+                statement="导数等于一。",
+                quote=Bilingual(zh="等于<b>一", en="is <b>one"),
+                why=Bilingual(en="It is exact.", zh="它是精确的。"),
+                program="print(1)  # ```",
+                prints="1",
+                places=(("y a scalar", "y 是标量"),),
+                captions=("看到的。",),
+            ),
             reproduce="harness claims D1",
             seconds=1.2,
         ),
@@ -60,28 +86,12 @@ _RUN = ClaimsRun(
 )
 
 
-def test_the_terminal_shows_a_statement_its_verdict_and_where_it_holds() -> None:
-    assert claims_text(_RUN, 60) == (
-        "id    verdict     statement\n"
-        "----  ----------  -----------------------------------\n"
-        "D1    holds when  A derivative is <b>one</b>.\n"
-        "                  -> when y a scalar; not: y a vector\n"
-        "B1    not run     A mode is a fit.\n"
-        "                  -> needs scikit-learn\n"
-        "\n"
-        "2 statements: 1 holds when, 1 not run\n"
-    )
-
-
-def test_no_line_of_the_terminals_table_is_wider_than_the_terminal() -> None:
-    long = msgspec.structs.replace(_RUN.results[0], statement="word " * 60, condition="place " * 60)
-    run = msgspec.structs.replace(_RUN, results=(long,))
-    assert max(map(len, claims_text(run, 80).splitlines())) <= 80
+ENGLISH, CHINESE = language("en"), language("zh-CN")
 
 
 def test_the_document_has_the_table_the_plot_and_how_to_measure_again() -> None:
-    text = claims_markdown(_RUN)
-    assert "**2 statements: 1 holds when, 1 not run.**" in text
+    text = claims_markdown(_RUN, ENGLISH)
+    assert "**2 statements: 1 holds when, 1 not run**" in text
     assert "A derivative is &lt;b&gt;one&lt;/b&gt;." in text
     assert "![What is seen.](claims/D1.svg)" in text
     assert "Again: `harness claims D1` (1 s)." in text
@@ -101,12 +111,47 @@ def test_the_page_fetches_nothing_and_interprets_nothing() -> None:
 
 def test_an_interrupted_session_says_so() -> None:
     run = msgspec.structs.replace(_RUN, complete=False)
-    assert "interrupted" in claims_markdown(run)
+    assert "interrupted" in claims_markdown(run, ENGLISH)
     assert "interrupted" in claims_page(run)
 
 
+def test_conditions_stand_below_the_statement_in_the_table_and_one_by_one_below_the_verdict() -> None:
+    lines = claims_markdown(_RUN, ENGLISH).splitlines()
+    (row,) = [line for line in lines if line.startswith("| D1")]
+    below = lines[lines.index(row) + 1 : lines.index(row) + 3]
+    assert [line.strip("| ") for line in below] == ["- holds: y a scalar", "- not: y a vector"]
+    at = lines.index("**holds when**")
+    assert lines[at + 2 : at + 4] == ["- holds: y a scalar", "- not: y a vector"]
+
+
+def test_a_statement_is_quoted_explained_and_shown_by_a_program() -> None:
+    text = claims_markdown(_RUN, ENGLISH)
+    assert "导数等于一。" in text
+    assert "The notes: 「等于&lt;b&gt;一」 (is &lt;b&gt;one)" in text
+    assert "**Why**: It is exact." in text
+    assert "````python\nprint(1)  # ```\n````" in text
+    assert "```text\n1\n```" in text
+
+
+def test_the_chinese_document_has_the_same_in_chinese_and_leaves_evidence_to_the_other() -> None:
+    text = claims_markdown(_RUN, CHINESE)
+    assert text.startswith("# 关于梯度")
+    assert "**2 条说法：有条件成立 1 条，未运行 1 条**" in text
+    assert "### D1. 导数等于一。" in text
+    assert "- 成立：y 是标量" in text
+    assert "- 不成立：y a vector" in text
+    assert "**为什么**：它是精确的。" in text
+    assert "![看到的。](claims/D1.svg)" in text
+    assert "seen" not in text
+    assert "### B1. A mode is a fit." in text
+
+
+def test_both_documents_and_the_plots_are_tables_of_the_record() -> None:
+    assert sorted(claims_tables(_RUN)) == ["claims.md", "claims.zh-CN.md", "claims/D1.svg"]
+
+
 def test_counts_name_only_the_verdicts_there_are() -> None:
-    assert counted(_RUN) == "2 statements: 1 holds when, 1 not run"
+    assert ENGLISH.count(["holds when", "not run"]) == "2 statements: 1 holds when, 1 not run"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +172,21 @@ def test_a_number_is_shown_with_its_unit(number: Number, text: str) -> None:
 def test_a_plot_is_the_same_bytes_every_time_and_has_no_date() -> None:
     assert plot_file(_PLOT) == plot_file(_PLOT)
     assert "dc:date" not in plot_file(_PLOT)
+
+
+def test_no_panel_of_a_page_has_a_ground_of_its_own() -> None:
+    two = msgspec.structs.replace(_PLOT, panels=2 * _PLOT.panels)
+    for plot in (_PLOT, two):
+        drawn = re.sub(r"<defs>.*?</defs>", "", plot_element(plot), flags=re.DOTALL)
+        assert "fill: #ffffff" not in drawn
+
+
+def test_the_page_of_the_committed_record_is_the_same_bytes_every_time() -> None:
+    path = Path(__file__).parents[2] / "results" / "records" / "claims.json"
+    page = document(path).forms["html"]()
+    assert page == document(path).forms["html"]()
+    assert page.count('<article id="') == len(every_claim())
+    assert page.count("<pre>") + page.count("<figure>") >= len(every_claim())
 
 
 def test_every_kind_of_mark_is_drawn() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.claims.claim import Lab, LabError, by_place, conclude
+from harness.claims.claim import Lab, LabError
+from harness.claims.conclude import conclude, grounds
 from harness.claims.record import Check
 
 pytestmark = pytest.mark.process
@@ -41,13 +42,37 @@ def test_no_checks_make_no_verdict() -> None:
 
 
 def test_places_that_agree_are_one_condition_and_others_are_named() -> None:
-    found = [
-        ("bytes", "one", True, ""),
-        ("bytes", "two", True, ""),
-        ("time", "one", True, ""),
-        ("time", "two", False, ""),
+    rows = [
+        ("bytes", "one", True),
+        ("bytes", "two", True),
+        ("time", "one", True),
+        ("time", "two", False),
+        ("time", "three", None),
     ]
-    assert [check.where for check in by_place(found)] == ["bytes", "bytes", "time (one)", "time (two)"]
+    checks = [Check(says="", where=where, place=place, holds=holds) for where, place, holds in rows]
+    assert [(ground.words(), ground.holds) for ground in grounds(checks)] == [
+        ("bytes", True),
+        ("time (one)", True),
+        ("time (two)", False),
+        ("time (three)", None),
+    ]
+
+
+def test_more_than_three_places_are_counted() -> None:
+    checks = [Check(says="", where="time", place=str(place), holds=place > 0) for place in range(10)]
+    assert conclude(checks) == ("holds when", "time (9 of 10); not: time (0)")
+
+
+def test_one_place_with_two_answers_is_false() -> None:
+    checks = [Check(says="", where="time", place="a", holds=holds) for holds in (True, False)]
+    assert conclude(checks) == ("refuted", "")
+
+
+def test_what_is_true_in_a_sample_holds_there_and_not_everywhere() -> None:
+    checks = _checks(("diabetes", True), ("breast cancer", True))
+    assert conclude(checks, is_sampled=True) == ("holds when", "diabetes; breast cancer")
+    assert conclude(checks) == ("holds", "")
+    assert conclude(_checks(("", True)), is_sampled=True) == ("holds", "")
 
 
 def test_too_few_seeds_and_no_budget_are_refused() -> None:

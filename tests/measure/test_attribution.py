@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from harness.measure.attribution import attribute_peak, lasting_bytes, saved_shares
 from harness.measure.observe import Observation
 from harness.measure.timeline import allocated
+from harness.record.names import GRADIENTS, TEMPORARIES
 from harness.record.schema import Attribution, Case
 from harness.workload.model import Model
 from harness.workload.sources import build
@@ -156,8 +157,9 @@ def test_saved_shares_add_up_to_the_books() -> None:
 
 def test_the_timeline_rises_to_the_peak_and_marks_the_parts() -> None:
     step = training_step(build(Case(question="", model="mlp-relu", batch_size=4, mode="train")))
-    seen = Observation(step).whole
-    line = allocated(step, seen)
+    observation = Observation(step)
+    seen = observation.whole
+    line = allocated(step, seen, observation.forward)
     assert line.parts == ("forward", "backward", "optimizer")
     assert max(line.levels) == seen.peak_bytes()
     assert line.levels[-1] == seen.retained_bytes() == 0
@@ -165,3 +167,34 @@ def test_the_timeline_rises_to_the_peak_and_marks_the_parts() -> None:
     assert line.marks[0] == 0
     assert len(line.marks) == 4
     assert line.times[-1] <= line.marks[-1]
+
+
+def test_the_timeline_says_who_holds_each_byte() -> None:
+    step = training_step(build(Case(question="", model="mlp-relu", batch_size=4, mode="train")))
+    observation = Observation(step)
+    line = allocated(step, observation.whole, observation.forward)
+    held = dict.fromkeys(line.holders, 0)
+    at_end_of = {part: dict(held) for part in line.parts}
+    before = 0
+    for of, time, level in zip(line.of, line.times, line.levels, strict=True):
+        held[line.holders[of]] += level - before
+        before = level
+        for part, end in zip(line.parts, line.marks[1:], strict=True):
+            if time <= end:
+                at_end_of[part] = dict(held)
+
+    assert all(at_end_of[part][TEMPORARIES] == 0 for part in line.parts)
+    assert at_end_of["backward"][GRADIENTS] == observation.gradient_bytes
+    modules = {path for path, _ in step.model.module.named_modules()}
+    saved = {name: size for name, size in at_end_of["forward"].items() if size}
+    assert saved.keys() <= modules
+    assert sum(saved.values()) == observation.whole.stretch(0).retained_bytes()
+
+
+def test_a_timeline_says_nothing_of_holders_where_the_forward_pass_was_another_one() -> None:
+    step = training_step(build(Case(question="", model="mlp-relu", batch_size=4, mode="train")))
+    other = Observation(training_step(build(Case(question="", model="mlp-relu", batch_size=8, mode="train"))))
+    line = allocated(step, Observation(step).whole, other.forward)
+
+    assert (line.holders, line.of) == ((), ())
+    assert line.levels

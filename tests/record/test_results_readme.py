@@ -26,7 +26,7 @@ def test_every_field_of_a_run_is_listed() -> None:
 
 
 def test_the_baseline_that_is_shown_loads() -> None:
-    shown = re.search(r"```\n(\{\n\"format\".*?\]\})\n```", README, re.DOTALL)
+    shown = re.search(r"```json\n(\{\n\"format\".*?\]\})\n```", README, re.DOTALL)
     assert shown is not None
     baseline = decode_baseline(shown[1].encode())
 

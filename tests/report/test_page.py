@@ -26,7 +26,9 @@ from harness.record.schema import (
     Samples,
     Share,
 )
-from harness.report.page import run_page, verdict_sentence
+from harness.report.headline import run_headline
+from harness.report.page import run_page
+from harness.report.picture import run_picture
 from harness.report.plots import curve_plot, ratio_plot
 from harness.report.reproduce import case_command
 from harness.report.study import CurvePoint, curve_section, fit_line, knee_line, scaling_sections
@@ -152,6 +154,11 @@ class _Tags(HTMLParser):
                 self.fetched.append(f"{tag} {name}={value}")
 
 
+def _figures(page: str) -> list[str]:
+    """Return the plots that matplotlib drew."""
+    return re.findall(r'<svg role="img" aria-label="(?:ratio|curve|scaling|witness)"', page)
+
+
 def test_the_page_fetches_nothing_and_runs_nothing(run: Run) -> None:
     page = run_page(run)
     tags = _Tags()
@@ -177,7 +184,7 @@ def test_the_ids_of_clip_paths_differ_from_plot_to_plot(run: Run) -> None:
 def test_the_page_says_what_was_found(run: Run) -> None:
     page = run_page(run)
     for text in (
-        "no_grad lowers the peak by 50 % (time: faster by 20 % (20 to 20)); all books balance.",
+        "no_grad lowers the peak by 50 %, 16 KiB to 8 KiB (time: faster by 20 % (20 to 20)); all books",
         "no_grad saves ",
         "20,000 B at the peak of grad, in the backward part",
         "knee at 1: freezing the first 1 saves 28 KiB of the peak; all 3 save 32 KiB of 40 KiB",
@@ -188,7 +195,8 @@ def test_the_page_says_what_was_found(run: Run) -> None:
         "Against batch size",
     ):
         assert text in page, text
-    assert page.count("<svg") == 6  # ratio and timeline of two records, the curve, and one over batch sizes
+    assert page.count('class="areas"') == 4  # two arms of two records
+    assert len(_figures(page)) == 4  # the ratios of two records, the curve, and one over batch sizes
 
 
 def test_plots_take_the_pages_text_colour_and_have_no_ground(run: Run) -> None:
@@ -231,8 +239,9 @@ def test_an_interrupted_run_says_so_and_a_run_without_records_has_a_page(run: Ru
 
 def test_a_run_of_many_models_is_counted(run: Run) -> None:
     many = msgspec.structs.replace(run, records=(_record("grad_mode", 1), _record("grad_mode", 1, "other")))
-    assert verdict_sentence(many) == (
-        "2 cases of 2 models, all books balance; times against their reference: 2 faster."
+    assert run_headline(many) == (
+        "Of all, no_grad saves most: for nets:make (eval) it lowers the peak by 50 %, 16 KiB to 8 KiB."
+        " 2 cases of 2 models, all books balance; times against their reference: 2 faster."
     )
 
 
@@ -273,6 +282,66 @@ def test_a_straight_curve_has_no_knee_and_says_what_a_block_saves() -> None:
     assert "too few" in knee_line(points[:1])
     untimed = [CurvePoint(k, 100, 4096 - k, float("nan"), None, None, None) for k in range(3)]
     assert "ms a step" not in curve_plot(untimed, "c")
+
+
+def test_a_curve_marks_its_knee_and_a_straight_one_has_none() -> None:
+    bent = [CurvePoint(k, 100, peak, 1e-3, None, None, None) for k, peak in enumerate((4096, 1024, 512, 0))]
+    straight = [CurvePoint(k, 100, 4096 - 1024 * k, 1e-3, None, None, None) for k in range(4)]
+
+    assert "knee: 1 frozen, 1 KiB" in curve_plot(bent, "c")
+    assert "knee" not in curve_plot(straight, "c")
+    assert "ms a step" in curve_plot(bent, "c")
+
+
+def test_numbers_are_folded_and_what_failed_is_not(run: Run) -> None:
+    folded = re.sub(r"<details.*?</details>", "", run_page(run), flags=re.DOTALL)
+
+    assert "inference_mode failed: no &lt;script&gt;" in folded
+    assert "A/A control (grad once more)" not in folded
+    assert "saves 8 KiB, 50 %" in folded
+
+
+def test_a_page_without_times_says_what_is_there_and_what_is_not(run: Run) -> None:
+    arms = tuple(
+        msgspec.structs.replace(arm, timings=(), allocated=None, attribution=None)
+        for arm in run.records[0].arms
+    )
+    bytes_only = msgspec.structs.replace(run, records=(msgspec.structs.replace(run.records[0], arms=arms),))
+    page = run_page(bytes_only)
+
+    assert "Here: exact bytes and counts, of 1 case." in page
+    assert "Not here: times (nothing was timed: bytes and counts only); the memory of a step over" in page
+    assert "Time against the reference" not in page
+    assert "faster" not in page
+
+
+def test_a_question_of_several_cases_begins_with_what_each_of_them_saves(run: Run) -> None:
+    page = run_page(run)
+    one = run_page(msgspec.structs.replace(run, records=run.records[:1]))
+
+    assert "no_grad: 16 KiB to 8 KiB" in page
+    assert "no_grad: 64 KiB to 32 KiB" in page
+    assert "arms that do less work are left out" in page
+    assert "no_grad: 16 KiB to 8 KiB" not in one
+
+
+def test_a_picture_is_drawn_on_the_time_of_the_step_without_the_profiler(run: Run) -> None:
+    timed = run_picture([run])
+    arms = tuple(msgspec.structs.replace(arm, timings=()) for arm in run.records[0].arms)
+    untimed = run_picture(
+        [msgspec.structs.replace(run, records=(msgspec.structs.replace(run.records[0], arms=arms),))]
+    )
+
+    assert "<!-- ms of a step -->" in timed
+    assert "<!-- % of the step, as it ran under the profiler -->" in untimed
+
+
+def test_what_was_planned_and_is_missing_is_named(run: Run) -> None:
+    planned = tuple((f"case {number}", "grad") for number in range(6))
+    stopped = msgspec.structs.replace(run, planned=planned, complete=False)
+
+    assert "Planned, and missing: grad of case 0, grad of case 1," in run_page(stopped)
+    assert "grad of case 3, and 2 more." in run_page(stopped)
 
 
 def test_a_fit_says_which_runs_show_it() -> None:

@@ -1,0 +1,29 @@
+"""Fills the reference pages with what the code says of itself: a page names a part in an HTML comment."""
+
+import re
+from collections.abc import Callable
+
+from command_pages import commands_text
+from file_pages import files_text
+from pytest_pages import pytest_text
+from python_pages import python_text
+from sphinx.application import Sphinx
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands_text,
+    "files": files_text,
+    "pytest": pytest_text,
+    "python": python_text,
+}
+_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def filled(text: str) -> str:
+    """Return a page with each part that it names in place of the comment."""
+    return _MARK.sub(lambda match: PARTS[match[1]](), text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Fill pages as they are read."""
+    app.connect("source-read", lambda _app, _name, content: content.__setitem__(0, filled(content[0])))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

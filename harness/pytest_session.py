@@ -146,8 +146,10 @@ class Session:
         allowance = self.allowance
         if allowance is None:
             raise RuntimeError("a case was measured before the session started")
-        arms, entry = self.selected[case.id], resolve(case.model)
-        first = question.arms(entry)[0]
+        entry = resolve(case.model)
+        first, *_ = every = question.arms(entry)
+        # In the question's order, whatever the order of the tests: the first is what others are held against.
+        arms = [arm for arm in every if arm in self.selected[case.id]]
         measurement = CaseMeasurement(
             question, case, self._settings(0.0), entry, reference="" if first in arms else first
         )

@@ -121,6 +121,15 @@ def test_a_selection_is_timed_against_the_reference_that_was_not_selected(bench:
     assert record.arms[0].timings[0].reference
 
 
+def test_arms_are_held_against_the_same_reference_in_whatever_order_tests_run(bench: pytest.Pytester) -> None:
+    bench.makeconftest("def pytest_collection_modifyitems(items): items.reverse()")
+    run(bench, "--harness-models", "linear", budget="0")
+    (record,) = run_file(bench).records
+
+    assert record.reference == "grad"
+    assert [arm.arm for arm in record.arms] == ["grad", "no_grad", "inference_mode"]
+
+
 def test_the_time_of_a_session_is_shared_out_and_what_is_left_goes_to_later_cases(
     bench: pytest.Pytester,
 ) -> None:

@@ -13,7 +13,6 @@ from harness.report.units import quantity
 _COLUMNS = (
     "command",
     "records",
-    "time",
     "processor",
     "per 1,000 more records",
     "peak",
@@ -54,7 +53,6 @@ def _rows(readings: tuple[Reading, ...]) -> Iterator[tuple[str, ...]]:
         yield (
             one.command,
             f"{one.records:,}",
-            quantity(one.seconds, "s"),
             quantity(one.processor, "s"),
             grown[0],
             quantity(one.peak, "B"),
@@ -72,8 +70,9 @@ def readers_markdown(readings: Readings) -> str:
     told = (
         "Whole commands on stored runs of so many records, two arms and three exact metrics each; `compare`,"
         " `gate` and `trend` read two such runs, or a run and a baseline, in which one record of a thousand"
-        " differs. *Time* is that of a clock, *processor* what the command used of it; what a thousand more"
-        " records take of both is the same in each row where the cost is linear."
+        " differs. *Processor* is all that a command used of it, its start included: a clock would tell what"
+        " else ran meanwhile. What a thousand more records take is alike in both rows where the cost is"
+        " linear."
     )
     table = markdown_table(_COLUMNS, list(_rows(readings.readings)))
     return f"# Readers of many records\n\n{where}\n\n{told}\n\n{table}\n"

@@ -33,6 +33,7 @@ FOLDERS = {
     "peers": "tables",
     "fits": "tables",
     "passes": "tables",
+    "readers": "tables",
     "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",

@@ -126,6 +126,8 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
             study.write_memory_history(memory_history)
     except HarnessError as error:
         watch.problem(str(error), error)
+    except SystemExit as error:  # of what is measured: the command's own comes later
+        watch.problem(f"what was measured ended the program with sys.exit({error.code!r})", error)
     except KeyboardInterrupt:
         is_whole = False
         missing = study.missing() if study is not None else ()

@@ -211,10 +211,7 @@ class CaseMeasurement:
         if not allowed:
             return
         try:
-            reference = self._reference_step(arms)
-            sides = self._sides(
-                [reference, *(self._control() if arm.name == self.reference else arm.step for arm in arms)]
-            )
+            sides = self._sides(self._steps(arms))
             yield from self._block(arms, sides, allowed, most_rounds)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
             for arm in arms:
@@ -224,6 +221,20 @@ class CaseMeasurement:
                 # Code compiled for the next arm's model counts against one limit with this one's, and
                 # past it torch runs what was not compiled.
                 torch.compiler.reset()
+
+    def _steps(self, arms: Sequence[_Arm]) -> list[Step]:
+        """Return the reference's step, then those of arms; where it is one of them, a control in its place.
+
+        The side that was built first is a little slower than the one that was built last, wherever their
+        tensors lie. Chance decides which of the two is the reference.
+        """
+        reference = self._reference_step(arms)
+        if all(arm.name != self.reference for arm in arms):
+            return [reference, *(arm.step for arm in arms)]
+        control = self._control()
+        if Random(f"{self.case.id}/{self.settings.seed}").random() < 0.5:  # noqa: PLR2004 (a coin)
+            reference, control = control, reference
+        return [reference, *(control if arm.name == self.reference else arm.step for arm in arms)]
 
     def _reference_step(self, arms: Sequence[_Arm]) -> Step:
         if self._standing is not None and (not self.compiled or arms[0].name == self.reference):

@@ -20,7 +20,7 @@ from harness.measure.case import CaseMeasurement, Failure, measure_arm, measure_
 from harness.measure.devices.cpu import CpuBackend
 from harness.measure.observe import Observation
 from harness.measure.runner import Settings, exact_result
-from harness.record.schema import ArmResult, Case, Group
+from harness.record.schema import ArmResult, Case, Group, Samples
 from harness.workload.model import Model
 from harness.workload.models import MODELS
 from harness.workload.question import Question
@@ -88,6 +88,27 @@ def test_all_arms_are_timed_against_the_same_samples_of_one_reference() -> None:
     longest = max((each.timings[0].reference for each in (control, arm, other)), key=len)
     for each in (control, arm, other):
         assert each.timings[0].reference == longest[: len(each.timings[0].reference)]
+
+
+def test_the_reference_is_now_the_side_that_was_built_first_and_now_its_copy(
+    built: list[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references: list[int] = []
+
+    def watched(self: TimingBlock, _budget: float, _looks: Looks, _control: str = "") -> None:
+        order = list(dict.fromkeys(map(id, built)))
+        self.reference.call()
+        references.append(order.index(id(built[-1])))
+
+    monkeypatch.setattr(TimingBlock, "run", watched)
+    taken = Samples(metric="time", calls=1, reference=((1.0,),), arm=((1.0,),))
+    monkeypatch.setattr(TimingBlock, "samples", lambda _self, _arm: (taken,))
+    question = fake_question("reference", "arm")
+    for seed in range(12):
+        built.clear()
+        measure_arms(question, CASE, ("reference", "arm"), Settings(budget=0.02, seed=seed))
+
+    assert len(set(references)) == 2
 
 
 def measured(

@@ -19,6 +19,7 @@ _LONGEST_NAME = 34  # characters of a case or an arm
 _TIMES = 2.0  # a peak that grows by this factor is told as a factor
 _TOLD = 2  # failures and warnings that are named
 _LONGEST_LINE = 200  # characters
+_BETWEEN = 2  # columns between two of a table, and before it
 _NO_CHANGE = 0.01  # a peak that changes by less is not told
 
 
@@ -79,7 +80,7 @@ def _question(
     yield folded(visible(f"{asks.removesuffix('?')}{counted}"), width)
     largest = {effect.case: effect for effect in reversed(effects)}.values()  # one a case
     largest_first = sorted(largest, key=lambda effect: -effect.size)
-    rows = [_row(effect, floor) for effect in largest_first[:_LARGEST] if effect.size]
+    rows = _rows([effect for effect in largest_first[:_LARGEST] if effect.size], floor, width - _BETWEEN)
     if rows:
         yield from (f"  {line}"[:width] for line in text_table((), rows, form="plain").splitlines())
     elif not times and not any(record.arms[1:] for record in records):
@@ -114,7 +115,14 @@ def _setting(record: Record) -> str:
     return " ".join(part for part in (case.model, case.mode, case.variant) if part)
 
 
-def _row(effect: _Effect, floor: float) -> tuple[str, ...]:
+def _rows(effects: Sequence[_Effect], floor: float, width: int) -> list[tuple[str, ...]]:
+    """Return a row an effect; of an answer that a line does not hold whole, the first part."""
+    rows = [_row(effect, floor) for effect in effects]
+    names = sum(max(len(row[column]) for row in rows) + _BETWEEN for column in (0, 1)) if rows else 0
+    return [(*row[:2], row[2] if names + len(row[2]) <= width else row[2].split(", ")[0]) for row in rows]
+
+
+def _row(effect: _Effect, floor: float) -> tuple[str, str, str]:
     told = []
     if effect.time is not None:
         told.append(answer_of(effect.time.judgement, floor, brief=True))

@@ -30,6 +30,7 @@ FOLDERS = {
     "claims": ".",
     "calibration": "tables",
     "calibration-load": "tables",
+    "calibration-blocks": "tables",
     "peers": "tables",
     "fits": "tables",
     "passes": "tables",

@@ -131,3 +131,22 @@ def test_what_was_finished_is_kept_when_one_batch_runs_out_of_memory(tmp_path: P
         (13, "failed"),
         (8, "ok"),
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell with pipes")
+def test_a_reader_that_goes_away_ends_nothing_that_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "my_nets.py").write_text(_NETS)
+    words = f"{sys.executable} -m harness measure my_nets:make --time 0 --question grad_mode --json run.json"
+    done = subprocess.run(  # noqa: S602 (a literal line)
+        f"({words}; echo status $? >&2) | head -n 1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.startswith("torch ")
+    assert done.stderr.splitlines()[-1] == "status 0"
+    assert "sys.exit" not in done.stderr
+    assert load_run(tmp_path / "run.json").complete

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from harness.report.progress import ProgressBar
 _WIDEST = 120
 
 
+class Output(Console):
+    """Standard output that may end early, as `head` lets it: measuring goes on, and files are written."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more; the default ends the program, which would look like the model's own end."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
 @dataclass(slots=True)
 class TerminalWatch:
     """Prints what is finished and keeps it in a file; says what goes wrong on standard error."""
@@ -26,7 +36,7 @@ class TerminalWatch:
     run: Run | None = None
     problems: list[str] = field(default_factory=list)
     printed: set[str] = field(default_factory=set)  # cases whose bytes were
-    out: Console = field(default_factory=Console)
+    out: Console = field(default_factory=Output)
     err: Console = field(default_factory=lambda: Console(stderr=True))
     bar: ProgressBar = field(init=False)
 

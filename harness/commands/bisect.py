@@ -58,11 +58,7 @@ def bisect(
     from harness.commands.files import print_report, write_json
 
     setting = setting_of(words)
-    _check(ends_and_target, torch, metric, state, setting)
-    if time and metric:
-        from harness.bisect.candidates import BisectError
-
-        raise BisectError(f"--time decides by times alone; leave out --time or --metric {metric}")
+    _check(ends_and_target, torch, metric, state, setting, timed=time)
     if torch:
         search = _over_versions(torch, tox, ends_and_target[0], metric, setting, timed=time)
     else:
@@ -75,7 +71,13 @@ def bisect(
 
 
 def _check(
-    ends_and_target: list[str], torch: str, metric: str, state: Path | None, setting: "Setting"
+    ends_and_target: list[str],
+    torch: str,
+    metric: str,
+    state: Path | None,
+    setting: "Setting",
+    *,
+    timed: bool,
 ) -> None:
     from harness.bisect.candidates import BisectError
     from harness.bisect.step import MEASURED
@@ -93,6 +95,8 @@ def _check(
             "a search over commits has three arguments; write harness bisect GOOD BAD TARGET, as in"
             " harness bisect HEAD~8 HEAD package.module:factory"
         )
+    if timed and metric:
+        raise BisectError(f"--time decides by times alone; leave out --time or --metric {metric}")
     if len(setting.batch_sizes) > 1:
         raise BisectError(f"a search has one batch size; give {setting.batch_sizes[0]} alone")
 

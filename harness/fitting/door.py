@@ -163,7 +163,9 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
                 hunt.trials[trial.candidate] = _timed(bench, trial, budget, say)
     elif not enough:
         plan, proof = _planned(hunt, limit, budget, notes)
-        if "freeze" in allowed or bench.entry.trainable:
+        if bench.entry.trainable:
+            hunt.run(FitCandidate(trained=bench.entry.trainable))
+        if "freeze" in allowed:
             _freezing_alone(hunt, limit, budget, notes)
     untouched = hunt.trials[FitCandidate()]
     trials = tuple(hunt.trials.values())
@@ -230,10 +232,6 @@ def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[F
 
 def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> None:
     """Run the fewest frozen blocks that fit with no other lever, and training of biases alone."""
-    if hunt.bench.entry.trainable:
-        hunt.run(FitCandidate(trained=hunt.bench.entry.trainable))
-    if "freeze" not in hunt.allowed:
-        return
     alone = hunt.freezing_alone(limit)
     if alone is not None and budget and alone.ratio is None:
         hunt.trials[alone.candidate] = _timed(hunt.bench, alone, budget, hunt.say)

@@ -3,7 +3,8 @@
 import msgspec
 import runs
 
-from harness.judge.gate import gate, replacements
+from harness.judge.gate import gate
+from harness.judge.renewal import replacements
 from harness.judge.limits import Limits, read_limits
 from harness.record.baseline import Baseline
 from harness.record.schema import Group, Run

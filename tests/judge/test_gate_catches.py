@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from harness.judge.finding import Outcome
-from harness.judge.gate import gate, replacements
+from harness.judge.gate import gate
+from harness.judge.renewal import replacements
 from harness.judge.limits import Limits
 from harness.measure.case import measure_arm
 from harness.measure.probes import METRICS

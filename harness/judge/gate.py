@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.judge.exact import direction, exact_values, meaning_of, unit_of
+from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.judge.parts import PartsChange, parts_change
 from harness.record.baseline import Baseline, Key, key_of
-from harness.record.names import NODES, OPERATORS, WAITS
+from harness.record.names import NODES, OPERATORS
 from harness.record.schema import ArmResult, Metric, Record, Run
 
 _MOST_PLACES = 3  # lines of code in one sentence
@@ -206,26 +206,14 @@ def _change(judge: _Judge, key: tuple[str, str], baseline: Baseline, arm: ArmRes
         (arm.calls, arm.places.get(NODES, ())),
         operators_differ=OPERATORS in known and known[OPERATORS] != measured.get(OPERATORS),
         recorded_none=known.get(NODES) == 0,
-        is_free=not _costs(judge, known, measured),
-    )
-
-
-def _costs(judge: _Judge, known: Mapping[str, int], measured: Mapping[str, int]) -> bool:
-    """Return whether more than counts changed: bytes, values read back, or a graph where there was none."""
-    return any(
-        name not in judge.metrics
-        or unit_of(name, judge.metrics) != "1"
-        or name == WAITS
-        or (name == NODES and not known.get(name))
-        for name in {*known, *measured}
-        if known.get(name) != measured.get(name)
+        is_free=not more_than_counts(known, measured, judge.metrics),
     )
 
 
 def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> bool:
     """Judge the values of an arm, and return whether one differs."""
     measured = exact_values(arm, judge.metrics)
-    costs = _costs(judge, known, measured)
+    costs = more_than_counts(known, measured, judge.metrics)
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)

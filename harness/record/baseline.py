@@ -18,7 +18,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.record.bounds import quoted
 from harness.record.codec import UnreadableError, decoded, read_file
-from harness.record.parts import Parts, PartKey
+from harness.record.parts import PartKey, Parts
 from harness.record.schema import Case, Environment
 from harness.record.store import replace_file
 

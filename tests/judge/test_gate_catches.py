@@ -9,10 +9,11 @@ import runs
 import torch
 from torch import nn
 
-from harness.judge.finding import Outcome
+from harness.judge.causes import causes
+from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate
-from harness.judge.renewal import replacements
 from harness.judge.limits import Limits
+from harness.judge.renewal import replacements
 from harness.measure.case import measure_arm
 from harness.measure.probes import METRICS
 from harness.measure.runner import Settings
@@ -89,6 +90,20 @@ def test_an_evaluation_loop_that_lost_no_grad_is_caught() -> None:
         "worse: grad_mode/mlp-relu/eval/cpu-float32-b8: no_grad: saved 0 B -> 32,768 B, +32,768 B (from 0)"
         " (unique storages that the forward pass saved for backward)" in told
     )
+
+
+def test_one_more_reshape_is_named_with_its_module() -> None:
+    def reshaped(case: Case, arm: str, model: Model) -> Step:
+        layer = model.module.get_submodule("2")
+        forward = layer.forward
+        layer.forward = lambda inputs: forward(inputs.reshape(2, 4, -1).reshape(8, -1))  # type: ignore[method-assign]
+        return grad_mode.QUESTION.build(case, arm, model)
+
+    base = measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"))
+    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"), reshaped), base)
+
+    assert causes(outcome)[0] == "2 (Linear) makes 2 more reshape in each of 2 arms, no byte changed"
+    assert {finding.state for finding in outcome.findings} == {FindingState.CHANGED}
 
 
 def test_a_parameter_that_is_no_longer_frozen_is_caught() -> None:

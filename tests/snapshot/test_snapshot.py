@@ -132,7 +132,7 @@ def test_a_lost_no_grad_is_named_where_the_test_records_graphs_of_its_own_too(
     red = suite.runpytest_inprocess("--harness-snapshot", *QUICK)
 
     red.assert_outcomes(failed=1)
-    red.stdout.fnmatch_lines(["no_grad lost in evaluate (nets.py:16)", "nodes: 8 -> 29 (+21)*"])
+    red.stdout.fnmatch_lines(["no_grad lost in evaluate (nets.py:15)", "nodes: *"])
 
 
 def test_one_more_reshape_is_named_with_its_module_and_can_be_shown_alone(suite: pytest.Pytester) -> None:
@@ -146,13 +146,15 @@ def test_one_more_reshape_is_named_with_its_module_and_can_be_shown_alone(suite:
     red.assert_outcomes(failed=1)
     red.stdout.fnmatch_lines([said, "operators: *"])
     shown.assert_outcomes(passed=1)
-    shown.stdout.fnmatch_lines([f"changed: test_nets.py::test_train_and_evaluate: {said}; operators: *"])
+    shown.stdout.fnmatch_lines(
+        [f"changed: test_nets.py::test_train_and_evaluate: {said}; nodes: *; operators: *"]
+    )
 
 
 def test_a_lost_no_grad_is_no_count_that_can_be_shown_alone(suite: pytest.Pytester) -> None:
-    suite.makepyfile(test_nets=SUITE.format(body="torch.no_grad()(nn.Flatten())(net[0].weight)"))
+    suite.makepyfile(test_nets=SUITE.format(body="torch.no_grad()(nn.Unflatten(0, (4, 4)))(net[0].weight)"))
     suite.runpytest_inprocess("--harness-snapshot-update", *QUICK)
-    suite.makepyfile(test_nets=SUITE.format(body="nn.Flatten()(net[0].weight)"))
+    suite.makepyfile(test_nets=SUITE.format(body="nn.Unflatten(0, (4, 4))(net[0].weight)"))
     red = suite.runpytest_inprocess("--harness-snapshot", "-o", "harness_snapshot_counts=show", *QUICK)
 
     red.assert_outcomes(passed=2, failed=1)

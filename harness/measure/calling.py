@@ -82,7 +82,8 @@ class OuterCalls:
 
 def records_graph(output: object) -> bool:
     """Tell whether a tensor in what a module returned has a graph behind it."""
-    return any(tensor.requires_grad for tensor in tensors_in(output))
+    # A view of a parameter that is made under no_grad needs a gradient too, and has no graph.
+    return any(tensor.requires_grad and not tensor.is_leaf for tensor in tensors_in(output))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.measure.calling import outer_calls_of, short_path
+from harness.measure.calling import outer_calls_of, records_graph, short_path
 
 NET = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
 BATCH = torch.ones(2, 4)
@@ -36,6 +36,14 @@ def test_a_module_that_another_calls_is_no_call_from_outside() -> None:
         train()
 
     assert [line.count for line in calls.lines()] == [1]
+
+
+def test_a_view_of_a_parameter_without_a_graph_is_none() -> None:
+    with torch.no_grad():
+        view = nn.Flatten(0)(nn.Linear(4, 4).weight)
+
+    assert view.requires_grad
+    assert not records_graph(view)
 
 
 def test_a_file_is_told_from_the_root_of_its_repository(

@@ -23,7 +23,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
-from harness.measure.calling import OuterCalls, calling_line, records_graph
+from harness.measure.callers import OuterCalls, calling_line, records_graph
 from harness.processes.folder import own_folder
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from harness.errors import HarnessError
-from harness.measure.calling import outer_calls_of
+from harness.measure.callers import outer_calls_of
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.held import (

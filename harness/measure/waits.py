@@ -22,7 +22,7 @@ from torch.profiler import record_function
 # The only door to each operator that is called: torch's notes "Extending PyTorch" show it by this name.
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.measure.calling import short_path
+from harness.measure.callers import short_path
 from harness.measure.devices.protocol import Device
 from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
 from harness.record.measured import CodeLine

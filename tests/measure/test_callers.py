@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.measure.calling import outer_calls_of, records_graph, short_path
+from harness.measure.callers import outer_calls_of, records_graph, short_path
 
 NET = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
 BATCH = torch.ones(2, 4)
@@ -28,7 +28,7 @@ def test_functions_are_told_with_how_many_of_their_calls_recorded_a_graph() -> N
         train()
 
     assert [(line.function, line.count) for line in calls.lines()] == [("train", 2), ("evaluate", 0)]
-    assert {line.file for line in calls.lines()} == {"tests/measure/test_calling.py"}
+    assert {line.file for line in calls.lines()} == {"tests/measure/test_callers.py"}
 
 
 def test_a_module_that_another_calls_is_no_call_from_outside() -> None:

@@ -1,5 +1,6 @@
 """The lines of code that call modules from outside, and whether what they call records a graph."""
 
+import inspect
 import os
 import re
 import threading
@@ -33,6 +34,14 @@ def calling_line(frame: FrameType | None) -> _Line | None:
         return None
     code = frame.f_code
     return code.co_filename, frame.f_lineno, _INNER.sub("", code.co_qualname)
+
+
+def forward_line(module: nn.Module) -> _Line | None:
+    """Return where the forward pass of a module's class begins; None where torch or the harness wrote it."""
+    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    if code is None or code.co_filename.startswith((_TORCH, _HARNESS)):
+        return None
+    return code.co_filename, code.co_firstlineno, code.co_qualname
 
 
 def short_path(file: str) -> str:
@@ -95,11 +104,13 @@ def outer_calls_of(module: nn.Module) -> Iterator[OuterCalls]:
     def enter(_module: nn.Module, _inputs: object) -> None:
         depths[threading.get_ident()] += 1
 
-    def leave(_module: nn.Module, _inputs: object, output: object) -> None:
+    def leave(module: nn.Module, _inputs: object, output: object) -> None:
         thread = threading.get_ident()
         depths[thread] -= 1
         if not depths[thread]:
-            calls.add(calling_line(_getframe(1)), graph=records_graph(output))
+            # What the harness calls itself is told by its own code: a graph comes from nowhere else.
+            line = calling_line(_getframe(1)) or forward_line(module)
+            calls.add(line, graph=records_graph(output))
 
     handles = []
     for _, child in hookable(module):

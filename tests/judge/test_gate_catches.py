@@ -1,5 +1,6 @@
 """What the gate is for: real models are measured, one thing is changed, and they are measured again."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -104,6 +105,22 @@ def test_one_more_reshape_is_named_with_its_module() -> None:
 
     assert causes(outcome)[0] == "2 (Linear) makes 2 more reshape in each of 2 arms, no byte changed"
     assert {finding.state for finding in outcome.findings} == {FindingState.CHANGED}
+
+
+def test_a_model_that_records_a_graph_under_no_grad_is_named_with_its_forward_pass() -> None:
+    def stubborn(case: Case, arm: str, model: Model) -> Step:
+        inner = _Extra(model.module, _cloned)
+        return grad_mode.QUESTION.build(case, arm, replace(model, module=_Recording(inner)))
+
+    def wrapped(case: Case, arm: str, model: Model) -> Step:
+        return with_extra(_cloned, case, arm, model)
+
+    base = measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), wrapped)
+    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), stubborn), base)
+
+    assert re.fullmatch(
+        r"no_grad lost in _Recording\.forward \(tests/judge/test_gate_catches\.py:\d+\)", causes(outcome)[0]
+    )
 
 
 def test_a_parameter_that_is_no_longer_frozen_is_caught() -> None:
@@ -216,6 +233,17 @@ class _Extra(nn.Module):
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.inner(tensor)
         return self.added(output)
+
+
+class _Recording(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            output: torch.Tensor = self.inner(tensor)
+            return output
 
 
 def with_extra(extra: Callable[[torch.Tensor], torch.Tensor], case: Case, arm: str, model: Model) -> Step:

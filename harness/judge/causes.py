@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from harness.judge.callers import CallersChange, CallsChange
 from harness.judge.finding import Finding, FindingState, Outcome
-from harness.judge.parts import CallsChange, PartsChange
 
 _GROUP = re.compile(r"parameters in group '(?P<name>.*)', weight decay (?P<decay>\S+)", re.DOTALL)
 _NAMED = 4  # of the groups of one cause, or of causes of one kind
@@ -24,13 +24,13 @@ def causes(outcome: Outcome) -> tuple[str, ...]:
     trained = _trained(outcome.findings)
     return (
         *trained,
-        *causes_of_parts(outcome.changes, parts_too=not trained),
+        *causes_of_callers(outcome.changes, parts_too=not trained),
         *_said_counts(free_counts(outcome.findings)),
         *_unknown(outcome.changes),
     )
 
 
-def causes_of_parts(changes: Sequence[PartsChange], *, parts_too: bool = True) -> tuple[str, ...]:
+def causes_of_callers(changes: Sequence[CallersChange], *, parts_too: bool = True) -> tuple[str, ...]:
     """Return where a graph is recorded that was not, and who calls other operators, a sentence each.
 
     Args:
@@ -65,13 +65,13 @@ def _trained(findings: Iterable[Finding]) -> tuple[str, ...]:
     )
 
 
-def _graphs(changes: Iterable[PartsChange]) -> Iterator[str]:
+def _graphs(changes: Iterable[CallersChange]) -> Iterator[str]:
     """Yield where a graph is recorded that was not.
 
-    >>> from harness.judge.parts import GraphChange
+    >>> from harness.judge.callers import GraphChange
     >>> from harness.record.measured import CodeLine
     >>> line = CodeLine(file="nets.py", line=41, count=3, function="evaluate")
-    >>> list(_graphs([PartsChange(case="c", arm="a", graphs=(GraphChange(line=line, was_called=True),))]))
+    >>> list(_graphs([CallersChange(case="c", arm="a", graphs=(GraphChange(line=line, was_called=True),))]))
     ['no_grad lost in evaluate (nets.py:41)']
     """
     arms = Counter((graph.line.named, graph.was_called) for change in changes for graph in change.graphs)
@@ -84,11 +84,11 @@ def _graphs(changes: Iterable[PartsChange]) -> Iterator[str]:
         yield f"{what} {where}{_in_each(count)}"
 
 
-def _calls(changes: Iterable[PartsChange], *, parts_too: bool) -> Iterator[str]:
+def _calls(changes: Iterable[CallersChange], *, parts_too: bool) -> Iterator[str]:
     """Yield who calls other operators, modules before what follows from them.
 
     >>> more = CallsChange(who="h.*.attn (Attention)", modules=4, more=(("reshape", 1),))
-    >>> list(_calls([PartsChange(case="c", arm="a", calls=(more,), is_free=True)], parts_too=True))
+    >>> list(_calls([CallersChange(case="c", arm="a", calls=(more,), is_free=True)], parts_too=True))
     ['each of 4 h.*.attn (Attention) makes 1 more reshape, no byte changed']
     """
     arms: Counter[CallsChange] = Counter()
@@ -127,7 +127,7 @@ def _in_each(arms: int) -> str:
     return f" in each of {arms:,} arms" if arms > 1 else ""
 
 
-def _unknown(changes: Iterable[PartsChange]) -> Iterator[str]:
+def _unknown(changes: Iterable[CallersChange]) -> Iterator[str]:
     if any(change.unknown for change in changes):
         yield (
             "which module makes them is not known: the baseline holds no modules;"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.parts import PartsChange
+from harness.judge.callers import CallersChange
 from harness.record.schema import Case, Unit
 
 
@@ -95,7 +95,7 @@ class Outcome:
     environment: tuple[str, ...] = ()
     same: int = 0
     made: str = ""
-    changes: tuple[PartsChange, ...] = ()
+    changes: tuple[CallersChange, ...] = ()
 
     @property
     def compared(self) -> int:

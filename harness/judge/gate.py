@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.judge.callers import CallersChange, callers_change
 from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
-from harness.judge.parts import PartsChange, parts_change
 from harness.record.baseline import Baseline, Key, key_of
 from harness.record.names import NODES, OPERATORS
 from harness.record.schema import ArmResult, Metric, Record, Run
@@ -23,7 +23,7 @@ class _Judge:
     metrics: Mapping[str, Metric]
     findings: list[Finding] = field(default_factory=list)
     equal: dict[str, int] = field(default_factory=dict)
-    changes: list[PartsChange] = field(default_factory=list)
+    changes: list[CallersChange] = field(default_factory=list)
 
     def find(
         self, state: FindingState, *, fails: bool = True, case: str = "", arm: str = "", detail: str = ""
@@ -197,12 +197,12 @@ def _gone(
             )
 
 
-def _change(judge: _Judge, key: tuple[str, str], baseline: Baseline, arm: ArmResult) -> PartsChange:
+def _change(judge: _Judge, key: tuple[str, str], baseline: Baseline, arm: ArmResult) -> CallersChange:
     """Return what is known of the cause of an arm's difference."""
     known, measured = baseline.values[key], exact_values(arm, judge.metrics)
-    return parts_change(
+    return callers_change(
         key,
-        baseline.parts.get(key, {}),
+        baseline.callers.get(key, {}),
         (arm.calls, arm.places.get(NODES, ())),
         operators_differ=OPERATORS in known and known[OPERATORS] != measured.get(OPERATORS),
         recorded_none=known.get(NODES) == 0,

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.judge.exact import exact_values
 from harness.judge.gate import keys_of
 from harness.record.baseline import Baseline, Key
+from harness.record.callers import CallerKey, callers_of
 from harness.record.names import NODES
-from harness.record.parts import PartKey, parts_of
 from harness.record.schema import Run
 
 _Arm = tuple[str, str]  # the case and the arm
 _Values = dict[_Arm, dict[str, int]]
-_Parts = dict[_Arm, dict[PartKey, dict[str, int]]]
+_Callers = dict[_Arm, dict[CallerKey, dict[str, int]]]
 
 
 def measured_values(run: Run) -> dict[Key, _Values]:
@@ -37,7 +37,7 @@ def replacements(
     of an arm that failed are always kept, so that the next gate fails as well.
     """
     measured: dict[Key, _Values] = {}
-    parts: dict[Key, _Parts] = {}
+    callers: dict[Key, _Callers] = {}
     packages: dict[Key, dict[str, str]] = {}
     failed: set[tuple[str, str]] = set()
     for run in runs:
@@ -49,7 +49,7 @@ def replacements(
         }
         for key, values in measured_values(run).items():
             measured.setdefault(key, {}).update(values)
-            parts.setdefault(key, {}).update(_measured_parts(run, key))
+            callers.setdefault(key, {}).update(_measured_callers(run, key))
             packages.setdefault(key, {}).update(run.environment.packages)
     for key, values in measured.items():
         before = baselines.get(key.name)
@@ -59,16 +59,18 @@ def replacements(
             key=key,
             values={name: old.values[name] for name in old.values if name in lasting} | values,
             packages=packages[key],
-            parts={name: each for name, each in old.parts.items() if name in lasting and name not in values}
-            | parts[key],
+            callers={
+                name: each for name, each in old.callers.items() if name in lasting and name not in values
+            }
+            | callers[key],
         )
 
 
-def _measured_parts(run: Run, key: Key) -> _Parts:
+def _measured_callers(run: Run, key: Key) -> _Callers:
     """Return what the counts of a run's arms are made of, where that is known."""
     return {
-        (record.case.id, arm.arm): parts
+        (record.case.id, arm.arm): callers
         for record in keys_of(run)[key]
         for arm in record.arms
-        if arm.status == "ok" and (parts := parts_of(arm.calls, arm.places.get(NODES, ())))
+        if arm.status == "ok" and (callers := callers_of(arm.calls, arm.places.get(NODES, ())))
     }

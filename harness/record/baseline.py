@@ -17,8 +17,8 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.record.bounds import quoted
+from harness.record.callers import CallerKey, Callers
 from harness.record.codec import UnreadableError, decoded, read_file
-from harness.record.parts import PartKey, Parts
 from harness.record.schema import Case, Environment
 from harness.record.store import replace_file
 
@@ -98,7 +98,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     key: Key
     values: dict[tuple[str, str], dict[str, int]] = {}
     packages: dict[str, str] = {}  # what the models came from when the rows were last written
-    parts: dict[tuple[str, str], dict[PartKey, dict[str, int]]] = {}  # by case and arm; older files have none
+    callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}  # by case and arm; none in old files
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -106,7 +106,7 @@ class _File(msgspec.Struct, kw_only=True):
     key: Key
     packages: dict[str, str] = {}
     rows: list[tuple[str, str, str, int] | None]
-    parts: list[tuple[str, str, str, list[str], dict[str, int]] | None] = []
+    callers: list[tuple[str, str, str, list[str], dict[str, int]] | None] = []
 
 
 class _Version(msgspec.Struct):
@@ -178,24 +178,24 @@ def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
                 " keep the right row"
             )
         rows[metric] = value
-    return Baseline(key=file.key, values=values, packages=file.packages, parts=_parts(file, name))
+    return Baseline(key=file.key, values=values, packages=file.packages, callers=_callers(file, name))
 
 
-def _parts(file: _File, name: str) -> dict[tuple[str, str], dict[PartKey, dict[str, int]]]:
-    parts: dict[tuple[str, str], dict[PartKey, dict[str, int]]] = {}
-    for row in file.parts:
+def _callers(file: _File, name: str) -> dict[tuple[str, str], dict[CallerKey, dict[str, int]]]:
+    callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}
+    for row in file.callers:
         if row is None:
             continue
         case, metric, where, arms, counted = row
         for arm in arms:
-            places = parts.setdefault((case, arm), {})
+            places = callers.setdefault((case, arm), {})
             if (metric, where) in places:
                 raise BaselineError(
                     f"{quoted(name)}: {quoted(where)} of {quoted(case)}, {quoted(arm)}, is there twice, as a"
                     " merge of two changes leaves it; keep the right row"
                 )
             places[metric, where] = counted
-    return parts
+    return callers
 
 
 def encode_baseline(baseline: Baseline) -> bytes:
@@ -207,8 +207,8 @@ def encode_baseline(baseline: Baseline) -> bytes:
         '"rows": [',
     ]
     rows = (f"{row},\n" for row in rows_as_text(baseline.values))
-    parts = [f"{row},\n" for row in _parts_as_text(baseline.parts)]
-    more = ["],", '"parts": [', "", *parts, "null"] if parts else []
+    callers = [f"{row},\n" for row in _callers_as_text(baseline.callers)]
+    more = ["],", '"callers": [', "", *callers, "null"] if callers else []
     return "\n".join(["{", *head, "", *rows, "null", *more, "]}", ""]).encode()
 
 
@@ -221,10 +221,10 @@ def rows_as_text(values: Values) -> list[str]:
     ]
 
 
-def _parts_as_text(parts: Mapping[tuple[str, str], Parts]) -> list[str]:
-    """Return the rows of parts; arms of a case that are made of the same are in one."""
+def _callers_as_text(callers: Mapping[tuple[str, str], Callers]) -> list[str]:
+    """Return the rows of callers; arms of a case in which they are the same are in one."""
     alike: dict[tuple[str, str, str, tuple[tuple[str, int], ...]], list[str]] = {}
-    for (case, arm), places in sorted(parts.items()):
+    for (case, arm), places in sorted(callers.items()):
         for (metric, where), counted in places.items():
             alike.setdefault((case, metric, where, tuple(sorted(counted.items()))), []).append(arm)
     return [

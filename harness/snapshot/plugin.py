@@ -12,7 +12,7 @@ from harness.limiting.plugin import CHECKS
 if TYPE_CHECKING:
     from harness.limiting.usage import BlockUsage
     from harness.record.baseline import Baseline, Key
-    from harness.record.parts import PartKey
+    from harness.record.callers import CallerKey
 
 _FLAG = "--harness-snapshot"
 _MARKER = "autograd_snapshot"
@@ -73,19 +73,19 @@ class Snapshot:
         self._counts_fail = counts_fail
         self._before: Baseline | None = None
         self._now: dict[tuple[str, str], dict[str, int]] = {}
-        self._parts: dict[tuple[str, str], dict[PartKey, dict[str, int]]] = {}
+        self._callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}
         self._shown: list[str] = []
         self._collected: set[str] = set()
         self._said = ""
 
     def check(self, item: pytest.Item, usage: "BlockUsage") -> list[str]:
         """Keep a test's values; return in what they differ from the snapshot."""
-        from harness.record.parts import parts_of
+        from harness.record.callers import callers_of
 
         key = item.nodeid, _ARM
         values = {name: int(getattr(usage, name)) for name in _METRICS}
         self._now[key] = values
-        self._parts[key] = parts_of(usage.own_calls, usage.graphs)
+        self._callers[key] = callers_of(usage.own_calls, usage.graphs)
         if self._updates:
             return []
         try:
@@ -148,11 +148,13 @@ class Snapshot:
                 for (test, arm), row in before.values.items()
                 if test in self._collected or test.partition("::")[0] not in files
             }
+            known = {test: before.callers[test] for test in others if test in before.callers}
             after = Baseline(
                 key=before.key,
                 values=others | self._now,
                 packages=before.packages,
-                parts={test: before.parts[test] for test in others if test in before.parts} | self._parts,
+                callers={test: before.callers[test] for test in others if test in before.callers}
+                | self._callers,
             )
             path = write_baseline(self._folder, after)
         except HarnessError as error:
@@ -194,20 +196,20 @@ def _causes(
     key: tuple[str, str], usage: "BlockUsage", baseline: "Baseline", *, is_free: bool
 ) -> tuple[str, ...]:
     """Return what is known of the cause of a difference, a sentence each."""
-    from harness.judge.causes import causes_of_parts
-    from harness.judge.parts import parts_change
+    from harness.judge.callers import callers_change
+    from harness.judge.causes import causes_of_callers
 
     before = baseline.values[key]
-    change = parts_change(
+    change = callers_change(
         key,
-        baseline.parts.get(key, {}),
+        baseline.callers.get(key, {}),
         (usage.own_calls, usage.graphs),
         operators_differ=before.get(_OPERATORS) != usage.operators,
         recorded_none=before.get(_NODES) == 0,
         is_free=is_free,
     )
     unknown = f"the snapshot holds no modules, so none is named; {_FLAG}-update, at the base, adds them"
-    return (*causes_of_parts([change]), *([unknown] if change.unknown else []))
+    return (*causes_of_callers([change]), *([unknown] if change.unknown else []))
 
 
 def _difference(name: str, before: int | None, now: int, holders: Mapping[str, int]) -> str:

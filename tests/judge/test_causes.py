@@ -95,7 +95,9 @@ def test_a_call_that_takes_bytes_is_not_said_to_take_none() -> None:
 
 
 def test_a_baseline_without_modules_says_the_count_and_what_adds_them() -> None:
-    before = {name: msgspec.structs.replace(one, parts={}) for name, one in baselines(calling(1, 10)).items()}
+    before = {
+        name: msgspec.structs.replace(one, callers={}) for name, one in baselines(calling(1, 10)).items()
+    }
     outcome = gate(calling(3, 14), before, Limits())
 
     assert outcome_text(outcome).splitlines()[2:4] == [
@@ -134,7 +136,7 @@ def test_a_lost_no_grad_is_named_where_the_call_trains_too_and_nodes_are_as_befo
 
 def test_a_baseline_without_functions_still_tells_where_the_first_graph_is() -> None:
     before = {
-        name: msgspec.structs.replace(one, parts={}) for name, one in baselines(graphs(0, nodes=0)).items()
+        name: msgspec.structs.replace(one, callers={}) for name, one in baselines(graphs(0, nodes=0)).items()
     }
     outcome = gate(graphs(3, nodes=9, saved=2048), before, Limits())
 

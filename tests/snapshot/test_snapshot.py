@@ -165,7 +165,7 @@ def test_a_snapshot_from_before_modules_were_kept_says_so_and_what_adds_them(sui
     nets(suite)
     suite.runpytest_inprocess("--harness-snapshot-update", *QUICK)
     (path,) = (suite.path / "harness-snapshots").iterdir()
-    path.write_text(path.read_text().partition('],\n"parts"')[0] + "]}\n")
+    path.write_text(path.read_text().partition('],\n"callers"')[0] + "]}\n")
     green = suite.runpytest_inprocess("--harness-snapshot", *QUICK)
     nets(suite, more=".reshape(2, 2, 8).reshape(4, 8)")
     red = suite.runpytest_inprocess("--harness-snapshot", *QUICK)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.record.callers import GRAPHS, Callers, callers_of, function_name, module_name, pattern_of
 from harness.record.measured import Calls, CodeLine
 from harness.record.names import NODES, OPERATORS
-from harness.record.parts import GRAPHS, Parts, function_name, module_name, parts_of, pattern_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class GraphChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartsChange:
+class CallersChange:
     """What is known of the cause of one arm's difference.
 
     Attributes:
@@ -63,15 +63,15 @@ class PartsChange:
     is_free: bool = False
 
 
-def parts_change(
+def callers_change(
     key: tuple[str, str],
-    before: Parts,
+    before: Callers,
     after: tuple[Iterable[Calls], Iterable[CodeLine]],
     *,
     operators_differ: bool,
     recorded_none: bool,
     is_free: bool,
-) -> PartsChange:
+) -> CallersChange:
     """Return what is known of the cause of an arm's difference.
 
     Args:
@@ -85,7 +85,7 @@ def parts_change(
     calls, lines = tuple(after[0]), after[1]
     differ = operators_differ and bool(calls)
     is_known = any(metric == OPERATORS for metric, _ in before)
-    return PartsChange(
+    return CallersChange(
         case=key[0],
         arm=key[1],
         calls=calls_changes(before, calls) if differ and is_known else (),
@@ -96,7 +96,7 @@ def parts_change(
 
 
 def graph_changes(
-    before: Parts, lines: Iterable[CodeLine], *, recorded_none: bool
+    before: Callers, lines: Iterable[CodeLine], *, recorded_none: bool
 ) -> tuple[GraphChange, ...]:
     """Return the lines that record a graph now, in functions that recorded none before.
 
@@ -115,10 +115,10 @@ def graph_changes(
     return tuple(changes)
 
 
-def calls_changes(before: Parts, calls: Iterable[Calls]) -> tuple[CallsChange, ...]:
+def calls_changes(before: Callers, calls: Iterable[Calls]) -> tuple[CallsChange, ...]:
     """Return who calls other operators than before, or equal ones more or less often."""
     calls = tuple(calls)
-    after, paths = parts_of(calls, ()), _paths(calls)
+    after, paths = callers_of(calls, ()), _paths(calls)
     changes: list[CallsChange] = []
     for place in dict.fromkeys((*after, *before)):
         metric, where = place

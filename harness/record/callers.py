@@ -11,8 +11,8 @@ from harness.record.names import NODES, OPERATORS
 
 GRAPHS = "graphs"  # calls of a function's modules that recorded one
 
-PartKey = tuple[str, str]  # what is counted, and where: ("operators", "h.*.attn (Attention)")
-Parts = Mapping[PartKey, Mapping[str, int]]  # by name: of an operator, or `GRAPHS`
+CallerKey = tuple[str, str]  # what is counted, and where: ("operators", "h.*.attn (Attention)")
+Callers = Mapping[CallerKey, Mapping[str, int]]  # by name: of an operator, or `GRAPHS`
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
@@ -37,21 +37,21 @@ def module_name(path: str, kind: str) -> str:
     return f"{path} ({kind})" if path else kind
 
 
-def parts_of(calls: Iterable[Calls], lines: Iterable[CodeLine]) -> dict[PartKey, dict[str, int]]:
+def callers_of(calls: Iterable[Calls], lines: Iterable[CodeLine]) -> dict[CallerKey, dict[str, int]]:
     """Return what an arm's counts are made of.
 
     Args:
         calls: of operators, by module.
         lines: that call modules, with how many of these calls recorded a graph.
     """
-    parts: dict[PartKey, dict[str, int]] = {}
+    callers: dict[CallerKey, dict[str, int]] = {}
     for group in calls:
         for path in group.modules:
             where = OPERATORS, module_name(pattern_of(path), group.kind)
-            _add(parts.setdefault(where, {}), group.operators)
+            _add(callers.setdefault(where, {}), group.operators)
     for line in lines:
-        _add(parts.setdefault((NODES, function_name(line)), {}), {GRAPHS: line.count})
-    return parts
+        _add(callers.setdefault((NODES, function_name(line)), {}), {GRAPHS: line.count})
+    return callers
 
 
 def function_name(line: CodeLine) -> str:

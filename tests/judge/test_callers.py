@@ -1,7 +1,7 @@
 """Who calls other operators, and where a graph is recorded that was not: from what a baseline holds."""
 
-from harness.judge.parts import CallsChange, GraphChange, calls_changes, graph_changes
-from harness.record.parts import parts_of
+from harness.judge.callers import CallsChange, GraphChange, calls_changes, graph_changes
+from harness.record.callers import callers_of
 from harness.record.schema import Calls, CodeLine
 
 
@@ -18,7 +18,7 @@ def attention(*counts: int) -> tuple[Calls, ...]:
 
 
 def changed(before: tuple[Calls, ...], after: tuple[Calls, ...]) -> tuple[CallsChange, ...]:
-    return calls_changes(parts_of(before, ()), after)
+    return calls_changes(callers_of(before, ()), after)
 
 
 def test_the_one_module_that_calls_more_is_named_by_its_path() -> None:
@@ -77,7 +77,7 @@ def line(function: str, graphs: int, number: int = 41) -> CodeLine:
 
 
 def test_a_function_that_recorded_nothing_and_records_now_is_named_on_whatever_line_it_is() -> None:
-    before = parts_of((), (line("evaluate", 0), line("train", 3)))
+    before = callers_of((), (line("evaluate", 0), line("train", 3)))
 
     assert graph_changes(before, (line("train", 5), line("evaluate", 2, 43)), recorded_none=False) == (
         GraphChange(line=line("evaluate", 2, 43), was_called=True),
@@ -85,7 +85,7 @@ def test_a_function_that_recorded_nothing_and_records_now_is_named_on_whatever_l
 
 
 def test_a_function_that_is_new_where_there_are_graphs_is_no_change() -> None:
-    before = parts_of((), (line("train", 3),))
+    before = callers_of((), (line("train", 3),))
 
     assert graph_changes(before, (line("fit", 5),), recorded_none=False) == ()
 

@@ -153,8 +153,7 @@ class Snapshot:
                 key=before.key,
                 values=others | self._now,
                 packages=before.packages,
-                callers={test: before.callers[test] for test in others if test in before.callers}
-                | self._callers,
+                callers=known | self._callers,
             )
             path = write_baseline(self._folder, after)
         except HarnessError as error:

@@ -1,6 +1,7 @@
 """The verdicts: literal samples, properties, and simulated A/A and planted changes."""
 
 import dataclasses
+import functools
 import math
 import random
 import re
@@ -375,16 +376,17 @@ def side(chance: random.Random, cost: float, draws: int, rounds: int) -> list[li
     return [[here * (1 + 0.002 * (chance.paretovariate(1.5) - 1)) for _ in range(rounds)] for here in placed]
 
 
+@functools.cache
 def pairs_of_contrasts(
     count: int, *, change: float = 1.0, draws: int, rounds: int = 3, unit: str = "layout"
-) -> list[list[Layouts]]:
+) -> tuple[tuple[Layouts, Layouts], ...]:
     chance = random.Random(20240229)
 
     def contrast() -> Layouts:
         reference = side(chance, 7e-5, draws, rounds)
         return log_ratios(reference, side(chance, 7e-5 * change, draws, rounds), unit)
 
-    return [[contrast(), contrast()] for _ in range(count)]
+    return tuple((contrast(), contrast()) for _ in range(count))
 
 
 def alarms(families: list[tuple[Judgement, ...]]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import runs
 
+import harness.report.page  # noqa: F401 (pytester unloads what is new after each suite, matplotlib too)
 from harness.judge.gate import inspect
 from harness.judge.limits import Limits
 from harness.record.codec import encode
@@ -23,6 +24,9 @@ from harness.report.sentence import verdict_line
 pytestmark = pytest.mark.process
 
 pytest_plugins = ["pytester"]
+
+# Plugins that take seconds to load, and that each session would load anew.
+QUICK = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
 
 # The second case ends in its own way; another follows it.
 SUITE = """
@@ -66,7 +70,7 @@ def test_a_session_that_ended_early_is_not_complete(
         test_bench=SUITE.format(first=f"if case.model == 'lstm':\n        {first}"),
     )
     pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "--harness-budget", "0", "--harness-models", "mlp-relu,lstm", *options,
+        *QUICK, "--harness-budget", "0", "--harness-models", "mlp-relu,lstm", *options,
         no_reraise_ctrlc=True,
     )  # fmt: skip
 
@@ -80,7 +84,7 @@ def test_a_session_that_ended_early_is_not_complete(
     assert verdict_line([outcome]).startswith("FAIL: ")
 
 
-WORKERS = ("-p", "no:cacheprovider", "-n", "2", "--harness-budget", "0")
+WORKERS = (*QUICK, "-n", "2", "--harness-budget", "0")
 BUILT = """
 import os
 import signal
@@ -180,9 +184,7 @@ def test_a_model_that_ends_the_process_is_no_success(pytester: pytest.Pytester, 
 def test_what_is_removed_in_the_middle_is_no_success(pytester: pytest.Pytester) -> None:
     last = "if arm == 'inference_mode':\n        import shutil; shutil.rmtree('results')"
     pytester.makepyfile(test_bench=SUITE.format(first=last))
-    done = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "--harness-budget", "0", "--harness-models", "linear,lstm"
-    )
+    done = pytester.runpytest_inprocess(*QUICK, "--harness-budget", "0", "--harness-models", "linear,lstm")
     run = only_run(pytester.path)
 
     assert done.ret == pytest.ExitCode.TESTS_FAILED

@@ -17,8 +17,6 @@ from harness.judge import verdict as judging
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, MOST_UNITS, Judgement, Verdict, is_decided
 
-pytestmark = pytest.mark.process
-
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
 
 SLOWER = [0.01, 0.02, 0.03, 0.02, 0.02, 0.02, 0.02, 0.02]
@@ -393,6 +391,7 @@ def alarms(families: list[tuple[Judgement, ...]]) -> int:
     return sum(not {"better", "worse"}.isdisjoint(one.verdict for one in family) for family in families)
 
 
+@pytest.mark.process
 def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None:
     # No floor, for it hides alarms.
     judged = [judging.judge_family(family, floor=0.0) for family in pairs_of_contrasts(2000, draws=12)]
@@ -400,6 +399,7 @@ def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None
     assert 0 < alarms(judged) <= 20
 
 
+@pytest.mark.process
 def test_without_the_family_more_than_one_percent_of_pairs_would() -> None:
     families = pairs_of_contrasts(2000, draws=12)
 
@@ -419,6 +419,7 @@ def test_a_planted_two_percent_is_found_in_every_contrast(change: float, verdict
     assert {one.verdict for family in judged for one in family} == {verdict}
 
 
+@pytest.mark.process
 def test_the_module_loads_neither_scipy_nor_torch() -> None:
     code = "import sys, harness.judge.verdict; print({'scipy', 'numpy', 'torch'}.intersection(sys.modules))"
     assert printed_anew(code) == "set()"

@@ -67,7 +67,7 @@ def measured(usage: BlockUsage) -> Iterator[None]:
         setattr(usage, name, getattr(measured_now, name))
 
 
-def _events(profiler: profile) -> list[dict[str, Any]]:
+def _events(profiler: Any) -> list[dict[str, Any]]:
     # The exported file is the one door: the event objects in memory renamed their fields between versions.
     with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"

@@ -1,10 +1,8 @@
 """Ways to end early: a run that lacks what was planned is never called complete, never a pass."""
 
-import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,13 +41,6 @@ def test_first(harness_measure, question, case, arm):
     {first}
     harness_measure(question, case, arm)
 """
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Undo what a measuring session does to the collector of the process."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize(

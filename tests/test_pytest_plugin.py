@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,13 +49,6 @@ def loaded() -> None:
     result = measure_arm(load_question("freezing"), case, "all trainable", Settings(budget=0.01))
     record = Record(case=case, asks="?", reference="all trainable", arms=(result,))
     question_page(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Undo what a measuring session does to the collector of the process."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a person said of each line that the watch listed, from a file beside this one."""
+"""What reading each line that the watch listed came to, from a file beside this one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

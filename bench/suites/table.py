@@ -1,4 +1,4 @@
-"""Suites with the watch and without as a table, beside what a person said of each line that was listed."""
+"""Suites with the watch and without as a table, beside what reading each listed line came to."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from harness.report.tables import environment_lines
 from harness.report.text import many, markdown_table
 from harness.report.units import quantity, ratio_with_interval
 
-_SUITES = ("suite", "tests", "passed", "failed", "skipped", "end otherwise", "lines listed", "judged by hand")
+_SUITES = ("suite", "tests", "passed", "failed", "skipped", "end otherwise", "lines listed", "judged")
 _CALLS = ("suite", "line", "what the watch says", "it advises", "judged", "because")
 _TIMES = (
     "suite",
@@ -27,7 +27,7 @@ _TIMES = (
 _UNJUDGED = "not looked at"
 _TOLD = """Tests as they lie in source packages on PyPI, run offline and in one thread, without the flag and
 with it. A test that ends otherwise with the flag would be named below. Each line that the watch listed was
-looked at by a person: *right* is a graph that is recorded for nothing, or training that does what the watch
+read, with its test: *right* is a graph that is recorded for nothing, or training that does what the watch
 says it does."""
 _PAIRED = """Whole sessions of pytest, in pairs, one without the flag and one with it; chance decides which
 comes first. Ratios are medians, with intervals that miss one time in a hundred. *Least, most* are of single

@@ -37,6 +37,7 @@ FOLDERS = {
     "fits": "tables",
     "passes": "tables",
     "readers": "tables",
+    "suites": "tables",
     "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",

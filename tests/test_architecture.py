@@ -39,7 +39,7 @@ MAY_IMPORT = {
     },
     "ranks": {"errors", "processes", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
-    "limiting": {"errors", "processes", "report", "setting"},
+    "limiting": {"errors", "processes", "report", "setting", "workload"},
     "snapshot": {"errors", "record", "measure", "limiting"},
     "bisect": {"errors", "record", "workload", "duel", "judge", "limiting", "setting"},
 }

@@ -1,9 +1,7 @@
 """The few uses of torch by the watcher that have no public door, each in one function."""
 
-import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch.nn.modules import module as modules
@@ -13,11 +11,6 @@ def is_recorded_otherwise() -> bool:
     """Tell whether what runs is traced or transformed, so that it makes no graph of its own."""
     # torch.jit.is_tracing asks the same, and is deprecated with the rest of torch.jit.
     return torch._C._get_tracing_state() is not None or _is_transformed()  # noqa: SLF001
-
-
-def is_compiling() -> bool:
-    """Tell whether Dynamo is reading the caller (torch < 2.1 has no torch.compiler.is_compiling)."""
-    return bool(torch.compiler.is_compiling())
 
 
 def _is_transformed() -> bool:
@@ -60,11 +53,3 @@ _GLOBAL_HOOKS = frozenset(
         "_global_forward_hooks",
     }
 )
-
-
-def register_forward_hook(hook: Callable[..., None]) -> Any:
-    """Register a global forward hook, called after an exception too where torch can (from 2.1)."""
-    register = modules.register_module_forward_hook
-    if "always_call" in inspect.signature(register).parameters:
-        return register(hook, always_call=True)
-    return register(hook)

@@ -15,6 +15,7 @@ import torch
 from harness.workload.factory import first_line
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
+from harness.workload.tensors import bytes_of
 
 _BATCH_SIZE = 2
 _TOKENS = 128  # a sequence, where the architecture takes as many
@@ -137,7 +138,7 @@ def _check_size(name: str, config: Any, make: Any) -> None:
             described = make(config)
     except (RuntimeError, NotImplementedError, ValueError, TypeError, AttributeError):
         return  # a model that computes while it is built; building it says what is wrong, if anything is
-    needed = sum(parameter.nbytes for parameter in described.parameters())
+    needed = sum(bytes_of(parameter) for parameter in described.parameters())
     if "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

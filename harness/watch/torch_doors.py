@@ -15,7 +15,10 @@ def is_recorded_otherwise() -> bool:
 
 def _is_transformed() -> bool:
     """Tell whether torch.func or vmap is at work; torch has no public word for it."""
-    level = getattr(torch._C._functorch, "maybe_current_level", None)  # noqa: SLF001
+    functorch = torch._C._functorch  # noqa: SLF001
+    # torch 2.0 has the second alone; drop it with that tox factor.
+    names = ("maybe_current_level", "peek_interpreter_stack")
+    level = next((getattr(functorch, name) for name in names if hasattr(functorch, name)), None)
     return level is not None and level() is not None
 
 

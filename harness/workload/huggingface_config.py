@@ -180,8 +180,13 @@ def inputs_of(module: Any, config: Any, batch_size: int) -> dict[str, object]:
     return inputs
 
 
+def _text_config(config: Any) -> Any:
+    return getattr(config, "text_config", config)
+
+
 def _tokens(config: Any, batch_size: int) -> torch.Tensor:
-    text = config.get_text_config()
+    # transformers 4.41 has no word of its own for it
+    text = config.get_text_config() if hasattr(config, "get_text_config") else _text_config(config)
     # roberta and its kin count positions from 2
     most = getattr(text, "max_position_embeddings", None) or _TOKENS + 2
     return torch.randint(0, text.vocab_size, (batch_size, max(1, min(_TOKENS, most - 2))))

@@ -13,6 +13,13 @@ VENV := .venv-torch$(TORCH)
 PIN  := torch==$(TORCH)
 endif
 
+# What an old torch works with: before 2.3 it was built against numpy 1, and transformers 5 takes 2.6 and later.
+ifneq ($(filter 2.0.% 2.1.% 2.2.%,$(TORCH)),)
+PIN += 'numpy<2' transformers==4.41.2
+else ifneq ($(filter 2.3.% 2.4.% 2.5.%,$(TORCH)),)
+PIN += transformers==4.46.3
+endif
+
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 

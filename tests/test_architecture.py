@@ -40,7 +40,7 @@ MAY_IMPORT = {
     },
     "ranks": {"errors", "processes", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
-    "limiting": {"errors", "processes", "record", "report", "measure", "setting"},
+    "limiting": {"errors", "processes", "record", "report", "workload", "measure", "setting"},
     "snapshot": {"errors", "record", "judge", "measure", "limiting"},
     "bisect": {"errors", "record", "workload", "duel", "judge", "limiting", "setting"},
 }

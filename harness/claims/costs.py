@@ -15,6 +15,7 @@ from harness.measure.observe import Observation
 from harness.workload import regularizers
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
+from harness.workload.tensors import bytes_of
 from harness.workload.training import LEARNING_RATE, training_step
 
 _MEMBERS, _MORE, _HELD_OUT = 5, 4, 10
@@ -103,7 +104,8 @@ def cost_of(remedy: str, lab: Lab, prefix: str = "") -> tuple[Number, ...]:
     timed = time_steps(reference, arm, lab, f"O/{remedy}")
     peaks = [Observation(step).whole.peak_bytes() for step in (reference, arm)]
     held = [
-        sum(tensor.nbytes for tensor in step.model.module.state_dict().values()) for step in (reference, arm)
+        sum(bytes_of(tensor) for tensor in step.model.module.state_dict().values())
+        for step in (reference, arm)
     ]
     return (
         ratio_number(prefix + STEP_TIME, timed.judgement),

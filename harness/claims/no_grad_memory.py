@@ -5,6 +5,7 @@ from harness.claims.no_grad import REAL, World, model_of
 from harness.claims.record import Check, Number
 from harness.measure.trace import trace
 from harness.workload.model import Model
+from harness.workload.tensors import bytes_of
 
 
 @claim(
@@ -50,7 +51,7 @@ def _held_by_forward(model: Model, world: World) -> tuple[int, int]:
 
 
 def _gradient_bytes(model: Model) -> int:
-    return sum(each.grad.nbytes for each in model.module.parameters() if each.grad is not None)
+    return sum(bytes_of(each.grad) for each in model.module.parameters() if each.grad is not None)
 
 
 @claim(

@@ -26,6 +26,7 @@ from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
 from harness.measure.callers import OuterCalls, calling_line, records_graph
 from harness.processes.folder import own_folder
+from harness.workload.hooks import is_compiling, register_forward_hook
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -111,7 +112,7 @@ class _Paths:
     @contextmanager
     def followed(self, at_output: Callable[[object], None]) -> Iterator[None]:
         def enter(module: nn.Module, _inputs: object) -> None:
-            if torch.compiler.is_compiling():
+            if is_compiling():
                 return
             if not self.running:
                 self._names = {
@@ -122,7 +123,7 @@ class _Paths:
             _note(f"enter {self.running[-1]}")
 
         def leave(_module: nn.Module, _inputs: object, output: object) -> None:
-            if torch.compiler.is_compiling() or not self.running:
+            if is_compiling() or not self.running:
                 return
             at_output(output)
             self.running.pop()
@@ -132,7 +133,7 @@ class _Paths:
 
         handles = [
             modules.register_module_forward_pre_hook(enter),
-            modules.register_module_forward_hook(leave, always_call=True),
+            register_forward_hook(leave),
         ]
         try:
             yield

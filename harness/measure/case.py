@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
-import torch
 
 from harness.errors import HarnessError
 from harness.judge.looks import Looks
@@ -30,6 +29,7 @@ from harness.measure.shared_model import SharedModel, keeps_state
 from harness.measure.throttle import watch_clock
 from harness.record.schema import ArmResult, Case
 from harness.workload.factory import first_line, raised_by_model
+from harness.workload.hooks import forget_compiled
 from harness.workload.model import Model, UnsupportedError
 from harness.workload.models import Entry
 from harness.workload.question import Question
@@ -128,7 +128,7 @@ class CaseMeasurement:
             finally:
                 gc.collect()  # what a finished arm left in reference cycles
                 if self.compiled:
-                    torch.compiler.reset()
+                    forget_compiled()
             yield self._exact[name].result
 
     def times(self, arms: Sequence[str], seconds: Callable[[int], float]) -> Iterator[ArmResult | Failure]:
@@ -220,7 +220,7 @@ class CaseMeasurement:
             if self.compiled:
                 # Code compiled for the next arm's model counts against one limit with this one's, and
                 # past it torch runs what was not compiled.
-                torch.compiler.reset()
+                forget_compiled()
 
     def _steps(self, arms: Sequence[_Arm]) -> list[Step]:
         """Return the reference's step, then those of arms; where it is one of them, a control in its place.

@@ -1,9 +1,7 @@
 """The few uses of torch by the watcher that have no public door, each in one function."""
 
-import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch.nn.modules import module as modules
@@ -15,14 +13,12 @@ def is_recorded_otherwise() -> bool:
     return torch._C._get_tracing_state() is not None or _is_transformed()  # noqa: SLF001
 
 
-def is_compiling() -> bool:
-    """Tell whether Dynamo is reading the caller (torch < 2.1 has no torch.compiler.is_compiling)."""
-    return bool(torch.compiler.is_compiling())
-
-
 def _is_transformed() -> bool:
     """Tell whether torch.func or vmap is at work; torch has no public word for it."""
-    level = getattr(torch._C._functorch, "maybe_current_level", None)  # noqa: SLF001
+    functorch = torch._C._functorch  # noqa: SLF001
+    # torch 2.0 has the second alone; drop it with that tox factor.
+    names = ("maybe_current_level", "peek_interpreter_stack")
+    level = next((getattr(functorch, name) for name in names if hasattr(functorch, name)), None)
     return level is not None and level() is not None
 
 
@@ -60,11 +56,3 @@ _GLOBAL_HOOKS = frozenset(
         "_global_forward_hooks",
     }
 )
-
-
-def register_forward_hook(hook: Callable[..., None]) -> Any:
-    """Register a global forward hook, called after an exception too where torch can (from 2.1)."""
-    register = modules.register_module_forward_hook
-    if "always_call" in inspect.signature(register).parameters:
-        return register(hook, always_call=True)
-    return register(hook)

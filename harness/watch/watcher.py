@@ -16,8 +16,9 @@ from torch.optim import optimizer as optimizers
 from harness.watch.finding import WatchFinding, merge
 from harness.watch.frames import CallSite, find_call_site
 from harness.watch.passes import Passes
-from harness.watch.torch_doors import hide_from_compile, is_compiling, register_forward_hook
+from harness.watch.torch_doors import hide_from_compile
 from harness.watch.training import Training
+from harness.workload.hooks import is_compiling, register_forward_hook
 
 _TORCH = str(Path(torch.__file__).parent) + "/"
 
@@ -44,7 +45,7 @@ class SuiteWatcher:
         guard = self._guarded
 
         # These two run at every call of every module: an inner one costs a count, and no call of ours.
-        here, compiling, batch_norm = self._passes.here, torch.compiler.is_compiling, batchnorm._BatchNorm  # noqa: SLF001
+        here, compiling, batch_norm = self._passes.here, is_compiling, batchnorm._BatchNorm  # noqa: SLF001
 
         def enter(_module: nn.Module, _inputs: object) -> None:
             if not compiling():

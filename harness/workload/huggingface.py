@@ -71,10 +71,11 @@ def huggingface_entry(name: str) -> Entry:
     """Return the entry of a preset, an architecture, a model type, or a config file.
 
     Raises:
-        WorkloadError: nothing can be built of that name, or transformers is not installed.
+        WorkloadError: nothing can be built of that name, transformers is not installed, or it does not take
+            this torch.
     """
     try:
-        import transformers  # noqa: F401  (its own import is slow, and only these models need it)
+        import transformers  # its own import is slow, and only these models need it
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise WorkloadError(
@@ -85,6 +86,12 @@ def huggingface_entry(name: str) -> Entry:
         raise WorkloadError(
             f"hf:{name} cannot be had: importing transformers raised {first_line(error)}"
         ) from error
+    if not transformers.is_torch_available():
+        raise WorkloadError(
+            f"hf:{name} cannot be had: transformers {transformers.__version__} does not take torch"
+            f" {torch.__version__}; a newer torch is needed, or an older transformers, such as 4.41.2, which"
+            " takes torch 2.0"
+        )
     if name not in PRESETS:
         return config_entry(name)
     preset = PRESETS[name]

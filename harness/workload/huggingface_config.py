@@ -15,6 +15,7 @@ import torch
 from harness.workload.factory import first_line
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
+from harness.workload.tensors import bytes_of
 
 _BATCH_SIZE = 2
 _TOKENS = 128  # a sequence, where the architecture takes as many
@@ -137,7 +138,7 @@ def _check_size(name: str, config: Any, make: Any) -> None:
             described = make(config)
     except (RuntimeError, NotImplementedError, ValueError, TypeError, AttributeError):
         return  # a model that computes while it is built; building it says what is wrong, if anything is
-    needed = sum(parameter.nbytes for parameter in described.parameters())
+    needed = sum(bytes_of(parameter) for parameter in described.parameters())
     if "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -179,8 +180,13 @@ def inputs_of(module: Any, config: Any, batch_size: int) -> dict[str, object]:
     return inputs
 
 
+def _text_config(config: Any) -> Any:
+    return getattr(config, "text_config", config)
+
+
 def _tokens(config: Any, batch_size: int) -> torch.Tensor:
-    text = config.get_text_config()
+    # transformers 4.41 has no word of its own for it
+    text = config.get_text_config() if hasattr(config, "get_text_config") else _text_config(config)
     # roberta and its kin count positions from 2
     most = getattr(text, "max_position_embeddings", None) or _TOKENS + 2
     return torch.randint(0, text.vocab_size, (batch_size, max(1, min(_TOKENS, most - 2))))

@@ -13,6 +13,7 @@ from harness.workload.blocks import find_blocks
 from harness.workload.factory import first_line
 from harness.workload.layout import move
 from harness.workload.model import Model, UnsupportedError, WorkloadError
+from harness.workload.state import ModelState
 from harness.workload.step import Step
 from harness.workload.tensors import bytes_of, tensors_in
 
@@ -74,6 +75,7 @@ def unused_parameters(model: Model) -> tuple[str, ...]:
 
     DDP waits for the gradient of every parameter unless it is told to look for those that get none.
     """
+    state = ModelState.of(model)
     model.loss_of_forward().backward()  # type: ignore[no-untyped-call]
     unused = tuple(
         name
@@ -81,6 +83,7 @@ def unused_parameters(model: Model) -> tuple[str, ...]:
         if parameter.requires_grad and parameter.grad is None
     )
     model.module.zero_grad(set_to_none=True)
+    state.restore()
     return unused
 
 

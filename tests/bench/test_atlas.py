@@ -275,7 +275,7 @@ TEN = (
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", TEN)
 def test_ten_assorted_types_have_numbers_in_both_modes(name: str) -> None:
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", minversion="5")
     found = chart(Subject("transformers", name))
 
     assert found.reason == ""

@@ -5,7 +5,7 @@ import torch
 
 from bench.atlas.inputs import variants
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", minversion="5")
 
 # A torchvision built for another torch, which transformers imports where it is installed, says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Failed to load image Python extension")

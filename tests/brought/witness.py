@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 
 class Storages(TorchDispatchMode):
@@ -40,7 +40,7 @@ class Storages(TorchDispatchMode):
 
 
 def _storages(nested: object) -> Iterator[torch.UntypedStorage]:
-    for leaf in tree_leaves(nested):
+    for leaf in tree_flatten(nested)[0]:
         if isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided:
             yield leaf.untyped_storage()
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Makers(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        for weak in storages(tree_leaves(result)):
+        for weak in storages(tree_flatten(result)[0]):
             if weak.cdata not in self.before:
                 self.made.setdefault(weak.cdata, weak)
         return result

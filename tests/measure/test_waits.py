@@ -123,6 +123,8 @@ def test_a_hook_of_the_backward_part_is_placed() -> None:
 
 @pytest.mark.parametrize("kind", [{"foreach": True}, {"foreach": False}, {"fused": True}])
 def test_the_count_of_steps_that_an_optimizer_keeps_on_the_host_is_no_wait(kind: dict[str, bool]) -> None:
+    if "fused" in kind and torch.__version__.startswith(("2.0.", "2.1.", "2.2.", "2.3.")):
+        pytest.skip("torch < 2.4 has no fused update on a CPU; drop with those tox factors")
     model = Reads(1)
     optimizer = torch.optim.AdamW(model.parameters(), **kind)
     found = Observation(training(model, optimizer)).waits

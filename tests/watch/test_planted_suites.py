@@ -18,7 +18,11 @@ QUICK = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio
 @pytest.fixture(autouse=True, scope="module")
 def loaded() -> None:
     """Load what suites load: pytester unloads what is new after each, and torch cannot be loaded twice."""
-    torch.compile(torch.nn.Linear(1, 1), backend="eager")(torch.ones(1, 1))
+    try:
+        torch.compile(torch.nn.Linear(1, 1), backend="eager")(torch.ones(1, 1))
+    except RuntimeError as error:  # torch 2.0 compiles nothing under Python 3.11; drop with that tox factor
+        if "not yet supported" not in str(error):
+            raise
 
 
 def found_in(pytester: pytest.Pytester, name: str, *, faulty: bool) -> list[dict[str, object]]:

@@ -250,7 +250,7 @@ def test_a_failure_of_the_watch_is_said_and_fails_no_test(
 def test_nothing_is_left_in_torch_after_a_session(suite: pytest.Pytester) -> None:
     before = (
         torch.optim.Optimizer.__init__,
-        torch.nn.modules.module._has_any_global_hook,
+        getattr(torch.nn.modules.module, "_has_any_global_hook", None),
         dict(torch.nn.modules.module._global_forward_hooks),
         dict(torch.nn.modules.module._global_forward_pre_hooks),
     )
@@ -258,14 +258,16 @@ def test_nothing_is_left_in_torch_after_a_session(suite: pytest.Pytester) -> Non
 
     assert before == (
         torch.optim.Optimizer.__init__,
-        torch.nn.modules.module._has_any_global_hook,
+        getattr(torch.nn.modules.module, "_has_any_global_hook", None),
         dict(torch.nn.modules.module._global_forward_hooks),
         dict(torch.nn.modules.module._global_forward_pre_hooks),
     )
 
 
 def test_the_doors_of_torch_are_where_they_are_looked_for() -> None:
-    assert hasattr(torch.nn.modules.module, "_has_any_global_hook")
+    # torch < 2.4 does not warn of hooks; drop with those tox factors
+    if not torch.__version__.startswith(("2.0.", "2.1.", "2.2.", "2.3.")):
+        assert hasattr(torch.nn.modules.module, "_has_any_global_hook")
     assert torch._C._get_tracing_state() is None
     seen = []
     torch.func.vmap(lambda x: seen.append(torch_doors.is_recorded_otherwise()) or x)(torch.ones(2))

@@ -146,3 +146,14 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         WorkloadError, match=re.escape("needs transformers: pip install 'transformers>=4.41'")
     ):
         resolve("hf:bert-tiny")
+
+
+@pytest.mark.parametrize("name", ["hf:bert-tiny", "hf:DistilBertModel", "hf:nowhere.json"])
+def test_a_transformers_that_does_not_take_this_torch_says_which_does(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.setattr(transformers, "is_torch_available", lambda: False)
+
+    with pytest.raises(WorkloadError, match=r"does not take torch 2\..*, or an older transformers"):
+        resolve(name)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
+from brought import models_shared_state
 from torch import nn
 
 from harness.record.schema import Case
@@ -221,3 +222,17 @@ def test_freezing_saves_what_the_layers_below_no_longer_need(
     graph = record_graph(model, model.module, model.inputs)
 
     assert [saved.bytes for saved in graph.saved] == [32 * 256 * 4] * activations
+
+
+@pytest.mark.parametrize(
+    ("question", "arm", "variant"),
+    [("freezing", TRUNK_NO_GRAD, ""), ("decay_groups", "one group", "adamw-foreach")],
+)
+def test_what_a_call_takes_out_of_its_batch_is_there_again_when_a_step_is_built(
+    question: str, arm: str, variant: str
+) -> None:
+    model = models_shared_state.pops_its_labels()
+    asked = Case(question=question, model="linear", batch_size=6, mode="train", variant=variant)
+    load_question(question).build(asked, arm, model)
+
+    assert set(model.inputs[0]) == {"x", "labels"}

@@ -12,6 +12,7 @@ from harness.workload.factory import first_line
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
+from harness.workload.state import ModelState
 from harness.workload.step import DecayGroup, Part, Step
 from harness.workload.training import LEARNING_RATE, WEIGHT_DECAY
 
@@ -67,12 +68,22 @@ def _cells(entry: Entry, every: bool) -> tuple[Cell, ...]:  # noqa: FBT001 (the 
     return (*(Cell(entry, "train", variant) for variant in variants), *off_host)
 
 
+def _give_gradients(model: Model) -> None:
+    """Run one backward pass; the gradients stay, and what else the call changes is put back."""
+    state = ModelState.of(model)
+    model.loss_of_forward().backward()  # type: ignore[no-untyped-call]
+    gradients = [(parameter, parameter.grad) for parameter in model.module.parameters()]
+    state.restore()
+    for parameter, gradient in gradients:
+        parameter.grad = gradient
+
+
 def _build(case: Case, arm: str, model: Model) -> Step:
     groups = decay_groups(model.module, arm, WEIGHT_DECAY)
     check_groups(model.module, groups)
     optimizer = make_optimizer(case.variant, groups)
     if all(parameter.grad is None for group in groups for parameter in group.parameters):
-        model.loss_of_forward().backward()  # type: ignore[no-untyped-call]
+        _give_gradients(model)
     if case.variant == CAPTURABLE:
         with warnings.catch_warnings():
             # It advises, once, against what is asked here: what this optimizer costs outside a graph.

@@ -12,6 +12,7 @@ from harness.workload.head import trunk_modules, with_head
 from harness.workload.model import Model, UnsupportedError, WorkloadError
 from harness.workload.models import Entry
 from harness.workload.question import Cell, Question
+from harness.workload.state import ModelState
 from harness.workload.step import Part, Step
 from harness.workload.training import training_step
 
@@ -144,7 +145,10 @@ def _build(case: Case, arm: str, model: Model) -> Step:
     if arm == TRUNK_NO_GRAD:
         run_trunk_without_grad(ready)
         trains &= _names(named, ready.head_parameters())
-        if not _loss_under_trunk(ready).requires_grad:
+        state = ModelState.of(ready)
+        is_trained = _loss_under_trunk(ready).requires_grad
+        state.restore()
+        if not is_trained:
             raise UnsupportedError(
                 "something that runs after the head runs under no_grad too, so that nothing is trained; name"
                 " the head in Model.head"

@@ -11,15 +11,14 @@ import msgspec
 import typer
 
 from bench.command import Page, Record, Stored, run_command
-from bench.fits.record import Exhausted, Fits, Said, load_fits
+from bench.fits.record import Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
-from harness.record.fit import FitCandidate, FitSearch
+from harness.record.fit import FitSearch
 from harness.record.store import replace_file
 
 MODELS = {"hf:gpt2": 2, "hf:bert-base": 8, "hf:vit-b16": 8, "hf:resnet-50": 8}  # examples a batch
 SHARES = (0.75, 0.5, 0.35)
-_NEAR = 10  # combinations that are timed, where many fit: those expected to be quickest
 
 
 def _say(line: str) -> None:
@@ -45,61 +44,6 @@ def others(model: str, batch_size: int) -> list[Said]:
     return ask_all(build(case, 0, resolve(model)), model, batch_size)
 
 
-def exhausted(name: str, budget: float) -> list[Exhausted]:
-    """Run every combination on a small model, and hold the plans for 10 limits against them."""
-    from bench.fits.exhaustion import ENTRIES, bench_of, run_all
-    from harness.fitting.door import fit
-    from harness.report.fit import levers_in_words
-
-    entry = ENTRIES[name]
-    peaks = run_all(bench_of(entry), depths=(0,))
-    low, high = min(peaks.values()), peaks[FitCandidate()]
-    rows = []
-    for place in range(10):
-        limit = low + (high - low) * place // 10
-        plan = fit(lambda: entry.build(entry.batch_size), limit=limit, budget=budget, say=_say)
-        chosen = plan.search.plan
-        if chosen is None:
-            rows.append(
-                Exhausted(name, limit, "nothing fits", 0, fits=False, time=None, combinations=len(peaks))
-            )
-            continue
-        bench = bench_of(entry)
-        if chosen.candidate.micro_batches > 1:
-            bench.check_split(chosen.candidate.micro_batches)
-        again = bench.observe(chosen.candidate)
-        fastest = _fastest(entry.name, limit, peaks, budget) if budget else None
-        mine = chosen.ratio
-        rows.append(
-            Exhausted(
-                name,
-                limit,
-                levers_in_words(chosen.candidate, plan.search),
-                again,
-                fits=again <= limit and again == chosen.peak,
-                time=mine / fastest if mine and fastest else None,
-                combinations=len(peaks),
-            )
-        )
-        _say(f"{rows[-1]}")
-    return rows
-
-
-def _fastest(name: str, limit: int, peaks: dict[FitCandidate, int], budget: float) -> float | None:
-    """Return the least ratio to the untouched step's time, of the combinations that fit and do least work."""
-    from bench.fits.exhaustion import ENTRIES, bench_of
-
-    bench = bench_of(ENTRIES[name])
-    for number in (2, 4):
-        bench.check_split(number)
-    fitting = [candidate for candidate, peak in peaks.items() if peak <= limit]
-    fitting.sort(
-        key=lambda one: len(one.checkpointed) / 3 / max(1, len(bench.names.paths)) + one.micro_batches / 20
-    )
-    ratios = [bench.time(candidate, budget).ratio for candidate in fitting[:_NEAR]]
-    return min((ratio for ratio in ratios if ratio), default=None)
-
-
 def main(  # noqa: PLR0917 (typer makes an option of every argument)
     model: Annotated[
         list[str] | None, typer.Option(help="only this real model; may be given again; 'none' for none")
@@ -108,19 +52,25 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
         list[str] | None, typer.Option(help="only this small model; may be given again; 'none' for none")
     ] = None,
     budget: Annotated[float, typer.Option(help="seconds of timing a finalist; 0 for bytes alone")] = 2.0,
+    rounds: Annotated[
+        float,
+        typer.Option(help="seconds of rounds in which plans and combinations of a small model are timed"),
+    ] = 30.0,
     json: Record = Path("results/records/fits.json"),
     markdown: Page = Path("results/tables/fit.md"),
     from_json: Stored = None,
 ) -> None:
     """Plan real models for shares of their memory, and hold plans of small ones against every combination."""
     if from_json is None:
-        measured(model, small, budget, json)
+        measured(model, small, budget, rounds, json)
     fits = load_fits(from_json or json)
     replace_file(markdown, fits_markdown(fits).encode())
     typer.echo(fits_markdown(fits))
 
 
-def measured(model: list[str] | None, small: list[str] | None, budget: float, json: Path) -> None:
+def measured(
+    model: list[str] | None, small: list[str] | None, budget: float, rounds: float, json: Path
+) -> None:
     """Measure, and keep each model's results as soon as they are there.
 
     Raises:
@@ -128,7 +78,7 @@ def measured(model: list[str] | None, small: list[str] | None, budget: float, js
     """
     import torch
 
-    from bench.fits.exhaustion import ENTRIES
+    from bench.fits.exhaustion import ENTRIES, exhausted
     from harness.measure.environment import environment
 
     real = [name for name in (model or MODELS) if name != "none"]
@@ -151,7 +101,7 @@ def measured(model: list[str] | None, small: list[str] | None, budget: float, js
             fits = replace(fits, searches=(*fits.searches, search))
             replace_file(json, msgspec.json.encode(fits))
     for name in little:
-        rows = exhausted(name, budget)
+        rows = exhausted(name, budget, rounds if budget else 0.0, _say)
         fits = replace(fits, exhausted=(*(one for one in fits.exhausted if one.model != name), *rows))
         replace_file(json, msgspec.json.encode(fits))
 

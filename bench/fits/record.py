@@ -28,6 +28,25 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Race:
+    """A plan's time over that of the fastest combination that fits, both timed in the same rounds.
+
+    Attributes:
+        ratio: the median over rounds; 1 where the plan is the fastest.
+        low: of the ratio's 99 % interval; None where the rounds are too few for one.
+        high: likewise.
+        scatter: of a round: the robust standard deviation of the ratio's logarithm.
+        rounds: that both were timed in.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    scatter: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exhausted:
     """The plan for one limit, held against every combination that was run.
 
@@ -36,10 +55,11 @@ class Exhausted:
         limit: bytes.
         plan: in words.
         peak: of the plan, in bytes.
-        fits: the plan's peak, measured once more, is within the limit.
-        time: of the plan, over that of the fastest combination that fits; None where one of the two was
-            not timed.
-        combinations: how many were run.
+        fits: the plan's peak, measured once more, is what the search measured, and within the limit.
+        combinations: how many were run, nothing frozen.
+        fitting: how many of them fit.
+        fastest: of these, in words; "" where nothing was timed.
+        race: against the fastest; None where nothing was timed.
     """
 
     model: str
@@ -47,8 +67,10 @@ class Exhausted:
     plan: str
     peak: int
     fits: bool
-    time: float | None
     combinations: int
+    fitting: int
+    fastest: str = ""
+    race: Race | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from harness.fitting.batches import largest_batches
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
+from harness.fitting.names import check_parts_stay
 from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
 from harness.fitting.searching import ALLOWANCES, Hunt, Say
@@ -153,6 +154,8 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     untouched = hunt.run(FitCandidate())
     if untouched.peak is None and "out of memory" not in untouched.reason:
         raise WorkloadError(untouched.reason)
+    if untouched.peak is not None:
+        check_parts_stay(bench.model())
     enough = limit is not None and untouched.peak is not None and untouched.peak <= limit
     plan: FitTrial | None = untouched if enough else None
     proof = None

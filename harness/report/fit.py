@@ -13,7 +13,9 @@ from harness.report.text import many
 from harness.report.units import quantity
 
 WIDTH = 80
+LEGEND = "* plan  ! over the limit  ~ gives something up"
 _MOST_ROWS = 8
+_MOST_NOTES = 3
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
 
 
@@ -31,10 +33,12 @@ def fit_text(search: FitSearch, *, verbose: bool = False) -> str:
         parts += ["", f"To paste: {len(search.lines)} lines, printed with -v and on the page."]
     elif search.lines:
         parts += ["", "To paste:", "", *(f"    {line}" for line in search.lines)]
+    if search.notes and (verbose or not search.lines):
+        folded = textwrap.fill if verbose else textwrap.shorten
+        parts += ["", *(folded(note, WIDTH) for note in search.notes[: None if verbose else _MOST_NOTES])]
     if verbose:
-        parts += ["", *(textwrap.fill(note, WIDTH) for note in search.notes)]
         parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in search.weights)]
-    parts += ["", closing(search)]
+    parts += ["", textwrap.fill(closing(search), WIDTH), LEGEND]
     return "\n".join(parts)
 
 
@@ -49,10 +53,11 @@ def answer(search: FitSearch) -> str:
         least = search.least
         if least is None or least.peak is None:
             return f"nothing fits {limit}: nothing could be run: {untouched.reason}."
+        how = levers_in_words(least.candidate, search)
         largest = ", ".join(f"{one.name} {quantity(one.bytes, 'B')}" for one in search.weights[:2])
         return (
-            f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} with"
-            f" {levers_in_words(least.candidate, search)}; most of it is {largest}{_allowing(search)}."
+            f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} ({how}); most of"
+            f" it is {largest}{_allowing(search)}."
         )
     if plan.candidate == FitCandidate():
         return f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
@@ -65,13 +70,12 @@ def answer(search: FitSearch) -> str:
 
 
 def _frontier_answer(search: FitSearch) -> str:
-    least = search.least
-    untouched = search.untouched
+    least, untouched, peak = search.least, search.untouched, search.untouched.peak
     if least is None or least.peak is None:
         return f"nothing could be run: {untouched.reason}."
-    as_is = (
-        f"peak {quantity(untouched.peak, 'B')} as it is" if untouched.peak is not None else untouched.reason
-    )
+    as_is = untouched.reason if peak is None else f"peak {quantity(peak, 'B')} as it is"
+    if least.candidate == FitCandidate():
+        return f"{search.target}: {as_is}; nothing that was run needs less{_allowing(search)}."
     return (
         f"{search.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
         f"{_in_brackets(least, search)}, step {cost(least)}, with {levers_in_words(least.candidate, search)}."
@@ -80,9 +84,7 @@ def _frontier_answer(search: FitSearch) -> str:
 
 def more_sentences(search: FitSearch) -> list[str]:
     """Return what else the answer needs: the proof, what freezing alone does, what hooks take away."""
-    said = []
-    if search.proof is not None:
-        said.append(f"Proof: {search.proof.sentence}.")
+    said = [] if search.proof is None else [f"Proof: {search.proof.sentence}."]
     alone = _freezing_alone(search)
     if alone is not None:
         said.append(
@@ -93,7 +95,7 @@ def more_sentences(search: FitSearch) -> list[str]:
     if search.plan is not None and search.plan.candidate.update == "in backward":
         said.append("Gradients are gone when backward returns: they cannot be clipped by their norm.")
     if search.plan is not None and search.plan.candidate.micro_batches > 1:
-        said.append("Dropout draws other masks for each part than for the whole batch.")
+        said.append("Dropout, where there is any, draws other masks for each part than for the whole.")
     if search.allocator is not None:
         one = search.allocator
         said.append(
@@ -154,11 +156,7 @@ def closing(search: FitSearch) -> str:
     errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
     ran = many(len(search.trials), "candidate")
-    return textwrap.fill(
-        f"{search.setting}; {ran} run{off}; about {search.passes:.0f} steps, {search.took_s:.0f} s."
-        " * plan  ! over the limit  ~ gives something up",
-        WIDTH,
-    )
+    return f"{search.setting}; {ran} run{off}; about {search.passes:.0f} steps, {search.took_s:.0f} s."
 
 
 def fit_json(search: FitSearch) -> str:

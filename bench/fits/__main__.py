@@ -90,7 +90,9 @@ def measured(
     torch.set_num_threads(1)
     command = shlex.join(["python", "-m", "bench.fits", *sys.argv[1:]])
     fits = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
-    fits = replace(fits, environment=environment("cpu"), command=command)
+    # What an earlier command measured stays, and so does the command.
+    commands = dict.fromkeys((*fits.command.split("; "), command))
+    fits = replace(fits, environment=environment("cpu"), command="; ".join(commands))
     for name in real:
         fits = replace(
             fits,

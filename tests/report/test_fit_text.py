@@ -27,6 +27,13 @@ def test_where_nothing_fits_the_least_and_what_it_is_made_of_is_said() -> None:
     )
 
 
+def test_batch_norm_that_kept_micro_batches_out_is_among_what_may_be_allowed() -> None:
+    refused = ("micro-batches left out: BatchNorm: allow batchnorm to run them all the same",)
+    nothing = replace(FOUND, plan=None, trials=(UNTOUCHED,), notes=refused)
+
+    assert answer(nothing).endswith("--allow dtype,optimizer,batchnorm would try more.")
+
+
 def test_a_limit_that_is_met_is_said() -> None:
     assert answer(replace(FOUND, plan=UNTOUCHED)) == (
         "fits 64 MiB as it is: peak 100 MiB; nothing has to be changed."

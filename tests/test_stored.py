@@ -31,6 +31,7 @@ FOLDERS = {
     "calibration": "tables",
     "calibration-load": "tables",
     "calibration-blocks": "tables",
+    "calibration-blocks-load": "tables",
     "peers": "tables",
     "fits": "tables",
     "passes": "tables",

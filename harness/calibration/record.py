@@ -12,6 +12,7 @@ from harness.record.codec import decoded, read_file
 from harness.record.schema import Environment
 
 SidesKind = Literal["object", "copies", "block"]
+ARMS = 6  # of a block, beside its reference
 
 
 class Trial(msgspec.Struct, frozen=True):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.calibration.record import Calibration, Condition, Trial, read_calibration
+from harness.calibration.record import ARMS, Calibration, Condition, Trial, read_calibration
 from harness.judge.interval import median_interval
+from harness.judge.noise import round_scatter
 from harness.judge.rates import rate_bound
 from harness.judge.verdict import FLOOR, LAYOUT_FLOOR, Verdict
 from harness.report.document import Document
@@ -19,8 +20,8 @@ from harness.report.units import quantity
 
 POWER = 0.95
 _ALARMS = (Verdict.BETTER.value, Verdict.WORSE.value)
-HEADERS = ("sides", "a call", "pairs", "alarms", "upper", "bias", "A/A sd", "resolved", "overhead")
-PLANTED_HEADERS = ("sides", "a call", "planted", "read", "pairs", "found")
+HEADERS = ("sides", "a call", "pairs", "alarms", "upper", "bias", "A/A sd", "scatter", "resolved", "overhead")
+PLANTED_HEADERS = ("sides", "a call", "planted", "read", "scatter", "pairs", "found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ def resolved(thresholds: Sequence[float]) -> float:
     return sorted(thresholds)[math.ceil(POWER * len(thresholds)) - 1]
 
 
+def unit_scatter(cell: Condition) -> float:
+    """Return what the ratio of one unit scatters, a fraction: the median over the comparisons of a cell."""
+    return statistics.median(round_scatter(trial.values) for trial in cell.trials)
+
+
 def table_rows(calibration: Calibration) -> list[tuple[str, ...]]:
     """Return the rows of the A/A cells, under `HEADERS`."""
     rows: list[tuple[str, ...]] = []
@@ -83,7 +89,8 @@ def table_rows(calibration: Calibration) -> list[tuple[str, ...]]:
                 f"{figures.bound:.2%}",
                 f"{figures.bias:+.3%}",
                 f"{figures.spread:.3%}",
-                f"{resolved(figures.thresholds):.2%}",
+                f"{unit_scatter(cell):.2%}",
+                "-" if math.isinf(smallest := resolved(figures.thresholds)) else f"{smallest:.2%}",
                 f"{calibration.overhead[str(cell.asked_s)]:.3%}",
             )
         )
@@ -98,6 +105,7 @@ def planted_rows(calibration: Calibration) -> list[tuple[str, ...]]:
             quantity(cell.call_s, "s"),
             f"{cell.planted:+.2%}",
             f"{statistics.median(trial.ratio for trial in cell.trials) - 1:+.2%}",
+            f"{unit_scatter(cell):.2%}",
             f"{len(cell.trials):,}",
             f"{_share_found(cell):.1%}",
         )
@@ -156,10 +164,12 @@ def calibration_markdown(calibration: Calibration) -> str:
             "",
             markdown_table(HEADERS, table_rows(calibration)),
             "",
-            "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are the",
-            f"ratio's, `resolved` is the slowdown that {POWER:.0%} of the comparisons would have found;",
-            "`object` are two bare callables on one object, `copies` two models built alike and moved to",
-            "fresh memory while they are timed.",
+            "`alarms` are false ones, `upper` is the upper 95 % bound of their rate, `bias` and `sd` are",
+            "the ratio's, `scatter` is that of one unit of a comparison: a layout of memory with its rounds,",
+            f"or a round. `resolved` is the slowdown that {POWER:.0%} of the comparisons would have found; -",
+            "where they would have found none. `object` are two bare callables on one object, `copies` two",
+            "models built alike and moved to fresh memory while they are timed, `block` a reference and",
+            f"{ARMS} copies judged as one family.",
             "",
             *(
                 [markdown_table(PLANTED_HEADERS, planted_rows(calibration)), ""]
@@ -175,7 +185,7 @@ def calibration_text(calibration: Calibration) -> str:
     parts = [
         total_line(calibration),
         "",
-        text_table(HEADERS, table_rows(calibration)),
+        text_table(HEADERS[:-1], [row[:-1] for row in table_rows(calibration)]),  # the last has no room
     ]
     if planted_rows(calibration):
         parts += [

@@ -9,7 +9,7 @@ from random import Random
 
 from harness.calibration.load import bursty_load
 from harness.calibration.plan import CalibrationPlan, PlanError
-from harness.calibration.record import Calibration, Condition, SidesKind, Trial
+from harness.calibration.record import ARMS, Calibration, Condition, SidesKind, Trial
 from harness.calibration.work import Extra, Planted, build_work, extra_work, typical_seconds
 from harness.judge.contrasts import judge_samples, unit_medians
 from harness.judge.looks import Looks
@@ -142,9 +142,6 @@ def _trial(reference: _Call, arm: _Call, budget: float, rng: Random, clock: Cloc
         high=None if judged.high is None else math.log(judged.high),
         call_s=median_seconds(samples.reference),
     )
-
-
-ARMS = 6  # of a block, beside its reference
 
 
 def _block_trial(  # noqa: PLR0917 (what a trial is made of)

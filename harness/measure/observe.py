@@ -16,7 +16,7 @@ from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.randomness import reads_random_values
 from harness.measure.trace import Trace, recording
-from harness.measure.waits import Waits, count_in_trace, placed_waits, waits_on_device
+from harness.measure.waits import Waits, placed_waits, readings_by_part, waits_on_device
 from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books
 from harness.workload.factory import first_line
@@ -257,13 +257,39 @@ class Observation:
     @cached_property
     def waits(self) -> Waits:
         """How often the step reads values back, and at which lines."""
-        whole, device = self.whole, self.device
-        if device is None and not count_in_trace(self.step, whole):
+        by_part = self.readings_of_parts if self.device is None else ()
+        if self.device is None and not any(by_part):
             return Waits(0)
+        if self._before is not None and self._reads_as(self._before):
+            return self._before.waits
         with self._fresh():
             self.state.restore()
             seed_everything(self.seed)
-            return placed_waits(self.step, whole) if device is None else waits_on_device(self.step, device)
+            if self.device is not None:
+                return waits_on_device(self.step, self.device)
+            return placed_waits(self.step, by_part)
+
+    @cached_property
+    def readings_of_parts(self) -> tuple[int, ...]:
+        """How often each part reads values back, by the trace."""
+        return readings_by_part(self.step, self.whole)
+
+    def _reads_as(self, before: "Observation") -> bool:
+        """Return whether this step reads back what the reference did, so that the lines are the same.
+
+        Its operators are the reference's, or some of them, and each part reads as often as there.
+        """
+        if before.is_forward_alone is not self.is_forward_alone:
+            return False
+        if before.readings_of_parts != self.readings_of_parts:
+            return False
+        if self.is_forward_alone:
+            return before.forward_pass.signature.operators == self.forward_pass.signature.operators
+        reads_in_optimizer = any(
+            part.name == "optimizer" and count
+            for part, count in zip(self.step.parts, self.readings_of_parts, strict=True)
+        )
+        return not reads_in_optimizer and self.whole_pass.is_part_of(before.whole_pass)
 
     @property
     def gradient_bytes(self) -> int | None:

@@ -26,7 +26,7 @@ from harness.measure.devices.protocol import Device
 from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
 from harness.record.measured import CodeLine
 from harness.workload.hooks import is_compiled
-from harness.workload.step import Step
+from harness.workload.step import Part, Step
 
 # Operators whose result, or the size of it, depends on values, for which CUDA's own versions stop the host.
 # None of them calls another of them, so that each is one reading: `bool(x)` is is_nonzero, item and
@@ -75,55 +75,67 @@ def readings(operators: Sequence[Span]) -> list[Span]:
     return sorted(alone, key=lambda span: span.start)
 
 
-def count_in_trace(step: Step, seen: Trace) -> int:
-    """Return how often a step that was traced reads values back.
+def readings_by_part(step: Step, seen: Trace) -> tuple[int, ...]:
+    """Return how often each part of a step that was traced reads values back.
 
     What torch's optimizers read of their own count of steps does not count: unless they are fused or
     capturable, and then read nothing, they keep it on the host on every device.
+
+    Args:
+        step: what was traced.
+        seen: its trace, with a mark after each part.
     """
-    return len(readings(seen.operators)) - _of_step_counts(step, seen)
+    counts = [len(readings(seen.stretch(index).operators)) for index in range(len(step.parts))]
+    return tuple(
+        0 if part.name == "optimizer" and _is_of_step_counts(step, count) else count
+        for part, count in zip(step.parts, counts, strict=True)
+    )
 
 
-def placed_waits(step: Step, seen: Trace) -> Waits:
-    """Run a step once more, and return its readings with the lines that read.
+def placed_waits(step: Step, by_part: Sequence[int]) -> Waits:
+    """Run a step once more as far as it reads values back, and return the readings with their lines.
 
     Args:
         step: it is run in the state that it is in; the caller puts that back.
-        seen: its trace, from which the number is.
+        by_part: how often each of its parts reads.
     """
-    total = count_in_trace(step, seen)
+    total = sum(by_part)
     if is_compiled(step.model.module):
         return Waits(total)
+    last = max(index for index, count in enumerate(by_part) if count)
+    parts = step.parts[: last + 1]
     try:
-        placed = _traced_with_callers(step)
+        placed = _traced_with_callers(parts)
     except Exception:  # noqa: BLE001 (what cannot be looked on, such as code that torch compiled)
         return Waits(total)
     callers = Nesting(placed.notes)
     by_caller = Counter(callers.innermost(span.start) for span in _innermost(readings(placed.operators)))
-    own = 0 if _of_step_counts(step, seen) else by_caller[_STEP_COUNT]
+    # Where the number alone told that an optimizer reads its step counts, the total is without them.
+    is_without = any(
+        part.name == "optimizer" and not count for part, count in zip(parts, by_part, strict=False)
+    )
+    own = 0 if is_without else by_caller[_STEP_COUNT]
     places = {caller: count for caller, count in by_caller.items() if caller not in {"", _STEP_COUNT}}
     return Waits(max(0, total - own), _places(places))
 
 
-def _of_step_counts(step: Step, seen: Trace) -> int:
-    """Return how many readings of the optimizer part are of its count of steps: all, or 0 where not clear.
+def _is_of_step_counts(step: Step, number: int) -> bool:
+    """Return whether it is clear that so many readings of the optimizer part are all of its count of steps.
 
     torch's own optimizers read the count of every parameter equally often, and nothing else.
     """
     optimizer = step.optimizer
-    names = [part.name for part in step.parts]
-    if optimizer is None or "optimizer" not in names or not type(optimizer).__module__.startswith(_OWN_KIND):
-        return 0
+    if optimizer is None or not type(optimizer).__module__.startswith(_OWN_KIND):
+        return False
     counts = [state["step"] for state in optimizer.state.values() if "step" in state]
-    number = len(readings(seen.stretch(names.index("optimizer")).operators))
-    return number if counts and number % len(counts) == 0 else 0
+    return bool(counts) and number % len(counts) == 0
 
 
-def _traced_with_callers(step: Step) -> Trace:
+def _traced_with_callers(parts: Sequence[Part]) -> Trace:
     operators = _Operators()  # type: ignore[no-untyped-call]
     with recording() as session, _Functions(), operators:
         session.mark()
-        for part in step.parts:
+        for part in parts:
             left = part.call()
             del left
         session.mark()

@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT = 360, 230  # of an element, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 18, 40  # of the axes, from its edges
 _ACROSS, _DOWN = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _LETTER = 6.2  # units, the width of one at the size of a label
-_COLOURS = 7  # of the style sheet, for modules; the next are for what is in no module
+_COLOURS = 14  # of the style sheet, for modules; the next are for what is in no module
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,12 @@ def case_part(
             else ""
         ),
         curve=curve,
-        again=case_command(record.case, command=run.command, threads=run.environment.threads, exact=False),
+        again=case_command(
+            record.case,
+            command=run.command,
+            threads=run.environment.threads,
+            exact=not any(arm.timings for arm in record.arms),
+        ),
     )
 
 

@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from harness.calibration.record import Calibration, Condition, Trial
-from harness.calibration.report import calibration_text, look_at, power_plot, resolved, total_line
+from harness.calibration.report import (
+    calibration_text,
+    look_at,
+    power_plot,
+    resolved,
+    total_line,
+    unit_scatter,
+)
 from harness.record.schema import Environment
 
 ENVIRONMENT = Environment(
@@ -41,6 +48,14 @@ def test_a_comparison_would_have_found_what_lifts_its_whole_interval_above_nothi
     assert seen.thresholds == (pytest.approx(0.004008, abs=1e-6),)
 
 
+def test_the_scatter_of_a_cell_is_the_median_over_its_comparisons() -> None:
+    wide = Trial("undecided", 1.0, 1.0, tuple(10 * value for value in EVEN.values))
+    cell = Condition(kind="copies", asked_s=2e-4, planted=0.0, trials=(EVEN, EVEN, wide))
+
+    assert unit_scatter(cell) == pytest.approx(1.4826 * 0.0025)
+    assert "0.37%" in calibration_text(calibration(cell))
+
+
 def test_no_slowdown_within_the_floor_would_have_been_found() -> None:
     seen = look_at(Condition(kind="copies", asked_s=2e-4, planted=0.0, trials=(EVEN,)))
     assert seen.thresholds == (pytest.approx(0.005),)
@@ -70,7 +85,7 @@ def test_the_terminal_shows_what_was_found_of_what_was_planted() -> None:
     aa = Condition(kind="object", asked_s=2e-4, planted=0.0, trials=(EVEN,) * 10)
     planted = Condition(kind="object", asked_s=2e-4, planted=0.01, trials=(ALARM,) * 3 + (EVEN,))
     text = calibration_text(calibration(aa, planted))
-    assert "object   200 us    +1.00%     +1.00%  4        75.0%" in text
+    assert "object   200 us    +1.00%     +1.00%  0.00%      4        75.0%" in text
     assert max(map(len, text.splitlines()[2:])) <= 90
 
 

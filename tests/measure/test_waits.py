@@ -11,7 +11,7 @@ from torch import nn
 from harness.measure.exact import exact_numbers
 from harness.measure.observe import Observation
 from harness.measure.trace import Span
-from harness.measure.waits import Waits, readings, waits_on_device
+from harness.measure.waits import Waits, placed_waits, readings, waits_on_device
 from harness.workload.model import Model
 from harness.workload.step import Part, Step
 
@@ -129,6 +129,63 @@ def test_the_count_of_steps_that_an_optimizer_keeps_on_the_host_is_no_wait(kind:
 
     assert found.count == 1
     assert [place.line for place in found.places] == [line_of(READING)]
+
+
+class CountsPasses(Reads):
+    """Counts how often it ran, in passes of all kinds."""
+
+    passes = 0
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        type(self).passes += 1
+        return super().forward(inputs)
+
+
+def test_a_step_that_reads_as_the_reference_did_is_not_run_again_for_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CountsPasses, "passes", 0)
+    model = CountsPasses(2)
+    reference = Observation(training(model, torch.optim.SGD(model.parameters(), 0.1)))
+    before = reference.waits
+    assert reference.is_repeatable
+    model.linear.bias.requires_grad_(requires_grad=False)
+    arm = Observation(
+        training(model, torch.optim.SGD([model.linear.weight], 0.1)), reference=reference, is_warm=True
+    )
+    assert arm.is_repeatable
+    passes = CountsPasses.passes
+
+    assert arm.waits == before
+    assert [(place.line, place.count) for place in arm.waits.places] == [(line_of(READING), 2)]
+    assert CountsPasses.passes == passes
+
+
+def test_a_step_that_reads_less_than_the_reference_is_looked_at_itself() -> None:
+    model = Reads(1)
+    model.linear.bias.register_hook(lambda gradient: gradient.sum().item() and None)  # line of bias
+    reference = Observation(training(model, torch.optim.SGD(model.parameters(), 0.1)))
+    assert {place.line for place in reference.waits.places} == {line_of(READING), line_of("line of bias")}
+    assert reference.is_repeatable
+    model.linear.bias.requires_grad_(requires_grad=False)
+    arm = Observation(
+        training(model, torch.optim.SGD([model.linear.weight], 0.1)), reference=reference, is_warm=True
+    )
+
+    assert [place.line for place in arm.waits.places] == [line_of(READING)]
+
+
+def test_parts_after_the_last_that_reads_are_not_run_for_its_lines() -> None:
+    model = Reads(1)
+    step = training(model, torch.optim.SGD(model.parameters(), 0.1))
+    calls: list[str] = []
+
+    def counted(part: Part) -> Part:
+        return Part(part.name, lambda: (calls.append(part.name), part.call())[1])
+
+    placed_waits(Step(tuple(map(counted, step.parts)), step.model, step.forward), (1, 0, 0))
+
+    assert calls == ["forward"]
 
 
 def test_the_number_and_the_places_are_the_same_in_fifteen_repeats() -> None:

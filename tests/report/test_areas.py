@@ -1,10 +1,12 @@
 """The memory of a step as stacked areas: who holds it, how long it is, and what is drawn of it."""
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
+import harness
 from harness.record.names import GRADIENTS, TEMPORARIES
 from harness.record.schema import Allocated, ArmResult, Case, Record
 from harness.report.areas import areas
@@ -81,6 +83,23 @@ def test_rows_of_blocks_share_the_room_and_what_is_outside_is_named_as_far_as_th
         *("other modules", "layer1 0 to 2", "layer2 0 to 2", "layer3 0 to 2", "layer4 0 to 2"),
         "temporaries",
     )
+
+
+def test_each_band_of_the_legend_has_a_colour_of_its_own() -> None:
+    """The style sheet has as many as there can be bands."""
+    paths = tuple(f"{row}.{number}.conv" for row in "abcdefgh" for number in range(2))
+    line = msgspec.structs.replace(
+        _LINE, holders=("stem", "head", *paths, TEMPORARIES, GRADIENTS), of=(0, 1, 2, 3, 4)
+    )
+    drawn = areas(_record(line), {}, 6)
+    sheet = (Path(harness.__file__).parent / "report" / "templates" / "run.html").read_text(encoding="utf-8")
+
+    assert drawn is not None
+    colours = [colour for colour, _ in drawn.legend]
+    fills = [re.findall(rf"\.{colour} {{ --fill: (#\w+); }}", sheet) for colour in colours]
+    assert len(colours) == len(set(colours)) > 10
+    assert all(len(fill) == 1 for fill in fills)
+    assert len({fill for (fill,) in fills}) == len(fills)
 
 
 def test_a_long_timeline_keeps_its_peak_and_its_end() -> None:

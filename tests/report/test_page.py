@@ -313,6 +313,8 @@ def test_a_page_without_times_says_what_is_there_and_what_is_not(run: Run) -> No
     assert "Not here: times (nothing was timed: bytes and counts only); the memory of a step over" in page
     assert "Time against the reference" not in page
     assert "faster" not in page
+    assert "--budget 0" in page
+    assert "--budget 0" not in run_page(run)
 
 
 def test_a_question_of_several_cases_begins_with_what_each_of_them_saves(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -18,20 +18,28 @@ from harness.record.fit import FitSearch
 from harness.record.store import replace_file
 
 MODELS = {"hf:gpt2": 2, "hf:bert-base": 8, "hf:vit-b16": 8, "hf:resnet-50": 8}  # examples a batch
-SHARES = (0.75, 0.5, 0.35)
+SHARES = ("0.75", "0.5", "0.35")  # of the untouched peak
 
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def plans(model: str, batch_size: int, budget: float) -> Iterator[FitSearch]:
-    """Yield a search for every share of a model's peak, as soon as each is there."""
+def plan(model: str, batch_size: int, limit: int, budget: float) -> FitSearch:
+    """Return the search for a step of a real model that fits a limit in bytes."""
     from harness.fitting.door import fit
 
-    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).search.untouched.peak or 0
-    for share in SHARES:
-        yield fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).search
+    return fit(model, batch_size=batch_size, limit=limit, budget=budget, say=_say).search
+
+
+def untouched_peak(model: str, batch_size: int) -> int:
+    """Return the peak of a real model's step as it is, in bytes."""
+    from bench.fits.exhaustion import bench_of
+    from harness.record.fit import FitCandidate
+    from harness.workload.sources import resolve
+
+    _say(f"{model} as it is")
+    return bench_of(replace(resolve(model), batch_size=batch_size)).observe(FitCandidate())
 
 
 def others(model: str, batch_size: int) -> list[Said]:
@@ -51,6 +59,10 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     small: Annotated[
         list[str] | None, typer.Option(help="only this small model; may be given again; 'none' for none")
     ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="only this share of a peak, such as 0.5; may be given again; 'none' for none"),
+    ] = None,
     budget: Annotated[float, typer.Option(help="seconds of timing a finalist; 0 for bytes alone")] = 2.0,
     rounds: Annotated[
         float,
@@ -62,45 +74,59 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
 ) -> None:
     """Plan real models for shares of their memory, and hold plans of small ones against every combination."""
     if from_json is None:
-        measured(model, small, budget, rounds, json)
+        shares = chosen(share, SHARES, "share")
+        measured(dict.fromkeys(chosen(model, MODELS, "model"), shares), small, budget, rounds, json)
     fits = load_fits(from_json or json)
     replace_file(markdown, fits_markdown(fits).encode())
     typer.echo(fits_markdown(fits))
 
 
-def measured(
-    model: list[str] | None, small: list[str] | None, budget: float, rounds: float, json: Path
-) -> None:
-    """Measure, and keep each model's results as soon as they are there.
+def chosen(names: list[str] | None, known: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return what was asked for by name: all unless told, nothing for 'none'.
 
     Raises:
-        HarnessError: there is no such model.
+        HarnessError: there is no such name.
+
+    >>> chosen(None, ("a", "b"), "model"), chosen(["none"], ("a", "b"), "model")
+    (('a', 'b'), ())
+    """
+    wanted = tuple(name for name in (names or known) if name != "none")
+    for name in wanted:
+        if name not in known:
+            raise HarnessError(f"no {what} {name!r} here; there are {', '.join(known)}")
+    return wanted
+
+
+def measured(
+    real: Mapping[str, Sequence[str]], small: list[str] | None, budget: float, rounds: float, json: Path
+) -> None:
+    """Measure, and keep each result as soon as it is there.
+
+    Args:
+        real: by model, the shares of its peak to plan for.
+        small: names of small models.
+        budget: seconds of timing a finalist.
+        rounds: seconds of rounds with plans and combinations.
+        json: the record; what it holds of other models and shares stays.
     """
     import torch
 
     from bench.fits.exhaustion import ENTRIES, exhausted
     from harness.measure.environment import environment
 
-    real = [name for name in (model or MODELS) if name != "none"]
-    little = [name for name in (small or ENTRIES) if name != "none"]
-    for name, known in ((real, MODELS), (little, ENTRIES)):
-        for one in name:
-            if one not in known:
-                raise HarnessError(f"no model {one!r} here; there are {', '.join(known)}")
+    little = chosen(small, ENTRIES, "model")
     torch.set_num_threads(1)
     command = shlex.join(["python", "-m", "bench.fits", *sys.argv[1:]])
     fits = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
     # What an earlier command measured stays, and so does the command.
     commands = dict.fromkeys((*fits.command.split("; "), command))
     fits = replace(fits, environment=environment("cpu"), command="; ".join(commands))
-    for name in real:
-        fits = replace(
-            fits,
-            searches=tuple(one for one in fits.searches if one.target != name),
-            said=(*(one for one in fits.said if one.model != name), *others(name, MODELS[name])),
-        )
-        for search in plans(name, MODELS[name], budget):
-            fits = replace(fits, searches=(*fits.searches, search))
+    for name, shares in real.items():
+        peak = untouched_peak(name, MODELS[name])
+        fits = fits.with_peak(name, peak).with_said(name, others(name, MODELS[name]))
+        replace_file(json, msgspec.json.encode(fits))
+        for share in shares:
+            fits = fits.with_search(plan(name, MODELS[name], int(float(share) * peak), budget))
             replace_file(json, msgspec.json.encode(fits))
     for name in little:
         rows = exhausted(name, budget, rounds if budget else 0.0, _say)

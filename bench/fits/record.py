@@ -1,6 +1,7 @@
 """What the benchmark of plans gave, as JSON."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -83,6 +84,7 @@ class Fits:
         searches: of the real models.
         said: of the same, by others.
         exhausted: of small models.
+        peaks: of the real models' steps as they are, in bytes.
     """
 
     environment: Environment
@@ -90,6 +92,22 @@ class Fits:
     searches: tuple[FitSearch, ...] = ()
     said: tuple[Said, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
+    peaks: dict[str, int] = field(default_factory=dict)
+
+    def with_peak(self, model: str, peak: int) -> "Fits":
+        """Return the same with a model's untouched peak, in bytes."""
+        return replace(self, peaks={**self.peaks, model: peak})
+
+    def with_said(self, model: str, said: Iterable[Said]) -> "Fits":
+        """Return the same with what others say of a model, in place of what they said before."""
+        return replace(self, said=(*(one for one in self.said if one.model != model), *said))
+
+    def with_search(self, search: FitSearch) -> "Fits":
+        """Return the same with a search, in place of one for the same limit; models stay together."""
+        others = [one for one in self.searches if (one.target, one.limit) != (search.target, search.limit)]
+        order = list(dict.fromkeys(one.target for one in (*others, search)))
+        ordered = sorted((*others, search), key=lambda one: (order.index(one.target), -(one.limit or 0)))
+        return replace(self, searches=tuple(ordered))
 
 
 def load_fits(path: Path) -> Fits:

@@ -145,7 +145,7 @@ def _errors(searches: tuple[FitSearch, ...]) -> list[float]:
 
 
 def _said(fits: Fits) -> Iterator[list[str]]:
-    peaks = {one.target: one.untouched.peak for one in fits.searches}
+    peaks = {**{one.target: one.untouched.peak for one in fits.searches}, **fits.peaks}
     for said in fits.said:
         peak = peaks.get(said.model)
         known = said.bytes is not None and peak

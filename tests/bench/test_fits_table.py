@@ -1,5 +1,6 @@
 """The tables of `python -m bench.fits`, from a record."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -103,6 +104,23 @@ def test_a_record_is_read_as_it_was_written(record: Fits, tmp_path: Path) -> Non
     path.write_bytes(msgspec.json.encode(record))
 
     assert load_fits(path) == record
+
+
+def test_what_is_measured_again_takes_the_place_of_what_was(record: Fits) -> None:
+    lower = replace(search(PLAN), limit=50 * MIB)
+    other = replace(search(PLAN), target="other")
+
+    again = Fits(record.environment, "").with_search(lower).with_search(other).with_search(search(None))
+    again = again.with_search(search(PLAN)).with_said("net", record.said).with_said("net", record.said[:1])
+
+    assert again.searches == (search(PLAN), lower, other)
+    assert again.said == record.said[:1]
+
+
+def test_what_others_say_is_held_against_a_peak_without_any_plan(record: Fits) -> None:
+    text = fits_markdown(replace(record, searches=(), exhausted=()).with_peak("net", 160 * MIB))
+
+    assert "-50.0%" in text
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:

@@ -97,6 +97,20 @@ def chosen(names: list[str] | None, known: Iterable[str], what: str) -> tuple[st
     return wanted
 
 
+def without_files(arguments: Sequence[str]) -> list[str]:
+    """Return arguments without where the results go, which is no part of what was measured.
+
+    >>> without_files(["--model", "hf:gpt2", "--json", "a.json", "--markdown=a.md", "--budget", "0"])
+    ['--model', 'hf:gpt2', '--budget', '0']
+    """
+    files = ("--json", "--markdown")
+    return [
+        word
+        for before, word in zip(("", *arguments), arguments, strict=False)
+        if before not in files and word.partition("=")[0] not in files
+    ]
+
+
 def measured(
     real: Mapping[str, Sequence[str]], small: list[str] | None, budget: float, rounds: float, json: Path
 ) -> None:
@@ -116,7 +130,7 @@ def measured(
 
     little = chosen(small, ENTRIES, "model")
     torch.set_num_threads(1)
-    command = shlex.join(["python", "-m", "bench.fits", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "bench.fits", *without_files(sys.argv[1:])])
     fits = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
     # What an earlier command measured stays, and so does the command.
     commands = dict.fromkeys((*fits.command.split("; "), command))

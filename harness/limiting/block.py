@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import _getframe
 from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.autograd.profiler import profile
 from torch.nn.modules import module as modules
 from torch.overrides import TorchFunctionMode
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import record_function
 
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
+from harness.measure.callers import OuterCalls, calling_line, records_graph
 from harness.processes.folder import own_folder
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
@@ -48,9 +51,11 @@ def measured(usage: BlockUsage) -> Iterator[None]:
             "limits inside limits: torch has one profiler; measure the inner block alone, or take a limit off"
         )
     try:
-        with profile(activities={ProfilerActivity.CPU}, profile_memory=True) as profiler:
-            paths = _Paths()
-            nodes = _Nodes(paths)
+        # `torch.profiler.profile` writes the same file, but imports torch's compiler when it first starts.
+        with profile(profile_memory=True, use_kineto=True) as profiler:
+            outer = OuterCalls()
+            paths = _Paths(outer)
+            nodes = _Nodes(paths, outer)
             with ExitStack() as stack:
                 stack.enter_context(paths.followed(nodes.count))
                 stack.enter_context(saved_tensors_hooks(_pack, lambda held: held.tensor))
@@ -61,11 +66,12 @@ def measured(usage: BlockUsage) -> Iterator[None]:
         measured_now = replay(_events(profiler), nodes.counted)
     finally:
         _ALONE.release()
+    measured_now.graphs = outer.lines()
     for name in BlockUsage.__slots__:
         setattr(usage, name, getattr(measured_now, name))
 
 
-def _events(profiler: profile) -> list[dict[str, Any]]:
+def _events(profiler: Any) -> list[dict[str, Any]]:
     # The exported file is the one door: the event objects in memory renamed their fields between versions.
     with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"
@@ -94,6 +100,7 @@ def _pack(tensor: torch.Tensor) -> _Held:
 class _Paths:
     """Which module runs, by its path below the outermost one and its class."""
 
+    outer: OuterCalls
     running: list[str] = field(default_factory=list)
     _names: dict[int, str] = field(default_factory=dict)
 
@@ -119,6 +126,8 @@ class _Paths:
                 return
             at_output(output)
             self.running.pop()
+            if not self.running:
+                self.outer.add(calling_line(_getframe(1)), graph=records_graph(output))
             _note("leave")
 
         handles = [
@@ -135,17 +144,21 @@ class _Paths:
 class _Nodes(TorchFunctionMode):
     """Counts autograd nodes as functions of torch return them, each once; none is held."""
 
-    def __init__(self, paths: _Paths) -> None:
+    def __init__(self, paths: _Paths, outer: OuterCalls) -> None:
         super().__init__()
         self.counted: dict[str, int] = defaultdict(int)
         self._paths = paths
+        self._outer = outer
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Call a function, and count what it recorded."""
         returned = func(*args, **(kwargs or {}))
+        outside = None if self._paths.running else self.counted[self._paths.here]
         self.count(returned)
+        if outside is not None and self.counted[self._paths.here] > outside:
+            self._outer.add(calling_line(_getframe(1)), graph=True)
         return returned
 
     def count(self, value: object) -> None:

@@ -18,8 +18,6 @@ from harness.record.baseline import (
     write_baseline,
 )
 
-pytestmark = pytest.mark.process
-
 KEY = Key(torch="2.13.0", build="cpu", threads=1, dtype="float32", device="cpu", cpu_capability="AVX2")
 ROWS = {(f"case-{place}", "grad"): {"peak": place, "saved": place} for place in range(5)}
 HEAD = (
@@ -40,6 +38,42 @@ def test_the_order_of_rows_is_always_the_same() -> None:
     assert encode_baseline(Baseline(key=KEY, values=turned)) == encode_baseline(
         Baseline(key=KEY, values=ROWS)
     )
+
+
+CALLERS = {
+    ("operators", "h.*.attn (Attention)"): {"reshape": 2},
+    ("nodes", "evaluate (nets.py)"): {"graphs": 0},
+}
+
+
+def test_callers_are_written_a_row_for_all_arms_that_are_made_of_the_same() -> None:
+    baseline = Baseline(
+        key=KEY,
+        values={("case", "grad"): {"peak": 1}, ("case", "no_grad"): {"peak": 1}},
+        callers={("case", "no_grad"): CALLERS, ("case", "grad"): CALLERS},
+    )
+    text = encode_baseline(baseline)
+
+    assert text.decode().partition('"callers": [\n')[2] == (
+        '\n["case","nodes","evaluate (nets.py)",["grad","no_grad"],{"graphs":0}],\n'
+        '\n["case","operators","h.*.attn (Attention)",["grad","no_grad"],{"reshape":2}],\n\nnull\n]}\n'
+    )
+    assert decode_baseline(text) == baseline
+
+
+def test_a_file_from_before_callers_were_kept_is_written_as_it_was() -> None:
+    old = encode_baseline(Baseline(key=KEY, values=ROWS))
+
+    assert b"callers" not in old
+    assert encode_baseline(decode_baseline(old)) == old
+
+
+def test_a_caller_that_a_merge_left_twice_is_named() -> None:
+    row = '["case", "operators", "h.* (Block)", ["grad"], {"add": 1}]'
+    data = f'{HEAD}, "rows": [null], "callers": [{row}, {row}, null]}}'.encode()
+
+    with pytest.raises(BaselineError, match=r"'h\.\* \(Block\)' of 'case', 'grad', is there twice"):
+        decode_baseline(data)
 
 
 def test_a_device_other_than_the_cpu_is_named_in_words() -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,28 +11,35 @@ import msgspec
 import typer
 
 from bench.command import Page, Record, Stored, run_command
-from bench.fits.record import Exhausted, Fits, Said, load_fits
+from bench.fits.record import Fits, Said, load_fits
 from bench.fits.table import fits_markdown
 from harness.errors import HarnessError
-from harness.record.fit import FitCandidate, FitSearch
+from harness.record.fit import FitSearch
 from harness.record.store import replace_file
 
 MODELS = {"hf:gpt2": 2, "hf:bert-base": 8, "hf:vit-b16": 8, "hf:resnet-50": 8}  # examples a batch
-SHARES = (0.75, 0.5, 0.35)
-_NEAR = 10  # combinations that are timed, where many fit: those expected to be quickest
+SHARES = ("0.75", "0.5", "0.35")  # of the untouched peak
 
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def plans(model: str, batch_size: int, budget: float) -> Iterator[FitSearch]:
-    """Yield a search for every share of a model's peak, as soon as each is there."""
+def plan(model: str, batch_size: int, limit: int, budget: float) -> FitSearch:
+    """Return the search for a step of a real model that fits a limit in bytes."""
     from harness.fitting.door import fit
 
-    untouched = fit(model, batch_size=batch_size, limit="1TiB", budget=0, say=_say).search.untouched.peak or 0
-    for share in SHARES:
-        yield fit(model, batch_size=batch_size, limit=int(share * untouched), budget=budget, say=_say).search
+    return fit(model, batch_size=batch_size, limit=limit, budget=budget, say=_say).search
+
+
+def untouched_peak(model: str, batch_size: int) -> int:
+    """Return the peak of a real model's step as it is, in bytes."""
+    from bench.fits.exhaustion import bench_of
+    from harness.record.fit import FitCandidate
+    from harness.workload.sources import resolve
+
+    _say(f"{model} as it is")
+    return bench_of(replace(resolve(model), batch_size=batch_size)).observe(FitCandidate())
 
 
 def others(model: str, batch_size: int) -> list[Said]:
@@ -45,61 +52,6 @@ def others(model: str, batch_size: int) -> list[Said]:
     return ask_all(build(case, 0, resolve(model)), model, batch_size)
 
 
-def exhausted(name: str, budget: float) -> list[Exhausted]:
-    """Run every combination on a small model, and hold the plans for 10 limits against them."""
-    from bench.fits.exhaustion import ENTRIES, bench_of, run_all
-    from harness.fitting.door import fit
-    from harness.report.fit import levers_in_words
-
-    entry = ENTRIES[name]
-    peaks = run_all(bench_of(entry), depths=(0,))
-    low, high = min(peaks.values()), peaks[FitCandidate()]
-    rows = []
-    for place in range(10):
-        limit = low + (high - low) * place // 10
-        plan = fit(lambda: entry.build(entry.batch_size), limit=limit, budget=budget, say=_say)
-        chosen = plan.search.plan
-        if chosen is None:
-            rows.append(
-                Exhausted(name, limit, "nothing fits", 0, fits=False, time=None, combinations=len(peaks))
-            )
-            continue
-        bench = bench_of(entry)
-        if chosen.candidate.micro_batches > 1:
-            bench.check_split(chosen.candidate.micro_batches)
-        again = bench.observe(chosen.candidate)
-        fastest = _fastest(entry.name, limit, peaks, budget) if budget else None
-        mine = chosen.ratio
-        rows.append(
-            Exhausted(
-                name,
-                limit,
-                levers_in_words(chosen.candidate, plan.search),
-                again,
-                fits=again <= limit and again == chosen.peak,
-                time=mine / fastest if mine and fastest else None,
-                combinations=len(peaks),
-            )
-        )
-        _say(f"{rows[-1]}")
-    return rows
-
-
-def _fastest(name: str, limit: int, peaks: dict[FitCandidate, int], budget: float) -> float | None:
-    """Return the least ratio to the untouched step's time, of the combinations that fit and do least work."""
-    from bench.fits.exhaustion import ENTRIES, bench_of
-
-    bench = bench_of(ENTRIES[name])
-    for number in (2, 4):
-        bench.check_split(number)
-    fitting = [candidate for candidate, peak in peaks.items() if peak <= limit]
-    fitting.sort(
-        key=lambda one: len(one.checkpointed) / 3 / max(1, len(bench.names.paths)) + one.micro_batches / 20
-    )
-    ratios = [bench.time(candidate, budget).ratio for candidate in fitting[:_NEAR]]
-    return min((ratio for ratio in ratios if ratio), default=None)
-
-
 def main(  # noqa: PLR0917 (typer makes an option of every argument)
     model: Annotated[
         list[str] | None, typer.Option(help="only this real model; may be given again; 'none' for none")
@@ -107,51 +59,91 @@ def main(  # noqa: PLR0917 (typer makes an option of every argument)
     small: Annotated[
         list[str] | None, typer.Option(help="only this small model; may be given again; 'none' for none")
     ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="only this share of a peak, such as 0.5; may be given again; 'none' for none"),
+    ] = None,
     budget: Annotated[float, typer.Option(help="seconds of timing a finalist; 0 for bytes alone")] = 2.0,
+    rounds: Annotated[
+        float,
+        typer.Option(help="seconds of rounds in which plans and combinations of a small model are timed"),
+    ] = 30.0,
     json: Record = Path("results/records/fits.json"),
     markdown: Page = Path("results/tables/fit.md"),
     from_json: Stored = None,
 ) -> None:
     """Plan real models for shares of their memory, and hold plans of small ones against every combination."""
     if from_json is None:
-        measured(model, small, budget, json)
+        shares = chosen(share, SHARES, "share")
+        measured(dict.fromkeys(chosen(model, MODELS, "model"), shares), small, budget, rounds, json)
     fits = load_fits(from_json or json)
     replace_file(markdown, fits_markdown(fits).encode())
     typer.echo(fits_markdown(fits))
 
 
-def measured(model: list[str] | None, small: list[str] | None, budget: float, json: Path) -> None:
-    """Measure, and keep each model's results as soon as they are there.
+def chosen(names: list[str] | None, known: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return what was asked for by name: all unless told, nothing for 'none'.
 
     Raises:
-        HarnessError: there is no such model.
+        HarnessError: there is no such name.
+
+    >>> chosen(None, ("a", "b"), "model"), chosen(["none"], ("a", "b"), "model")
+    (('a', 'b'), ())
+    """
+    wanted = tuple(name for name in (names or known) if name != "none")
+    for name in wanted:
+        if name not in known:
+            raise HarnessError(f"no {what} {name!r} here; there are {', '.join(known)}")
+    return wanted
+
+
+def without_files(arguments: Sequence[str]) -> list[str]:
+    """Return arguments without where the results go, which is no part of what was measured.
+
+    >>> without_files(["--model", "hf:gpt2", "--json", "a.json", "--markdown=a.md", "--budget", "0"])
+    ['--model', 'hf:gpt2', '--budget', '0']
+    """
+    files = ("--json", "--markdown")
+    return [
+        word
+        for before, word in zip(("", *arguments), arguments, strict=False)
+        if before not in files and word.partition("=")[0] not in files
+    ]
+
+
+def measured(
+    real: Mapping[str, Sequence[str]], small: list[str] | None, budget: float, rounds: float, json: Path
+) -> None:
+    """Measure, and keep each result as soon as it is there.
+
+    Args:
+        real: by model, the shares of its peak to plan for.
+        small: names of small models.
+        budget: seconds of timing a finalist.
+        rounds: seconds of rounds with plans and combinations.
+        json: the record; what it holds of other models and shares stays.
     """
     import torch
 
-    from bench.fits.exhaustion import ENTRIES
+    from bench.fits.exhaustion import ENTRIES, exhausted
     from harness.measure.environment import environment
 
-    real = [name for name in (model or MODELS) if name != "none"]
-    little = [name for name in (small or ENTRIES) if name != "none"]
-    for name, known in ((real, MODELS), (little, ENTRIES)):
-        for one in name:
-            if one not in known:
-                raise HarnessError(f"no model {one!r} here; there are {', '.join(known)}")
+    little = chosen(small, ENTRIES, "model")
     torch.set_num_threads(1)
-    command = shlex.join(["python", "-m", "bench.fits", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "bench.fits", *without_files(sys.argv[1:])])
     fits = load_fits(json) if json.exists() else Fits(environment("cpu"), command)
-    fits = replace(fits, environment=environment("cpu"), command=command)
-    for name in real:
-        fits = replace(
-            fits,
-            searches=tuple(one for one in fits.searches if one.target != name),
-            said=(*(one for one in fits.said if one.model != name), *others(name, MODELS[name])),
-        )
-        for search in plans(name, MODELS[name], budget):
-            fits = replace(fits, searches=(*fits.searches, search))
+    # What an earlier command measured stays, and so does the command.
+    commands = dict.fromkeys((*fits.command.split("; "), command))
+    fits = replace(fits, environment=environment("cpu"), command="; ".join(commands))
+    for name, shares in real.items():
+        peak = untouched_peak(name, MODELS[name])
+        fits = fits.with_peak(name, peak).with_said(name, others(name, MODELS[name]))
+        replace_file(json, msgspec.json.encode(fits))
+        for share in shares:
+            fits = fits.with_search(plan(name, MODELS[name], int(float(share) * peak), budget))
             replace_file(json, msgspec.json.encode(fits))
     for name in little:
-        rows = exhausted(name, budget)
+        rows = exhausted(name, budget, rounds if budget else 0.0, _say)
         fits = replace(fits, exhausted=(*(one for one in fits.exhausted if one.model != name), *rows))
         replace_file(json, msgspec.json.encode(fits))
 

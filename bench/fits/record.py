@@ -1,6 +1,7 @@
 """What the benchmark of plans gave, as JSON."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,25 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Race:
+    """A plan's time over that of the fastest combination that fits, both timed in the same rounds.
+
+    Attributes:
+        ratio: the median over rounds; 1 where the plan is the fastest.
+        low: of the ratio's 99 % interval; None where the rounds are too few for one.
+        high: likewise.
+        scatter: of a round: the robust standard deviation of the ratio's logarithm.
+        rounds: that both were timed in.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    scatter: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exhausted:
     """The plan for one limit, held against every combination that was run.
 
@@ -36,10 +56,11 @@ class Exhausted:
         limit: bytes.
         plan: in words.
         peak: of the plan, in bytes.
-        fits: the plan's peak, measured once more, is within the limit.
-        time: of the plan, over that of the fastest combination that fits; None where one of the two was
-            not timed.
-        combinations: how many were run.
+        fits: the plan's peak, measured once more, is what the search measured, and within the limit.
+        combinations: how many were run, nothing frozen.
+        fitting: how many of them fit.
+        fastest: of these, in words; "" where nothing was timed.
+        race: against the fastest; None where nothing was timed.
     """
 
     model: str
@@ -47,8 +68,10 @@ class Exhausted:
     plan: str
     peak: int
     fits: bool
-    time: float | None
     combinations: int
+    fitting: int
+    fastest: str = ""
+    race: Race | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,7 @@ class Fits:
         searches: of the real models.
         said: of the same, by others.
         exhausted: of small models.
+        peaks: of the real models' steps as they are, in bytes.
     """
 
     environment: Environment
@@ -68,6 +92,22 @@ class Fits:
     searches: tuple[FitSearch, ...] = ()
     said: tuple[Said, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
+    peaks: dict[str, int] = field(default_factory=dict)
+
+    def with_peak(self, model: str, peak: int) -> "Fits":
+        """Return the same with a model's untouched peak, in bytes."""
+        return replace(self, peaks={**self.peaks, model: peak})
+
+    def with_said(self, model: str, said: Iterable[Said]) -> "Fits":
+        """Return the same with what others say of a model, in place of what they said before."""
+        return replace(self, said=(*(one for one in self.said if one.model != model), *said))
+
+    def with_search(self, search: FitSearch) -> "Fits":
+        """Return the same with a search, in place of one for the same limit; models stay together."""
+        others = [one for one in self.searches if (one.target, one.limit) != (search.target, search.limit)]
+        order = list(dict.fromkeys(one.target for one in (*others, search)))
+        ordered = sorted((*others, search), key=lambda one: (order.index(one.target), -(one.limit or 0)))
+        return replace(self, searches=tuple(ordered))
 
 
 def load_fits(path: Path) -> Fits:

@@ -9,12 +9,14 @@ import torch
 
 from harness.errors import HarnessError
 from harness.fitting.batches import largest_batches
+from harness.fitting.candidates import repeated_work
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
+from harness.fitting.names import check_parts_stay
 from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
-from harness.fitting.searching import ALLOWANCES, Hunt, Say
+from harness.fitting.searching import Hunt, Say, allowances
 from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.guard import memory_guarded
@@ -51,7 +53,7 @@ class Wish:
     largest_batch: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "allow", _allowed(self.allow))
+        object.__setattr__(self, "allow", allowances(self.allow))
         if self.largest_batch and self.limit is None:
             raise HarnessError("the largest batch that fits what? give --in 8GiB, or another limit")
         if self.bytes is not None and self.bytes < 1:
@@ -153,6 +155,8 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     untouched = hunt.run(FitCandidate())
     if untouched.peak is None and "out of memory" not in untouched.reason:
         raise WorkloadError(untouched.reason)
+    if untouched.peak is not None:
+        check_parts_stay(bench.model())
     enough = limit is not None and untouched.peak is not None and untouched.peak <= limit
     plan: FitTrial | None = untouched if enough else None
     proof = None
@@ -211,12 +215,18 @@ def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
 
 
 def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
-    """Return the quickest of the finalists that is proved to change nothing else, with its proof."""
+    """Return the quickest of the finalists that is proved to change nothing else, with its proof.
+
+    Where nothing is timed, the one that repeats least work stands for the quickest.
+    """
     finalists = hunt.within(limit)
     if budget:
         finalists = [_timed(hunt.bench, trial, budget, hunt.say) for trial in finalists]
         hunt.trials.update({trial.candidate: trial for trial in finalists})
         finalists.sort(key=lambda trial: math.inf if trial.ratio is None else trial.ratio)
+    else:
+        blocks = len(hunt.bench.names.paths)
+        finalists.sort(key=lambda trial: repeated_work(trial.candidate, blocks))
     for trial in finalists:
         hunt.say("proving the plan")
         try:
@@ -257,14 +267,6 @@ def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTri
         timing=timing.reason,
         step_s=None if math.isnan(timing.arm_s) else timing.arm_s,
     )
-
-
-def _allowed(allow: tuple[str, ...] | str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in (allow.split(",") if isinstance(allow, str) else allow))
-    wrong = [word for word in words if word and word not in ALLOWANCES]
-    if wrong:
-        raise HarnessError(f"nothing called {wrong[0]!r} can be allowed; there are {', '.join(ALLOWANCES)}")
-    return tuple(word for word in dict.fromkeys(words) if word)
 
 
 def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:

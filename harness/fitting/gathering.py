@@ -8,7 +8,7 @@ import torch
 from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import split
 from harness.fitting.levers.updating import UPDATE_IMPLEMENTATIONS
-from harness.fitting.pieces import BlockPasses, Pieces, Row, Update
+from harness.fitting.pieces import BlockPasses, Pieces, Row, Update, no_quicker
 from harness.fitting.segments import noting_blocks, segments_of
 from harness.fitting.workbench import Workbench
 from harness.measure.attribution import lasting_bytes
@@ -80,6 +80,8 @@ class Gathering:
             ]:
                 self.dropped["checkpointing"] = "the blocks do not run in the same order when checkpointed"
                 checkpointed = None
+            if checkpointed is not None:
+                checkpointed = no_quicker(checkpointed, plain)
             if self.freezes:
                 frozen = self._frozen(len(blocks) - 1, number)
                 all_frozen = self._frozen(len(blocks), number)

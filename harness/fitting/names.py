@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
+from torch import nn
+
 from harness.measure.inspection import OutOfMemoryError, refusing
 from harness.workload.blocks import find_blocks
 from harness.workload.model import Model, WorkloadError
@@ -49,3 +52,24 @@ def names_of(models: Iterable[Model]) -> Names:
     except OutOfMemoryError:
         pass  # the candidates will say so
     return Names()
+
+
+def check_parts_stay(model: Model) -> None:
+    """Check that a model that has run before consists of the same parts after another forward pass.
+
+    Raises:
+        WorkloadError: it does not; a plan names parts, and adds up what each of them did.
+    """
+    before = _parts_of(model.module)
+    with refusing("a forward pass"), torch.no_grad():
+        model()
+    if changed := sorted(before ^ _parts_of(model.module)):
+        raise WorkloadError(
+            f"each call of the model adds or removes parts, such as {changed[0]!r}; a plan needs a model"
+            " whose parts stay"
+        )
+
+
+def _parts_of(module: nn.Module) -> frozenset[str]:
+    named = (*module.named_modules(), *module.named_parameters())
+    return frozenset(name for name, _ in named)

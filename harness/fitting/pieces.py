@@ -1,7 +1,7 @@
 """The pieces of a step that were measured one by one, and the peak that a candidate's pieces add up to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.fitting.segments import BACKWARD, FORWARD, Segment
 from harness.record.fit import FitCandidate
@@ -105,6 +105,21 @@ def predicted_seconds(pieces: Pieces, candidate: FitCandidate) -> float | None:
     share = sum(pieces.trained(candidate).values()) / max(1, sum(pieces.gradients.values()))
     stepping = update.seconds * share if update is not None else 0.0
     return candidate.micro_batches * sum(segment.seconds for segment in row) + stepping
+
+
+def no_quicker(again: Row, plain: Row) -> Row:
+    """Return the segments of blocks that are computed again, none quicker than its two passes without.
+
+    Both were traced once, and on a busy machine the one with less work may have taken longer. Left so, a
+    checkpoint would look like a gain of time.
+    """
+    first = {one.block: one.seconds for one in plain if one.phase == FORWARD}
+    last = max(first)  # it stands for what runs after all blocks, which is never computed again
+    segments = []
+    for after, before in zip(again, plain, strict=True):
+        repeated = first.get(after.block, 0.0) if after.phase == BACKWARD and 0 <= after.block < last else 0.0
+        segments.append(replace(after, seconds=max(after.seconds, before.seconds + repeated)))
+    return tuple(segments)
 
 
 def _row(pieces: Pieces, candidate: FitCandidate) -> Row | None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from harness.errors import HarnessError
 from harness.fitting.candidates import Prospect, best_of_each_kind, prospects
 from harness.fitting.gathering import Gathering
-from harness.fitting.levers.micro_batches import PARTS
+from harness.fitting.levers.micro_batches import MOST_PARTS, parts_of
 from harness.fitting.pieces import Pieces, predicted_peak
 from harness.fitting.workbench import Workbench
 from harness.record.fit import FitCandidate, FitTrial
@@ -18,6 +19,19 @@ MOST_CANDIDATES = 10  # of candidates for one limit
 SHARES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3)  # of the untouched peak, where no limit is given
 
 Say = Callable[[str], None]
+
+
+def allowances(allow: tuple[str, ...] | str) -> tuple[str, ...]:
+    """Return the words of what may be given up, each once.
+
+    Raises:
+        HarnessError: there is no such word.
+    """
+    words = tuple(word.strip() for word in (allow.split(",") if isinstance(allow, str) else allow))
+    wrong = [word for word in words if word and word not in ALLOWANCES]
+    if wrong:
+        raise HarnessError(f"nothing called {wrong[0]!r} can be allowed; there are {', '.join(ALLOWANCES)}")
+    return tuple(word for word in dict.fromkeys(words) if word)
 
 
 @dataclass(slots=True)
@@ -42,6 +56,7 @@ class Hunt:
 
     def run(self, candidate: FitCandidate, predicted: int | None = None) -> FitTrial:
         """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
+        predicted = self.expected.get(candidate) if predicted is None else predicted
         if candidate not in self.trials:
             self.say(f"running {len(self.trials) + 1}: {candidate}")
             try:
@@ -56,7 +71,9 @@ class Hunt:
     def pools(self) -> Iterable[list[Prospect]]:
         """Yield candidates, first those that give up least; measures the pieces of each when asked for it."""
         batch = self.bench.case.batch_size
-        numbers = [1, *(number for number in PARTS if batch % number == 0)]
+        numbers = [1, *parts_of(batch)]
+        if batch > 1 and len(numbers) == 1:
+            self.dropped["micro-batches"] = f"{batch} examples make no equal parts, up to {MOST_PARTS}"
         freezes = "freeze" in self.allowed and len(self.bench.names.paths) > 1
         for base in self._bases():
             self.say("measuring the pieces")

@@ -13,11 +13,11 @@ from harness.fitting.levers.checkpointing import Checkpointing, normalises
 from harness.fitting.levers.freezing import all_but, all_but_biases, first_blocks
 from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
-    PARTS,
     Dimensions,
     MicroBatches,
     grown_dimensions,
     leading_dimensions,
+    parts_of,
     scale_of_parts,
     split,
 )
@@ -94,7 +94,7 @@ class Workbench:
     def _whole_and_parts(self) -> Iterator[Model]:
         model = self.model()
         yield model
-        for number in PARTS:
+        for number in parts_of(self.case.batch_size):
             yield replace(model, inputs=split(model.inputs, self.dimensions, number)[0])
 
     @property

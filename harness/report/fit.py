@@ -13,7 +13,9 @@ from harness.report.text import many
 from harness.report.units import quantity
 
 WIDTH = 80
+LEGEND = "* plan  ! over the limit  ~ gives something up"
 _MOST_ROWS = 8
+_MOST_NOTES = 3
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
 
 
@@ -31,10 +33,12 @@ def fit_text(search: FitSearch, *, verbose: bool = False) -> str:
         parts += ["", f"To paste: {len(search.lines)} lines, printed with -v and on the page."]
     elif search.lines:
         parts += ["", "To paste:", "", *(f"    {line}" for line in search.lines)]
+    if search.notes and (verbose or not search.lines):
+        notes = search.notes if verbose else [_in_two_lines(note) for note in search.notes[:_MOST_NOTES]]
+        parts += ["", *(textwrap.fill(note, WIDTH) for note in notes)]
     if verbose:
-        parts += ["", *(textwrap.fill(note, WIDTH) for note in search.notes)]
         parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in search.weights)]
-    parts += ["", closing(search)]
+    parts += ["", textwrap.fill(closing(search), WIDTH), LEGEND]
     return "\n".join(parts)
 
 
@@ -51,8 +55,8 @@ def answer(search: FitSearch) -> str:
             return f"nothing fits {limit}: nothing could be run: {untouched.reason}."
         largest = ", ".join(f"{one.name} {quantity(one.bytes, 'B')}" for one in search.weights[:2])
         return (
-            f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')} with"
-            f" {levers_in_words(least.candidate, search)}; most of it is {largest}{_allowing(search)}."
+            f"nothing fits {limit}: the least that was run needs {quantity(least.peak, 'B')}"
+            f" ({levers_in_words(least.candidate, search)}); most of it is {largest}{_allowing(search)}."
         )
     if plan.candidate == FitCandidate():
         return f"fits {limit} as it is: peak {quantity(plan.peak or 0, 'B')}; nothing has to be changed."
@@ -65,13 +69,12 @@ def answer(search: FitSearch) -> str:
 
 
 def _frontier_answer(search: FitSearch) -> str:
-    least = search.least
-    untouched = search.untouched
+    least, untouched, peak = search.least, search.untouched, search.untouched.peak
     if least is None or least.peak is None:
         return f"nothing could be run: {untouched.reason}."
-    as_is = (
-        f"peak {quantity(untouched.peak, 'B')} as it is" if untouched.peak is not None else untouched.reason
-    )
+    as_is = untouched.reason if peak is None else f"peak {quantity(peak, 'B')} as it is"
+    if least.candidate == FitCandidate():
+        return f"{search.target}: {as_is}; nothing that was run needs less{_allowing(search)}."
     return (
         f"{search.target}: {as_is}; the least that was run needs {quantity(least.peak, 'B')}"
         f"{_in_brackets(least, search)}, step {cost(least)}, with {levers_in_words(least.candidate, search)}."
@@ -80,11 +83,8 @@ def _frontier_answer(search: FitSearch) -> str:
 
 def more_sentences(search: FitSearch) -> list[str]:
     """Return what else the answer needs: the proof, what freezing alone does, what hooks take away."""
-    said = []
-    if search.proof is not None:
-        said.append(f"Proof: {search.proof.sentence}.")
-    alone = _freezing_alone(search)
-    if alone is not None:
+    said = [] if search.proof is None else [f"Proof: {search.proof.sentence}."]
+    if (alone := _freezing_alone(search)) is not None:
         said.append(
             f"Or freeze alone: {levers_in_words(alone.candidate, search)}:"
             f" peak {quantity(alone.peak or 0, 'B')}, step {cost(alone)}."
@@ -93,9 +93,8 @@ def more_sentences(search: FitSearch) -> list[str]:
     if search.plan is not None and search.plan.candidate.update == "in backward":
         said.append("Gradients are gone when backward returns: they cannot be clipped by their norm.")
     if search.plan is not None and search.plan.candidate.micro_batches > 1:
-        said.append("Dropout draws other masks for each part than for the whole batch.")
-    if search.allocator is not None:
-        one = search.allocator
+        said.append("Dropout, where there is any, draws other masks for each part than for the whole.")
+    if (one := search.allocator) is not None:
         said.append(
             f"The allocator adds {quantity(one.rounding, 'B')} by rounding, and a workspace of"
             f" {quantity(one.workspace, 'B')}; {quantity(one.reserved, 'B')} were reserved in all."
@@ -153,12 +152,8 @@ def closing(search: FitSearch) -> str:
     """Return how the numbers came to be."""
     errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     off = f"; expected peaks off by {statistics.median(errors):.2%} (median)" if errors else ""
-    ran = many(len(search.trials), "candidate")
-    return textwrap.fill(
-        f"{search.setting}; {ran} run{off}; about {search.passes:.0f} steps, {search.took_s:.0f} s."
-        " * plan  ! over the limit  ~ gives something up",
-        WIDTH,
-    )
+    ran = f"{many(len(search.trials), 'candidate')} run{off}"
+    return f"{search.setting}; {ran}; about {search.passes:.0f} steps, {search.took_s:.0f} s."
 
 
 def fit_json(search: FitSearch) -> str:
@@ -243,14 +238,14 @@ def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
 
 
 def _allowing(search: FitSearch) -> str:
-    others = [word for word in ("freeze", "dtype", "optimizer") if word not in search.allowed]
+    refused = any("allow batchnorm" in note for note in search.notes)
+    words = ("freeze", "dtype", "optimizer", *["batchnorm"] * refused)
+    others = [word for word in words if word not in search.allowed]
     return f"; --allow {','.join(others)} would try more" if others else ""
 
 
 def _freezing_alone(search: FitSearch) -> FitTrial | None:
     """Return the trial that freezes fewest blocks with no other lever and fits."""
-    if search.limit is None:
-        return None
     fitting = [
         trial
         for trial in search.trials
@@ -258,7 +253,7 @@ def _freezing_alone(search: FitSearch) -> FitTrial | None:
         and trial.candidate.frozen
         and trial.candidate == FitCandidate(frozen=trial.candidate.frozen)
         and trial.peak is not None
-        and trial.peak <= search.limit
+        and trial.peak <= (search.limit or 0)
     ]
     return min(fitting, key=lambda trial: trial.candidate.frozen, default=None)
 
@@ -275,9 +270,12 @@ def _in_brackets(trial: FitTrial, search: FitSearch) -> str:
 
 
 def _out(trial: FitTrial, search: FitSearch) -> str:
-    return textwrap.shorten(
-        f"out: {levers_in_words(trial.candidate, search, short=True)}: {trial.reason}", WIDTH
-    )
+    said = f"out: {levers_in_words(trial.candidate, search, short=True)}: {trial.reason}"
+    return textwrap.fill(_in_two_lines(said), WIDTH)
+
+
+def _in_two_lines(text: str) -> str:
+    return textwrap.shorten(text, 2 * WIDTH - 10)
 
 
 def _names(paths: Sequence[str]) -> str:

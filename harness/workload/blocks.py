@@ -96,7 +96,8 @@ def _inside(row: Sequence[str], outer: Sequence[str]) -> bool:
 
 
 def _children(module: nn.Module) -> tuple[str, ...]:
-    """Return the children that own parameters, going in where there is a single child."""
+    """Return the children that own parameters, going in where there is a single child, or a few sequences."""
+    root = module
     path = ""
     while True:
         inside = [
@@ -105,9 +106,32 @@ def _children(module: nn.Module) -> tuple[str, ...]:
             if any(True for _ in child.parameters())
         ]
         if len(inside) != 1:
-            return tuple(inside)
+            return _unfolded(root, inside)
         module = module.get_submodule(inside[0].removeprefix(path).lstrip("."))
         path = inside[0]
+
+
+def _unfolded(module: nn.Module, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return paths with sequences of stages replaced by their stages, while there are few.
+
+    A body that is one sequence of stages, with pooling between them, would be a single block otherwise. A
+    stage itself, whose children have none, stays whole.
+    """
+    while len(paths) < _FEW:
+        unfolded = [one for path in paths for one in _stages(module.get_submodule(path), path)]
+        if len(unfolded) == len(paths):
+            break
+        paths = unfolded
+    return tuple(paths)
+
+
+def _stages(module: nn.Module, path: str) -> list[str]:
+    """Return the stages of a sequence of stages; of anything else its own path."""
+    owners = [
+        (name, child) for name, child in module.named_children() if any(True for _ in child.parameters())
+    ]
+    chained = isinstance(module, nn.Sequential) and any(True for _, child in owners for _ in child.children())
+    return [f"{path}.{name}" for name, _ in owners] if chained else [path]
 
 
 def _run_order(model: Model) -> tuple[dict[nn.Module, int], dict[nn.Module, int]]:

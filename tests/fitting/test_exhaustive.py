@@ -1,20 +1,28 @@
 """Plans for small models, held against every combination of levers, each of which is run."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from bench.fits.exhaustion import ENTRIES, bench_of, run_all
+from bench.fits.exhaustion import ENTRIES, LIMITS, bench_of, run_all
 from harness.fitting.door import fit
 from harness.record.fit import FitCandidate
-
-LIMITS = 10
+from harness.workload.models import Entry
 
 pytestmark = pytest.mark.slow
 
+Measured = tuple[Entry, Mapping[FitCandidate, int]]
 
-@pytest.mark.parametrize("name", ENTRIES)
-def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(name: str) -> None:
-    entry = ENTRIES[name]
-    peaks = run_all(bench_of(entry))
+
+@pytest.fixture(scope="module", params=ENTRIES)
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Return a small model, and the peaks of every combination."""
+    entry = ENTRIES[request.param]
+    return entry, run_all(bench_of(entry))
+
+
+def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(measured: Measured) -> None:
+    entry, peaks = measured
     kept_all = {one: peak for one, peak in peaks.items() if not one.frozen}
     low, high = min(kept_all.values()), peaks[FitCandidate()]
     for place in range(LIMITS):
@@ -34,10 +42,8 @@ def test_a_plan_is_found_wherever_a_combination_fits_and_its_peak_is_measured(na
         assert (search.plan.peak or limit + 1) <= limit
 
 
-@pytest.mark.parametrize("name", ENTRIES)
-def test_with_freezing_allowed_no_more_blocks_are_frozen_than_a_combination_needs(name: str) -> None:
-    entry = ENTRIES[name]
-    peaks = run_all(bench_of(entry))
+def test_with_freezing_allowed_no_more_blocks_are_frozen_than_a_combination_needs(measured: Measured) -> None:
+    entry, peaks = measured
     low, high = min(peaks.values()), peaks[FitCandidate()]
     for place in range(1, LIMITS):
         limit = low + (high - low) * place // LIMITS

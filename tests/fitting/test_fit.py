@@ -288,6 +288,48 @@ def test_a_model_without_blocks_has_the_levers_that_need_none() -> None:
     assert {trial.candidate.checkpointed for trial in search.trials} == {()}
 
 
+class Growing(nn.Module):
+    """Has one more block after each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Linear(16, 16) for _ in range(3))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        self.blocks.append(nn.Linear(16, 16))
+        for block in self.blocks:
+            rows = block(rows)
+        return rows
+
+
+def test_a_model_whose_parts_change_with_every_call_is_refused() -> None:
+    with pytest.raises(
+        HarnessError, match=r"each call of the model adds or removes parts, such as 'blocks\."
+    ):
+        fit(lambda batch_size=8: Model(Growing(), (torch.randn(batch_size, 16),)), budget=0)
+
+
+class Lazy(nn.Module):
+    """Makes its second layer in its first call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(16, 16)
+        self.second: nn.Linear | None = None
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        if self.second is None:
+            self.second = nn.Linear(16, 4)
+        result: torch.Tensor = self.second(self.first(rows))
+        return result
+
+
+def test_a_model_that_builds_a_part_in_its_first_call_alone_is_not() -> None:
+    plan = fit(lambda batch_size=8: Model(Lazy(), (torch.randn(batch_size, 16),)), limit="1MiB", budget=0)
+
+    assert plan.fits
+
+
 class Hungry(nn.Module):
     """Runs out of memory where more than 32 examples are recorded at once."""
 

@@ -1,6 +1,8 @@
 """A peak is added up from segments."""
 
-from harness.fitting.pieces import BlockPasses, Pieces, Update, predicted_peak, predicted_seconds
+from dataclasses import replace
+
+from harness.fitting.pieces import BlockPasses, Pieces, Update, no_quicker, predicted_peak, predicted_seconds
 from harness.fitting.segments import BACKWARD, FORWARD, Segment
 from harness.record.fit import FitCandidate
 
@@ -68,3 +70,12 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
 
 def test_time_adds_up_too() -> None:
     assert predicted_seconds(pieces(), FitCandidate()) == 9.5
+
+
+def test_what_is_computed_again_is_never_taken_for_quicker_than_its_two_passes() -> None:
+    hasty = tuple(replace(one, seconds=0.5) for one in row(20, again=80))
+    slow = tuple(replace(one, seconds=9.0) for one in row(20, again=80))
+
+    # forward as before; backward of a block and its forward once more; what runs after all blocks only once
+    assert [one.seconds for one in no_quicker(hasty, row(100))] == [1, 1, 1, 1, 1, 3, 3]
+    assert no_quicker(slow, row(100)) == slow

@@ -21,10 +21,17 @@ def test_what_is_given_up_is_said() -> None:
 
 def test_where_nothing_fits_the_least_and_what_it_is_made_of_is_said() -> None:
     assert answer(replace(FOUND, plan=None, trials=(UNTOUCHED, PLAN))) == (
-        "nothing fits 64 MiB: the least that was run needs 60 MiB with checkpoint blocks 3 to 6 of 6 (a.2 to"
-        " a.5), AdamW for-loop; most of it is saved 40 MiB, parameters 10 MiB; --allow dtype,optimizer would"
+        "nothing fits 64 MiB: the least that was run needs 60 MiB (checkpoint blocks 3 to 6 of 6 (a.2 to"
+        " a.5), AdamW for-loop); most of it is saved 40 MiB, parameters 10 MiB; --allow dtype,optimizer would"
         " try more."
     )
+
+
+def test_batch_norm_that_kept_micro_batches_out_is_among_what_may_be_allowed() -> None:
+    refused = ("micro-batches left out: BatchNorm: allow batchnorm to run them all the same",)
+    nothing = replace(FOUND, plan=None, trials=(UNTOUCHED,), notes=refused)
+
+    assert answer(nothing).endswith("--allow dtype,optimizer,batchnorm would try more.")
 
 
 def test_a_limit_that_is_met_is_said() -> None:
@@ -38,6 +45,19 @@ def test_without_a_limit_both_ends_are_said() -> None:
         "net: peak 100 MiB as it is; the least that was run needs 50 MiB (50 %), step not timed, with freeze"
         " blocks 1 to 3 of 6 (a.0 to a.2)."
     )
+
+
+def test_where_nothing_needs_less_than_the_step_as_it_is_that_is_said() -> None:
+    assert answer(replace(FOUND, limit=None, plan=None, trials=(UNTOUCHED,))) == (
+        "net: peak 100 MiB as it is; nothing that was run needs less; --allow dtype,optimizer would try more."
+    )
+
+
+def test_where_there_is_nothing_to_paste_the_levers_that_were_left_out_are_said() -> None:
+    lines = fit_text(replace(FOUND, plan=None, lines=())).splitlines()
+
+    assert "micro-batches left out: BatchNorm" in lines
+    assert lines[-1] == "* plan  ! over the limit  ~ gives something up"
 
 
 def test_a_terminal_of_80_columns_holds_it_in_40_lines() -> None:

@@ -98,3 +98,20 @@ def test_every_arm_of_the_curve_freezes_its_blocks_and_saves_less() -> None:
         question.build(case, arm, model)
         trainable.append(sum(parameter.requires_grad for parameter in model.module.parameters()))
     assert trainable == [6, 4, 2, 0]
+
+
+def _stage(inside: int, outside: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.ReLU())
+
+
+def test_stages_with_pooling_between_them_are_the_blocks_of_a_body_that_is_one_sequence() -> None:
+    body = nn.Sequential(_stage(3, 4), _stage(4, 4), nn.MaxPool2d(2), _stage(4, 8))
+    module = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+
+    assert find_blocks(Model(module, (torch.randn(2, 3, 8, 8),))).paths == ("0.0", "0.1", "0.3", "3")
+
+
+def test_a_stage_whose_children_have_none_stays_whole() -> None:
+    module = nn.Sequential(_stage(3, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+
+    assert find_blocks(Model(module, (torch.randn(2, 3, 8, 8),))).paths == ("0", "3")

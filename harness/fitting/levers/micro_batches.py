@@ -11,7 +11,7 @@ from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lin
 from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
-PARTS = (2, 4, 8, 16)  # that are tried
+MOST_PARTS = 16  # that are tried
 # relative, of sums in another order
 _NEAR = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 
@@ -65,6 +65,19 @@ class MicroBatches:
             training.micro_batches = before
 
         return undo
+
+
+def parts_of(batch_size: int) -> tuple[int, ...]:
+    """Return the numbers of equal parts that a batch is tried in, each about twice the one before, or more.
+
+    >>> parts_of(64), parts_of(12), parts_of(7), parts_of(1), parts_of(17)
+    ((2, 4, 8, 16), (2, 4, 12), (7,), (), ())
+    """
+    numbers: list[int] = []
+    for number in range(2, MOST_PARTS + 1):
+        if batch_size % number == 0 and (not numbers or number >= 2 * numbers[-1]):
+            numbers.append(number)
+    return tuple(numbers)
 
 
 Dimensions = tuple[int | None, ...]  # of each input tensor in order: which one counts the examples

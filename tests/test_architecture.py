@@ -39,8 +39,8 @@ MAY_IMPORT = {
     },
     "ranks": {"errors", "processes", "record", "judge", "report", "workload", "measure", "setting", ""},
     "watch": {"errors", "record", "report", "workload"},
-    "limiting": {"errors", "processes", "report", "setting"},
-    "snapshot": {"errors", "record", "measure", "limiting"},
+    "limiting": {"errors", "processes", "record", "report", "measure", "setting"},
+    "snapshot": {"errors", "record", "judge", "measure", "limiting"},
     "bisect": {"errors", "record", "workload", "duel", "judge", "limiting", "setting"},
 }
 WITHOUT_TORCH = ("record", "judge", "report")

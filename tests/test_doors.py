@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import harness
 from harness import HarnessError, measure_model
 from harness.commands import COMMANDS, app
+from harness.commands.options import writable
 from harness.duel.session import hold_duel
 from harness.setting import Setting, options_of
 
@@ -188,6 +189,26 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(tm
     for command, arguments in {**OF_MEASURED, "duel": [".", "."], "bisect": ["a", "b", "linear"]}.items():
         done = CliRunner().invoke(app, [command, *arguments, "--json", str(target)])
         assert refused in f"{done.exception} {' '.join(done.stderr.split())}", command
+
+
+@pytest.mark.parametrize("option", ["--html", "--trace", "--memory-history"])
+def test_every_file_of_a_measurement_is_refused_before_anything_is_measured(
+    option: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "out"
+    done = CliRunner().invoke(app, ["measure", *OF_MEASURED["measure"], option, str(target)])
+
+    assert f"{target} cannot be written: {tmp_path / 'file'} is not a folder" in str(done.exception)
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder in which nobody makes a file")
+def test_a_folder_in_which_no_file_can_be_made_is_seen_whatever_rights_it_shows() -> None:
+    with pytest.raises(HarnessError, match=r"/proc/out cannot be written: /proc: "):
+        writable(Path("/proc/out"))
+
+    assert writable(Path("/dev/null")) == Path("/dev/null")
 
 
 MISTAKES = [

@@ -15,6 +15,7 @@ from harness.commands.options import (
     PatternsAfterTrain,
     Questions,
     Words,
+    output_file,
     setting_of,
     with_setting,
 )
@@ -38,10 +39,10 @@ def measure(
     json: Json = None,
     html: Html = None,
     trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write memory timelines that Perfetto opens")
+        Path | None, output_file("--trace", "write memory timelines that Perfetto opens")
     ] = None,
     memory_history: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write one step's memory history on CUDA, a pickle")
+        Path | None, output_file("--memory-history", "write one step's memory history on CUDA, a pickle")
     ] = None,
     wrap: Annotated[
         str | None, typer.Option(metavar="ddp|fsdp2", help="train on all ranks that torchrun started")

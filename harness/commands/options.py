@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 import typer
@@ -27,19 +28,28 @@ def writable(path: Path | None) -> Path | None:
         raise HarnessError(f"{path} cannot be written: it is a folder; name a file")
     if not folder.is_dir():
         raise HarnessError(f"{path} cannot be written: {folder} is not a folder")
-    if not os.access(folder, os.W_OK):
-        raise HarnessError(f"{path} cannot be written: {folder} may not be written to")
+    if path.exists() and not path.is_file():  # a device or a pipe, which is written through
+        if not os.access(path, os.W_OK):
+            raise HarnessError(f"{path} cannot be written: permission denied")
+        return path
+    try:  # rights alone do not tell of a full disk, or of a folder that the kernel makes
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {folder}: {error.strerror}") from error
     return path
 
 
-def _file(name: str, meaning: str) -> Any:
+def output_file(name: str, meaning: str) -> Any:
     """Return the option of a file that a command writes; one that cannot be is refused at once."""
     return typer.Option(name, metavar="FILE", help=meaning, callback=writable)
 
 
-Json = Annotated[Path | None, _file("--json", "write JSON to this file; - prints it in place of the text")]
-Html = Annotated[Path | None, _file("--html", "write a page to this file")]
-Markdown = Annotated[Path | None, _file("--markdown", "write markdown to this file")]
+Json = Annotated[
+    Path | None, output_file("--json", "write JSON to this file; - prints it in place of the text")
+]
+Html = Annotated[Path | None, output_file("--html", "write a page to this file")]
+Markdown = Annotated[Path | None, output_file("--markdown", "write markdown to this file")]
 Strict = Annotated[bool, typer.Option("--strict", help="exit with status 3 where a time is undecided")]
 Questions = Annotated[
     list[str] | None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from harness.judge.finding import FindingState
+from harness.record.names import NODES, WAITS
 from harness.record.schema import Better, Group, Metric, Unit
 
 
@@ -47,3 +48,17 @@ def direction(base: float, head: float, better: Better | None) -> FindingState:
     if better is None:
         return FindingState.CHANGED
     return FindingState.WORSE if (head > base) == (better == "lower") else FindingState.BETTER
+
+
+def more_than_counts(
+    before: Mapping[str, int], after: Mapping[str, int], metrics: Mapping[str, Metric]
+) -> bool:
+    """Return whether more than counts changed: bytes, values read back, or a graph where there was none."""
+    return any(
+        name not in metrics
+        or unit_of(name, metrics) != "1"
+        or name == WAITS
+        or (name == NODES and not before.get(name))
+        for name in {*before, *after}
+        if before.get(name) != after.get(name)
+    )

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from harness.judge.callers import CallersChange
 from harness.record.schema import Case, Unit
 
 
@@ -80,6 +81,7 @@ class Outcome:
         same: how many times were judged to be the same, which is no finding.
         made: what was done to the baseline that the run was held against, "made" or "updated"; "" where it
             was there.
+        changes: what is known of the causes of differences, an arm each.
     """
 
     door: str
@@ -93,6 +95,7 @@ class Outcome:
     environment: tuple[str, ...] = ()
     same: int = 0
     made: str = ""
+    changes: tuple[CallersChange, ...] = ()
 
     @property
     def compared(self) -> int:

@@ -1,17 +1,17 @@
 """The gate: a run's exact values against its baselines. It fails closed, on wins and missing rows too."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.judge.exact import direction, exact_values, meaning_of, unit_of
+from harness.judge.callers import CallersChange, callers_change
+from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
-from harness.record.names import WAITS
+from harness.record.names import NODES, OPERATORS
 from harness.record.schema import ArmResult, Metric, Record, Run
 
 _MOST_PLACES = 3  # lines of code in one sentence
-_Values = dict[tuple[str, str], dict[str, int]]
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class _Judge:
     metrics: Mapping[str, Metric]
     findings: list[Finding] = field(default_factory=list)
     equal: dict[str, int] = field(default_factory=dict)
+    changes: list[CallersChange] = field(default_factory=list)
 
     def find(
         self, state: FindingState, *, fails: bool = True, case: str = "", arm: str = "", detail: str = ""
@@ -65,6 +66,7 @@ class _Judge:
             notes=notes,
             command=self.run.command,
             threads=self.run.environment.threads,
+            changes=tuple(self.changes),
         )
 
 
@@ -172,7 +174,8 @@ def _against(judge: _Judge, records: Sequence[Record], baseline: Baseline) -> No
             state = FindingState.GONE if lost else FindingState.SKIPPED
             judge.find(state, fails=lost, case=key[0], arm=key[1], detail=f"skipped: {arm.reason}")
         elif values is not None:
-            _values(judge, key, values, arm)
+            if _values(judge, key, values, arm):
+                judge.changes.append(_change(judge, key, baseline, arm))
         elif key[0] in known_cases:
             judge.find(
                 FindingState.NEW, case=key[0], arm=key[1], detail="the baseline has no row of this arm"
@@ -194,13 +197,23 @@ def _gone(
             )
 
 
-def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> None:
-    measured = exact_values(arm, judge.metrics)
-    costs = any(
-        known.get(name) != measured.get(name)
-        for name in {*known, *measured}
-        if name not in judge.metrics or judge.metrics[name].unit != "1" or name == WAITS
+def _change(judge: _Judge, key: tuple[str, str], baseline: Baseline, arm: ArmResult) -> CallersChange:
+    """Return what is known of the cause of an arm's difference."""
+    known, measured = baseline.values[key], exact_values(arm, judge.metrics)
+    return callers_change(
+        key,
+        baseline.callers.get(key, {}),
+        (arm.calls, arm.places.get(NODES, ())),
+        operators_differ=OPERATORS in known and known[OPERATORS] != measured.get(OPERATORS),
+        recorded_none=known.get(NODES) == 0,
+        is_free=not more_than_counts(known, measured, judge.metrics),
     )
+
+
+def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: ArmResult) -> bool:
+    """Judge the values of an arm, and return whether one differs."""
+    measured = exact_values(arm, judge.metrics)
+    costs = more_than_counts(known, measured, judge.metrics)
     for name in dict.fromkeys((*known, *measured)):
         base, head = known.get(name), measured.get(name)
         metric = judge.metrics.get(name)
@@ -238,11 +251,12 @@ def _values(judge: _Judge, key: tuple[str, str], known: Mapping[str, int], arm: 
                     filter(None, ["no byte changed with it" if free else "", _places(arm, name)])
                 ),
             )
+    return known != measured
 
 
 def _places(arm: ArmResult, name: str) -> str:
     """Return the lines of code that a value comes from, the first few of them: "at model.py:12 (2)"."""
-    places = arm.places.get(name, ())
+    places = [place for place in arm.places.get(name, ()) if place.count]
     more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
     return f"at {', '.join(place.text for place in places[:_MOST_PLACES])}{more}" if places else ""
 
@@ -277,45 +291,3 @@ def _check_books(judge: _Judge, key: tuple[str, str], arm: ArmResult) -> None:
         arm=key[1],
         detail=f"the books do not balance: {rest:+,} B unaccounted{accepted}{held}",
     )
-
-
-def measured_values(run: Run) -> dict[Key, _Values]:
-    """Return a run's exact values as baselines hold them; only of arms that were measured."""
-    metrics = {metric.name: metric for metric in run.metrics}
-    return {
-        key: {
-            (record.case.id, arm.arm): exact_values(arm, metrics)
-            for record in records
-            for arm in record.arms
-            if arm.status == "ok"
-        }
-        for key, records in keys_of(run).items()
-    }
-
-
-def replacements(
-    runs: Sequence[Run], baselines: Mapping[str, Baseline], *, prune: bool = False
-) -> Iterator[Baseline]:
-    """Yield the baselines that runs make of those there are.
-
-    Rows of what was measured are replaced. Rows of what no run holds are kept, or dropped with `prune`; rows
-    of an arm that failed are always kept, so that the next gate fails as well.
-    """
-    measured: dict[Key, _Values] = {}
-    packages: dict[Key, dict[str, str]] = {}
-    failed: set[tuple[str, str]] = set()
-    for run in runs:
-        failed |= {
-            (record.case.id, arm.arm)
-            for record in run.records
-            for arm in record.arms
-            if arm.status == "failed"
-        }
-        for key, values in measured_values(run).items():
-            measured.setdefault(key, {}).update(values)
-            packages.setdefault(key, {}).update(run.environment.packages)
-    for key, values in measured.items():
-        before = baselines.get(key.name)
-        old = before.values if before is not None and before.key == key else {}
-        unchanged = {name: row for name, row in old.items() if not prune or name in failed}
-        yield Baseline(key=key, values=unchanged | values, packages=packages[key])

@@ -102,9 +102,10 @@ def assert_no_graph(call: Callable[[], _Returned]) -> _Returned:
         returned = call()
     if usage.nodes:
         most = ", ".join(list(usage.holders["nodes"])[:_SHOWN])
+        lines = f", or in {usage.recorded_in}" if usage.recorded_in else ""
         raise AssertionError(
             f"{usage.nodes:,} autograd nodes recorded, {usage.saved:,} B held for backward, in {most};"
-            " put torch.no_grad() around the call"
+            f" put torch.no_grad() around the call{lines}"
         )
     return returned
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import _getframe
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
+from harness.measure.callers import OuterCalls, calling_line, records_graph
 from harness.processes.folder import own_folder
 
 # The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
@@ -49,8 +51,9 @@ def measured(usage: BlockUsage) -> Iterator[None]:
         )
     try:
         with profile(activities={ProfilerActivity.CPU}, profile_memory=True) as profiler:
-            paths = _Paths()
-            nodes = _Nodes(paths)
+            outer = OuterCalls()
+            paths = _Paths(outer)
+            nodes = _Nodes(paths, outer)
             with ExitStack() as stack:
                 stack.enter_context(paths.followed(nodes.count))
                 stack.enter_context(saved_tensors_hooks(_pack, lambda held: held.tensor))
@@ -61,6 +64,7 @@ def measured(usage: BlockUsage) -> Iterator[None]:
         measured_now = replay(_events(profiler), nodes.counted)
     finally:
         _ALONE.release()
+    measured_now.graphs = outer.lines()
     for name in BlockUsage.__slots__:
         setattr(usage, name, getattr(measured_now, name))
 
@@ -94,6 +98,7 @@ def _pack(tensor: torch.Tensor) -> _Held:
 class _Paths:
     """Which module runs, by its path below the outermost one and its class."""
 
+    outer: OuterCalls
     running: list[str] = field(default_factory=list)
     _names: dict[int, str] = field(default_factory=dict)
 
@@ -119,6 +124,8 @@ class _Paths:
                 return
             at_output(output)
             self.running.pop()
+            if not self.running:
+                self.outer.add(calling_line(_getframe(1)), graph=records_graph(output))
             _note("leave")
 
         handles = [
@@ -135,17 +142,21 @@ class _Paths:
 class _Nodes(TorchFunctionMode):
     """Counts autograd nodes as functions of torch return them, each once; none is held."""
 
-    def __init__(self, paths: _Paths) -> None:
+    def __init__(self, paths: _Paths, outer: OuterCalls) -> None:
         super().__init__()
         self.counted: dict[str, int] = defaultdict(int)
         self._paths = paths
+        self._outer = outer
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Call a function, and count what it recorded."""
         returned = func(*args, **(kwargs or {}))
+        outside = None if self._paths.running else self.counted[self._paths.here]
         self.count(returned)
+        if outside is not None and self.counted[self._paths.here] > outside:
+            self._outer.add(calling_line(_getframe(1)), graph=True)
         return returned
 
     def count(self, value: object) -> None:

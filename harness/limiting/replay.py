@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.limiting.usage import BlockUsage
+from harness.record.measured import Calls
+from harness.record.names import short_name
 
 PREFIX = "harness.limiting:"
 _NO_MODULE = "outside modules"
@@ -71,6 +73,8 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> B
     inside: list[str] = []
     reads: dict[str, int] = defaultdict(int)
     calls: dict[tuple[str, str], int] = defaultdict(int)
+    own_calls: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    end = float("-inf")  # of the last operator that lies in no other
     for event in ordered:
         name = event["name"]
         here = inside[-1] if inside else _NO_MODULE
@@ -80,6 +84,9 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> B
             _read_note(name[len(PREFIX) :], live, saved, inside)
         elif "::" in name and "dur" in event and not name.startswith("autograd::"):
             calls[here, name] += 1
+            if event["ts"] >= end:
+                end = event["ts"] + event["dur"]
+                own_calls[here][short_name(name)] += 1
             if name in _READS:
                 reads[here] += 1
     for level in (*levels.values(), saved):
@@ -92,6 +99,7 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> B
         waits=sum(reads.values()),
         operators=sum(calls.values()),
         calls=dict(calls),
+        own_calls=tuple(_calls_of(module, counted) for module, counted in own_calls.items()),
         holders={
             "peak": top.holders(),
             "saved": saved.holders(),
@@ -99,6 +107,15 @@ def replay(events: Iterable[Mapping[str, Any]], counted: Mapping[str, int]) -> B
             "waits": _most_first(reads),
         },
     )
+
+
+def _calls_of(module: str, counted: Mapping[str, int]) -> Calls:
+    """Return the calls of one module, which is named by path and class, or as being in none."""
+    if module == _NO_MODULE:
+        return Calls(modules=(module,), kind="", operators=dict(counted))
+    path, is_inner, kind = module.rpartition(" (")
+    kind = kind.removesuffix(")") if is_inner else module
+    return Calls(modules=(path,), kind=kind, operators=dict(counted))
 
 
 def _allocate(
@@ -145,7 +162,7 @@ def _read_note(
 def _between_marks(events: Iterable[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     ordered = sorted(
         (event for event in events if "ts" in event and event.get("cat") not in {"kernel", "gpu_memcpy"}),
-        key=lambda event: event["ts"],
+        key=lambda event: (event["ts"], -event.get("dur", 0)),
     )
     marks = [index for index, event in enumerate(ordered) if event["name"] == f"{PREFIX}mark"]
     return ordered[marks[0] + 1 : marks[-1]] if marks else ()

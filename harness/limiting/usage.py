@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.limiting.amounts import BlockLimits
+from harness.record.measured import Calls, CodeLine
 
 _UNITS = {"peak": "B", "saved": "B"}
 _WHAT = {
@@ -12,7 +13,8 @@ _WHAT = {
     "nodes": "autograd nodes recorded",
     "waits": "values read back from tensors",
 }
-_SHOWN = 3  # holders in a message
+_OF_GRAPHS = frozenset({"saved", "nodes"})
+_SHOWN = 3  # holders, or lines, in a message
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class BlockUsage:
         operators: dispatched.
         holders: of each of these, which modules hold or did how much, most first.
         calls: of operators, by module and name.
+        own_calls: of them, those that modules make themselves.
+        graphs: the lines that call modules, and torch outside them, with how many calls recorded a graph.
     """
 
     peak: int = 0
@@ -36,15 +40,30 @@ class BlockUsage:
     operators: int = 0
     holders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    own_calls: tuple[Calls, ...] = ()
+    graphs: tuple[CodeLine, ...] = ()
+
+    @property
+    def recorded_in(self) -> str:
+        """Where graphs are recorded, in words: "evaluate (nets.py:41)"; "" where none is."""
+        lines = [line.named for line in self.graphs if line.count]
+        more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        return f"{', '.join(lines[:_SHOWN])}{more}"
 
 
 def excesses(usage: BlockUsage, limits: BlockLimits) -> list[str]:
     """Return a sentence for each limit that is exceeded: what, by how much, and who holds most."""
     return [
-        _sentence(name, getattr(usage, name), limit, usage.holders.get(name, {}))
+        _sentence(name, getattr(usage, name), limit, usage.holders.get(name, {})) + _place(name, limit, usage)
         for name, limit in limits.items()
         if getattr(usage, name) > limit
     ]
+
+
+def _place(name: str, limit: int, usage: BlockUsage) -> str:
+    """Return where the graph is recorded that there should not be."""
+    lines = usage.recorded_in if name in _OF_GRAPHS and not limit else ""
+    return f"; recorded in {lines}" if lines else ""
 
 
 def _sentence(name: str, value: int, limit: int, holders: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 
 from harness.errors import HarnessError
+from harness.measure.callers import outer_calls_of
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, Saved, SavedTensors, holders, walk
 from harness.measure.held import (
@@ -34,6 +35,7 @@ from harness.measure.held import (
 )
 from harness.measure.randomness import draws_random
 from harness.measure.trace import Nesting, Recording, Trace, followed, recording
+from harness.record.measured import CodeLine
 from harness.workload.generators import random_fingerprint, seed_everything
 from harness.workload.model import Model
 from harness.workload.state import ModelState, reached_by
@@ -81,6 +83,7 @@ class ForwardPass:
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
         may_follow_random: it drew random numbers and read a value back after that, as random depth does.
         draws_elsewhere: it drew from a generator that is not torch's: Python's or numpy's.
+        outer: the lines that call the model's modules, and how many of these calls recorded a graph.
         signature: what a repeat of the same pass has in common with it.
         warm_signature: the same of the pass before it; where that was another, its own.
         allocated: bytes allocated while each module ran, by the path of the innermost one.
@@ -98,6 +101,7 @@ class ForwardPass:
     lazy: str
     may_follow_random: bool
     draws_elsewhere: bool
+    outer: tuple[CodeLine, ...]
     signature: Signature
     warm_signature: Signature
     allocated: dict[str, int]
@@ -198,6 +202,7 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
         lazy=measured.lazy,
         may_follow_random=_may_follow_random(passed, measured),
         draws_elsewhere=measured.used_random_outside,
+        outer=measured.outer,
         signature=signature_of(passed),
         warm_signature=signature_of(earlier),
         allocated=_allocated(passed),
@@ -257,9 +262,11 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     before, versions = random_fingerprint(), state.versions()
     gc.collect()
     look.marks.append(session.mark())
-    with followed(plan.model.module), hooks:
+    module = plan.model.module
+    with followed(module), outer_calls_of(module) as outer, hooks:
         result = plan.forward()
     look.marks.append(session.mark())
+    look.outer = outer.lines()
     after = random_fingerprint()
     look.used_random, look.used_random_outside = after != before, after[1:] != before[1:]
     look.held = saved.held()

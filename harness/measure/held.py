@@ -15,6 +15,7 @@ import torch
 
 from harness.measure.devices.protocol import Device
 from harness.measure.trace import Allocation, Nesting, Span, Trace, note
+from harness.record.measured import CodeLine
 
 Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]
 
@@ -83,6 +84,9 @@ class Look:
     built: tuple[str, ...] = ()
     used_random: bool = False
     used_random_outside: bool = False  # of torch: the generators of Python and numpy
+    outer: tuple[
+        CodeLine, ...
+    ] = ()  # the lines that call the model's modules, with how many graphs they made
 
 
 @dataclass(slots=True)

@@ -6,12 +6,14 @@ from random import Random
 import msgspec
 
 from harness.measure.attribution import attribute_peak, saved_shares
+from harness.measure.calls import calls_of
 from harness.measure.exact import exact_numbers
 from harness.measure.meter import Meter
 from harness.measure.observe import Observation
 from harness.measure.probes.state import state_bytes
 from harness.measure.sampling import Side
 from harness.measure.timeline import allocated
+from harness.record.names import NODES, OPERATORS, WAITS
 from harness.record.schema import ArmResult, Group
 from harness.workload.model import UnsupportedError
 from harness.workload.state import ModelState
@@ -87,7 +89,12 @@ def exact_result(arm: str, seen: Observation) -> ArmResult:
         counts=exact.counts,
         varies=exact.varies,
         unavailable=exact.unavailable,
-        places={"waits": seen.waits.places} if seen.waits.places else {},
+        places={
+            name: lines
+            for name, lines in ((WAITS, seen.waits.places), (NODES, seen.forward_pass.outer))
+            if lines
+        },
+        calls=calls_of(seen) if OPERATORS in exact.counts else (),
         groups=_groups(seen.step),
         books=exact.books,
         blocks=seen.unaccounted if exact.books else (),

@@ -22,6 +22,7 @@ from torch.profiler import record_function
 # The only door to each operator that is called: torch's notes "Extending PyTorch" show it by this name.
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from harness.measure.callers import short_path
 from harness.measure.devices.protocol import Device
 from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
 from harness.record.measured import CodeLine
@@ -230,19 +231,5 @@ def _places(by_caller: Mapping[str, int]) -> tuple[CodeLine, ...]:
     places = []
     for caller, count in ordered:
         file, _, line = caller.rpartition(_APART)
-        places.append(CodeLine(file=_short(file), line=int(line), count=count))
+        places.append(CodeLine(file=short_path(file), line=int(line), count=count))
     return tuple(places)
-
-
-def _short(file: str) -> str:
-    """Return a path below the working directory, or below the folder of installed packages it is in.
-
-    >>> _short("/opt/python/site-packages/transformers/masking_utils.py")
-    'transformers/masking_utils.py'
-    """
-    here = str(Path.cwd()) + os.sep
-    for folder in ("site-packages", "dist-packages"):
-        _, separator, rest = file.rpartition(f"{os.sep}{folder}{os.sep}")
-        if separator:
-            return rest
-    return file.removeprefix(here)

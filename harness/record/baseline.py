@@ -1,7 +1,8 @@
 """Baseline files: the exact values of every case under one key, a row a line, sorted.
 
 The key is what exact values depend on. A file is made to be merged: rows are separated by empty lines, and
-the last one is `null`, so that a change of one row touches no line that a change of another touches.
+the last one is `null`, so that a change of one row touches no line that a change of another touches. What
+counts are made of follows in rows of its own, which decide nothing: they name the cause of a difference.
 
 History of the format, newest first; a file once written loads for ever:
 
@@ -15,6 +16,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
+from harness.record.bounds import quoted
+from harness.record.callers import CallerKey, Callers
 from harness.record.codec import UnreadableError, decoded, read_file
 from harness.record.schema import Case, Environment
 from harness.record.store import replace_file
@@ -95,6 +98,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     key: Key
     values: dict[tuple[str, str], dict[str, int]] = {}
     packages: dict[str, str] = {}  # what the models came from when the rows were last written
+    callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}  # by case and arm; none in old files
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -102,6 +106,7 @@ class _File(msgspec.Struct, kw_only=True):
     key: Key
     packages: dict[str, str] = {}
     rows: list[tuple[str, str, str, int] | None]
+    callers: list[tuple[str, str, str, list[str], dict[str, int]] | None] = []
 
 
 class _Version(msgspec.Struct):
@@ -173,7 +178,24 @@ def decode_baseline(data: bytes, name: str = "the baseline") -> Baseline:
                 " keep the right row"
             )
         rows[metric] = value
-    return Baseline(key=file.key, values=values, packages=file.packages)
+    return Baseline(key=file.key, values=values, packages=file.packages, callers=_callers(file, name))
+
+
+def _callers(file: _File, name: str) -> dict[tuple[str, str], dict[CallerKey, dict[str, int]]]:
+    callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}
+    for row in file.callers:
+        if row is None:
+            continue
+        case, metric, where, arms, counted = row
+        for arm in arms:
+            places = callers.setdefault((case, arm), {})
+            if (metric, where) in places:
+                raise BaselineError(
+                    f"{quoted(name)}: {quoted(where)} of {quoted(case)}, {quoted(arm)}, is there twice, as a"
+                    " merge of two changes leaves it; keep the right row"
+                )
+            places[metric, where] = counted
+    return callers
 
 
 def encode_baseline(baseline: Baseline) -> bytes:
@@ -184,9 +206,10 @@ def encode_baseline(baseline: Baseline) -> bytes:
         f'"packages": {msgspec.json.encode(dict(sorted(baseline.packages.items()))).decode()},',
         '"rows": [',
     ]
-    return "\n".join(
-        ["{", *head, "", *(f"{row},\n" for row in rows_as_text(baseline.values)), "null", "]}", ""]
-    ).encode()
+    rows = (f"{row},\n" for row in rows_as_text(baseline.values))
+    callers = [f"{row},\n" for row in _callers_as_text(baseline.callers)]
+    more = ["],", '"callers": [', "", *callers, "null"] if callers else []
+    return "\n".join(["{", *head, "", *rows, "null", *more, "]}", ""]).encode()
 
 
 def rows_as_text(values: Values) -> list[str]:
@@ -195,6 +218,18 @@ def rows_as_text(values: Values) -> list[str]:
         msgspec.json.encode((case, arm, metric, value)).decode()
         for (case, arm), counted in sorted(values.items())
         for metric, value in sorted(counted.items())
+    ]
+
+
+def _callers_as_text(callers: Mapping[tuple[str, str], Callers]) -> list[str]:
+    """Return the rows of callers; arms of a case in which they are the same are in one."""
+    alike: dict[tuple[str, str, str, tuple[tuple[str, int], ...]], list[str]] = {}
+    for (case, arm), places in sorted(callers.items()):
+        for (metric, where), counted in places.items():
+            alike.setdefault((case, metric, where, tuple(sorted(counted.items()))), []).append(arm)
+    return [
+        msgspec.json.encode((case, metric, where, arms, dict(counted))).decode()
+        for (case, metric, where, counted), arms in sorted(alike.items())
     ]
 
 

@@ -77,6 +77,8 @@ def _check_arm(arm: ArmResult, metrics: Mapping[str, Metric], where: str) -> Non
         counted = {"tensors": group.tensors, "parameters": group.parameters, "bytes": group.state_bytes}
         check_not_negative(counted, f"{where}, group {quoted(group.name)}")
     check_not_negative({"its axis": arm.axis or 0}, where)
+    for calls in arm.calls:
+        check_not_negative(calls.operators, f"{where}, calls")
     for share in arm.saved:
         check_not_negative({"bytes": share.bytes}, f"{where}, saved")
     for block in arm.blocks:

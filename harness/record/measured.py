@@ -94,9 +94,19 @@ class Block:
 class CodeLine:
     """A line of code at which something that is counted happens."""
 
-    file: str
+    file: str  # relative to the project's root, or to the folder of installed packages that it lies in
     line: int
     count: int
+    function: str = ""  # that the line stands in; "" where it was not written down
+
+    @property
+    def named(self) -> str:
+        """The place with its function.
+
+        >>> CodeLine(file="nets.py", line=41, count=3, function="evaluate").named
+        'evaluate (nets.py:41)'
+        """
+        return f"{self.function or 'code'} ({self.file}:{self.line})"
 
     @property
     def text(self) -> str:
@@ -106,6 +116,18 @@ class CodeLine:
         'model.py:12 (2)'
         """
         return f"{self.file}:{self.line}" + (f" ({self.count})" if self.count > 1 else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Operators that modules of one class call themselves, each of them alike.
+
+    What operators call in turn is not counted, nor what a module inside calls.
+    """
+
+    modules: tuple[str, ...]  # their paths, "" for the model itself; or a part of the step, where kind is ""
+    kind: str  # their class; "" for what is called after the forward pass, such as "backward"
+    operators: dict[str, int]  # calls in a step, by name: {"reshape": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ PEAK = "peak"  # of a whole step
 SAVED = "saved"  # by its forward pass
 RETAINED = "retained"  # after its forward pass
 NODES = "nodes"  # of its graph
+OPERATORS = "operators"  # dispatched in a step
 WAITS = "waits"  # values read back in a step, for each of which the host waits for a device
 
 # Who holds bytes of a step that no module holds; the others are named by their module's path.
@@ -12,3 +13,12 @@ TEMPORARIES = "(temporaries)"  # gone when the part of the step that made them e
 GRADIENTS = "(gradients)"  # what the backward part leaves
 OPTIMIZER = "(made by the optimizer)"  # what the optimizer's part leaves
 BEFORE = "(freed since the start)"  # what was there before
+
+
+def short_name(operator: str) -> str:
+    """Return the name of an operator, without torch's own namespace.
+
+    >>> short_name("aten::reshape"), short_name("torchvision::nms")
+    ('reshape', 'torchvision::nms')
+    """
+    return operator.removeprefix("aten::")

@@ -14,6 +14,7 @@ from harness.record.measured import (
     Better,
     Block,
     Books,
+    Calls,
     Case,
     CodeLine,
     Kind,
@@ -30,6 +31,7 @@ __all__ = [
     "Better",
     "Block",
     "Books",
+    "Calls",
     "Case",
     "CodeLine",
     "Environment",
@@ -144,6 +146,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     varies: dict[str, tuple[int, int]] = {}  # exact metrics that differ from call to call: lowest, highest
     unavailable: dict[str, str] = {}  # metrics that cannot be had, each with the reason
     places: dict[str, tuple[CodeLine, ...]] = {}  # the code an exact metric comes from
+    calls: tuple[Calls, ...] = ()  # who calls which operators; () where that is not the same in every pass
     timings: tuple[Samples, ...] = ()  # the reference's own are its A/A control
     groups: tuple[Group, ...] = ()
     books: Books | None = None

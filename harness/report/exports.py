@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.judge.causes import causes
 from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.finding import Outcome
 from harness.record.schema import ArmResult, Metric, Run
@@ -98,6 +99,7 @@ def outcome_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
             {
                 "subject": outcome.subject,
                 "fails": outcome.fails,
+                "causes": causes(outcome),
                 "notes": outcome.notes,
                 "equal": dict(outcome.equal),
                 "findings": outcome.findings,

@@ -25,7 +25,7 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
     then of the table, its last rows first.
     """
     head = f"### {markdown(verdict_line(outcomes))}\n\n{markdown(counts_line(outcomes))}\n"
-    told = [cause for outcome in outcomes for cause in causes(outcome.findings)]
+    told = [cause for outcome in outcomes for cause in causes(outcome)]
     head += "".join(f"\n**{markdown(cause)}**\n" for cause in dict.fromkeys(told))
     notes = "".join(
         f"\n- {markdown(note)}"

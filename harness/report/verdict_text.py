@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.judge.causes import causes
+from harness.judge.causes import causes, free_counts, is_free_count
 from harness.judge.finding import Finding, FindingState, Outcome
 from harness.report.inert import visible
 from harness.report.sentence import counts_line, sentence, verdict_line
@@ -14,6 +14,10 @@ def _says_nothing(finding: Finding) -> bool:
     return not finding.fails and finding.state in (FindingState.UNDECIDED, FindingState.INCOMPARABLE)
 
 
+def _change(finding: Finding) -> tuple[str, float]:
+    return finding.metric, (finding.head or 0) - (finding.base or 0)
+
+
 def outcome_text(outcome: Outcome, most: int = sys.maxsize) -> str:
     """Return an outcome as plain text; names are put on one line, and control characters are shown.
 
@@ -22,13 +26,17 @@ def outcome_text(outcome: Outcome, most: int = sys.maxsize) -> str:
         most: rows at most.
     """
     lines = [verdict_line([outcome]), f"{outcome.subject}: {counts_line([outcome])}"]
-    lines += causes(outcome.findings)
+    lines += causes(outcome)
     lines += [f"note: {note}" for note in outcome.notes]
     unsaid = [finding for finding in outcome.findings if _says_nothing(finding)]
+    alike = free_counts(outcome.findings)
     said = [finding for finding in outcome.findings if not _says_nothing(finding)]
-    lines += [sentence(finding) for finding in said[:most]]
-    if len(said) > most:
-        lines.append(f"{len(said) - most:,} more rows; `harness report` with --html or --markdown has all")
+    # What one sentence above says of many arms is not said again of each.
+    alone = [finding for finding in said if not (is_free_count(finding) and _change(finding) in alike)]
+    lines += [sentence(finding) for finding in alone[:most]]
+    if len(said) > len(alone[:most]):
+        left = len(said) - len(alone[:most])
+        lines.append(f"{left:,} more rows; `harness report` with --html or --markdown has all")
     lines += [sentence(finding) for finding in unsaid[:_SHOWN]]
     if len(unsaid) > _SHOWN:
         lines.append(f"{len(unsaid) - _SHOWN:,} more that are undecided or incomparable")

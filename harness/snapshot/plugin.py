@@ -12,10 +12,15 @@ from harness.limiting.plugin import CHECKS
 if TYPE_CHECKING:
     from harness.limiting.usage import BlockUsage
     from harness.record.baseline import Baseline, Key
+    from harness.record.callers import CallerKey
 
 _FLAG = "--harness-snapshot"
 _MARKER = "autograd_snapshot"
-_METRICS = ("peak", "saved", "nodes", "operators")
+_NODES, _OPERATORS = "nodes", "operators"
+_METRICS = ("peak", "saved", _NODES, _OPERATORS)
+_COUNTS = ("fail", "show")
+_PROPERTY = "harness_snapshot"
+_MOST_SHOWN = 20
 _ARM = "test"  # a row of the gate's file names an arm, and a test runs in one way
 
 
@@ -35,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write the snapshot of the tests that ran",
     )
     parser.addini("harness_snapshot_folder", "where snapshots lie", default="harness-snapshots")
+    parser.addini(
+        "harness_snapshot_counts",
+        "what more nodes or operators do that take no byte: fail, or show",
+        default=_COUNTS[0],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,7 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if update and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(f"{_FLAG}-update writes one file from one process: leave -n out")
-    snapshot = Snapshot(config.rootpath / str(config.getini("harness_snapshot_folder")), update=update)
+    counts = str(config.getini("harness_snapshot_counts"))
+    if counts not in _COUNTS:
+        raise pytest.UsageError(f"harness_snapshot_counts is {counts!r}; it is 'fail' or 'show'")
+    folder = config.rootpath / str(config.getini("harness_snapshot_folder"))
+    snapshot = Snapshot(folder, update=update, counts_fail=counts == "fail")
     config.stash.setdefault(CHECKS, {})[_MARKER] = snapshot.check
     config.pluginmanager.register(snapshot, "harness-snapshot-session")
 
@@ -53,31 +67,56 @@ def pytest_configure(config: pytest.Config) -> None:
 class Snapshot:
     """One session's snapshot: what it was, and what it is now."""
 
-    def __init__(self, folder: Path, *, update: bool) -> None:
+    def __init__(self, folder: Path, *, update: bool, counts_fail: bool = True) -> None:
         self._folder = folder
         self._updates = update
+        self._counts_fail = counts_fail
         self._before: Baseline | None = None
         self._now: dict[tuple[str, str], dict[str, int]] = {}
+        self._callers: dict[tuple[str, str], dict[CallerKey, dict[str, int]]] = {}
+        self._shown: list[str] = []
         self._collected: set[str] = set()
         self._said = ""
 
     def check(self, item: pytest.Item, usage: "BlockUsage") -> list[str]:
         """Keep a test's values; return in what they differ from the snapshot."""
+        from harness.record.callers import callers_of
+
+        key = item.nodeid, _ARM
         values = {name: int(getattr(usage, name)) for name in _METRICS}
-        self._now[item.nodeid, _ARM] = values
+        self._now[key] = values
+        self._callers[key] = callers_of(usage.own_calls, usage.graphs)
         if self._updates:
             return []
         try:
-            before = self._baseline().values.get((item.nodeid, _ARM))
+            baseline = self._baseline()
         except HarnessError as error:
             return [str(error)]
+        before = baseline.values.get(key)
         if before is None:
             return [f"not in the snapshot {self._folder}; {_FLAG}-update adds it"]
-        return [
-            _difference(name, before.get(name), values[name], usage.holders.get(name, {}))
-            for name in _METRICS
-            if before.get(name) != values[name]
+        if before == values:
+            return []
+        is_free = _is_free(before, values)
+        said = [
+            *_causes(key, usage, baseline, is_free=is_free),
+            *(
+                _difference(name, before.get(name), values[name], usage.holders.get(name, {}))
+                for name in _METRICS
+                if before.get(name) != values[name]
+            ),
         ]
+        if self._counts_fail or not is_free:
+            return said
+        item.user_properties.append((_PROPERTY, "; ".join(said)))
+        return []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what is shown and fails nothing; a worker's reports come here too."""
+        if report.when == "call":
+            self._shown += [
+                f"{report.nodeid}: {text}" for name, text in report.user_properties if name == _PROPERTY
+            ]
 
     def _baseline(self) -> "Baseline":
         """Return the snapshot for this torch and machine, empty where there is none."""
@@ -109,9 +148,14 @@ class Snapshot:
                 for (test, arm), row in before.values.items()
                 if test in self._collected or test.partition("::")[0] not in files
             }
-            path = write_baseline(
-                self._folder, Baseline(key=before.key, values=others | self._now, packages=before.packages)
+            known = {test: before.callers[test] for test in others if test in before.callers}
+            after = Baseline(
+                key=before.key,
+                values=others | self._now,
+                packages=before.packages,
+                callers=known | self._callers,
             )
+            path = write_baseline(self._folder, after)
         except HarnessError as error:
             self._said = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -125,6 +169,10 @@ class Snapshot:
         terminalreporter.line(
             f"harness snapshot: {self._said or f'{len(self._now)} tests held against {self._folder}'}"
         )
+        for line in self._shown[:_MOST_SHOWN]:
+            terminalreporter.line(f"changed: {line}")
+        if len(self._shown) > _MOST_SHOWN:
+            terminalreporter.line(f"{len(self._shown) - _MOST_SHOWN} more tests changed in counts alone")
 
 
 def _key() -> "Key":
@@ -133,6 +181,34 @@ def _key() -> "Key":
     from harness.record.measured import Case
 
     return key_of(environment("cpu"), Case(question="suite", model="suite"))
+
+
+def _is_free(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Tell whether there are only more counts than before: no byte changed, and no graph where none was."""
+    names = [name for name in _METRICS if before.get(name) != now[name]]
+    return all(name in (_NODES, _OPERATORS) and before.get(name, 0) < now[name] for name in names) and (
+        _NODES not in names or before.get(_NODES, 0) > 0
+    )
+
+
+def _causes(
+    key: tuple[str, str], usage: "BlockUsage", baseline: "Baseline", *, is_free: bool
+) -> tuple[str, ...]:
+    """Return what is known of the cause of a difference, a sentence each."""
+    from harness.judge.callers import callers_change
+    from harness.judge.causes import causes_of_callers
+
+    before = baseline.values[key]
+    change = callers_change(
+        key,
+        baseline.callers.get(key, {}),
+        (usage.own_calls, usage.graphs),
+        operators_differ=before.get(_OPERATORS) != usage.operators,
+        recorded_none=before.get(_NODES) == 0,
+        is_free=is_free,
+    )
+    unknown = f"the snapshot holds no modules, so none is named; {_FLAG}-update, at the base, adds them"
+    return (*causes_of_callers([change]), *([unknown] if change.unknown else []))
 
 
 def _difference(name: str, before: int | None, now: int, holders: Mapping[str, int]) -> str:

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 
 import torch
 from torch import nn
@@ -165,3 +166,14 @@ def _reached(call: Callable[..., object]) -> Iterator[tuple[str, object]]:
         variables = inspect.getclosurevars(function)
         yield from variables.nonlocals.items()
         yield from variables.globals.items()
+        for name in _names_inside(function.__code__):
+            if name in function.__globals__ and name not in variables.globals:
+                yield name, function.__globals__[name]
+
+
+def _names_inside(code: CodeType) -> Iterator[str]:
+    """Yield the names that generator expressions and functions inside a function use."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from dict.fromkeys(inner.co_names)
+            yield from _names_inside(inner)

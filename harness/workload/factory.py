@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from harness.errors import HarnessError
-from harness.workload.call import as_called
+from harness.workload.call import Called, as_called
 from harness.workload.first_call import made_whole
 from harness.workload.model import Model, WorkloadError
 from harness.workload.models import Entry
@@ -132,7 +132,9 @@ def entry_of(name: str, factory: Callable[..., object]) -> Entry:
     model = as_model(made, name) if _is_model(made) else as_called(factory, made, name)
     notes = [*_recording_noted(name, was_recording=was_recording)]
     build = partial(_make, name, factory, sized=sizes is not None)
-    if _is_handed_out(model, made) and _is_shared(model, build(default)):
+    # A callable goes on calling the modules that it names: a copy of them would never run.
+    may_be_copied = not isinstance(model.module, Called)
+    if may_be_copied and _is_handed_out(model, made) and _is_shared(model, build(default)):
         notes.append(f"{name} hands out the same module each time; every arm runs a copy of its own")
         build = partial(_copied, name, build if sizes is not None else lambda _size: model)
     built, noted = made_whole(name, build, model) if _is_model(made) else (build, ())

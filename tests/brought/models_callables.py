@@ -128,6 +128,14 @@ def lost_no_grad() -> Callable[[], object]:
     return lambda: [net(batch)]
 
 
+_OF_THE_FILE = _net()
+
+
+def names_a_net_of_its_file() -> torch.Tensor:
+    """A loss by a network that its file holds, named in a generator expression alone."""
+    return torch.stack([*(_OF_THE_FILE(batch).mean() for batch in (_BATCH, _BATCH))]).mean()
+
+
 def training() -> Callable[[], object]:
     """A whole training step in a function, which returns a number."""
     net, batch, target = _net(), torch.randn(ROWS, WIDTH), torch.randn(ROWS, 4)

@@ -99,3 +99,16 @@ def test_a_callable_that_needs_an_argument_is_refused_in_one_line() -> None:
 def test_what_cannot_be_called_is_refused_in_one_line(subject: object) -> None:
     with pytest.raises(HarnessError, match=r"Model.*Step|Step.*Model"):
         ledger(subject)  # type: ignore[arg-type]
+
+
+def test_a_network_that_a_callable_names_is_frozen_itself_and_not_a_copy_that_never_runs(
+    tmp_path: Path,
+) -> None:
+    done = measure("models_callables:names_a_net_of_its_file", tmp_path, "--question", "freezing")
+
+    arms = {arm["arm"]: arm for arm in done.run["records"][0]["arms"]}
+    # the last layer alone: a weight of 64 x 4 floats and a bias of 4
+    assert arms["trunk frozen"]["counts"]["gradients"] == 64 * 4 * 4 + 4 * 4
+    assert arms["trunk frozen"]["counts"]["nodes"] < arms["all trainable"]["counts"]["nodes"]
+    (line,) = arms["all trainable"]["places"]["nodes"]
+    assert (line["function"], line["count"]) == ("names_a_net_of_its_file", 2)

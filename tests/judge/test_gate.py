@@ -5,8 +5,9 @@ import pytest
 import runs
 
 from harness.judge.finding import FindingState, Outcome
-from harness.judge.gate import gate, inspect, replacements, unmet
+from harness.judge.gate import gate, inspect, unmet
 from harness.judge.limits import Limits, read_limits
+from harness.judge.renewal import replacements
 from harness.record.baseline import Baseline
 from harness.record.schema import ArmResult, Block, CodeLine, Run
 from harness.report.sentence import sentence, verdict_line

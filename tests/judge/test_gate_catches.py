@@ -1,5 +1,6 @@
 """What the gate is for: real models are measured, one thing is changed, and they are measured again."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -9,9 +10,11 @@ import runs
 import torch
 from torch import nn
 
-from harness.judge.finding import Outcome
-from harness.judge.gate import gate, replacements
+from harness.judge.causes import causes
+from harness.judge.finding import FindingState, Outcome
+from harness.judge.gate import gate
 from harness.judge.limits import Limits
+from harness.judge.renewal import replacements
 from harness.measure.case import measure_arm
 from harness.measure.probes import METRICS
 from harness.measure.runner import Settings
@@ -87,6 +90,36 @@ def test_an_evaluation_loop_that_lost_no_grad_is_caught() -> None:
     assert (
         "worse: grad_mode/mlp-relu/eval/cpu-float32-b8: no_grad: saved 0 B -> 32,768 B, +32,768 B (from 0)"
         " (unique storages that the forward pass saved for backward)" in told
+    )
+
+
+def test_one_more_reshape_is_named_with_its_module() -> None:
+    def reshaped(case: Case, arm: str, model: Model) -> Step:
+        layer = model.module.get_submodule("2")
+        forward = layer.forward
+        layer.forward = lambda inputs: forward(inputs.reshape(2, 4, -1).reshape(8, -1))  # type: ignore[method-assign]
+        return grad_mode.QUESTION.build(case, arm, model)
+
+    base = measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"))
+    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"), reshaped), base)
+
+    assert causes(outcome)[0] == "2 (Linear) makes 2 more reshape in each of 2 arms, no byte changed"
+    assert {finding.state for finding in outcome.findings} == {FindingState.CHANGED}
+
+
+def test_a_model_that_records_a_graph_under_no_grad_is_named_with_its_forward_pass() -> None:
+    def stubborn(case: Case, arm: str, model: Model) -> Step:
+        inner = _Extra(model.module, _cloned)
+        return grad_mode.QUESTION.build(case, arm, replace(model, module=_Recording(inner)))
+
+    def wrapped(case: Case, arm: str, model: Model) -> Step:
+        return with_extra(_cloned, case, arm, model)
+
+    base = measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), wrapped)
+    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), stubborn), base)
+
+    assert re.fullmatch(
+        r"no_grad lost in _Recording\.forward \(tests/judge/test_gate_catches\.py:\d+\)", causes(outcome)[0]
     )
 
 
@@ -200,6 +233,17 @@ class _Extra(nn.Module):
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.inner(tensor)
         return self.added(output)
+
+
+class _Recording(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            output: torch.Tensor = self.inner(tensor)
+            return output
 
 
 def with_extra(extra: Callable[[torch.Tensor], torch.Tensor], case: Case, arm: str, model: Model) -> Step:

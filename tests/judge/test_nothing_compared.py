@@ -7,8 +7,9 @@ import runs
 from harness.judge.comparison import compare_runs, listing
 from harness.judge.duel import judge_duel, judge_times
 from harness.judge.finding import FindingState, Outcome
-from harness.judge.gate import gate, inspect, replacements
+from harness.judge.gate import gate, inspect
 from harness.judge.limits import Limits
+from harness.judge.renewal import replacements
 from harness.record.duel import Duel, DuelArm, DuelSide
 from harness.record.schema import ArmResult, Run
 from harness.report.sentence import verdict_line

@@ -56,9 +56,33 @@ def test_the_message_names_the_module_that_holds_most(net: nn.Sequential) -> Non
     with pytest.raises(AssertionError) as raised, harness.limits(saved=0):
         net(x)
 
-    assert str(raised.value) == (
+    said, where = str(raised.value).split("; recorded in ")
+    assert said == (
         "saved: 256 B held for backward, 256 B above the limit of 0 B; most of it: 1 (Sigmoid) 256 B"
     )
+    assert where.startswith(
+        "test_the_message_names_the_module_that_holds_most (tests/limiting/test_limits.py:"
+    )
+
+
+def evaluate(net: nn.Sequential, batches: list[torch.Tensor]) -> float:
+    return sum(net(batch).sum().item() for batch in batches)
+
+
+def test_a_graph_that_should_not_be_is_told_with_the_function_that_records_it(net: nn.Sequential) -> None:
+    with pytest.raises(
+        AssertionError, match=r"; recorded in evaluate \(tests/limiting/test_limits.py:\d+\)$"
+    ):
+        harness.limits(nodes=0)(evaluate)(net, [torch.ones(4, 8)])
+    with pytest.raises(AssertionError, match=r", or in evaluate \(tests/limiting/test_limits.py:\d+\)$"):
+        harness.assert_no_graph(lambda: evaluate(net, [torch.ones(4, 8)]))
+
+
+def test_a_limit_above_0_says_nothing_of_where_graphs_are_recorded(net: nn.Sequential) -> None:
+    with pytest.raises(AssertionError) as raised, harness.limits(nodes=1):
+        evaluate(net, [torch.ones(4, 8)])
+
+    assert "recorded in" not in str(raised.value)
 
 
 def test_the_most_that_graphs_hold_is_counted_and_not_their_sum(net: nn.Sequential) -> None:

@@ -42,6 +42,42 @@ def test_the_order_of_rows_is_always_the_same() -> None:
     )
 
 
+CALLERS = {
+    ("operators", "h.*.attn (Attention)"): {"reshape": 2},
+    ("nodes", "evaluate (nets.py)"): {"graphs": 0},
+}
+
+
+def test_callers_are_written_a_row_for_all_arms_that_are_made_of_the_same() -> None:
+    baseline = Baseline(
+        key=KEY,
+        values={("case", "grad"): {"peak": 1}, ("case", "no_grad"): {"peak": 1}},
+        callers={("case", "no_grad"): CALLERS, ("case", "grad"): CALLERS},
+    )
+    text = encode_baseline(baseline)
+
+    assert text.decode().partition('"callers": [\n')[2] == (
+        '\n["case","nodes","evaluate (nets.py)",["grad","no_grad"],{"graphs":0}],\n'
+        '\n["case","operators","h.*.attn (Attention)",["grad","no_grad"],{"reshape":2}],\n\nnull\n]}\n'
+    )
+    assert decode_baseline(text) == baseline
+
+
+def test_a_file_from_before_callers_were_kept_is_written_as_it_was() -> None:
+    old = encode_baseline(Baseline(key=KEY, values=ROWS))
+
+    assert b"callers" not in old
+    assert encode_baseline(decode_baseline(old)) == old
+
+
+def test_a_caller_that_a_merge_left_twice_is_named() -> None:
+    row = '["case", "operators", "h.* (Block)", ["grad"], {"add": 1}]'
+    data = f'{HEAD}, "rows": [null], "callers": [{row}, {row}, null]}}'.encode()
+
+    with pytest.raises(BaselineError, match=r"'h\.\* \(Block\)' of 'case', 'grad', is there twice"):
+        decode_baseline(data)
+
+
 def test_a_device_other_than_the_cpu_is_named_in_words() -> None:
     where = runs.environment(device="NVIDIA H100 80GB HBM3", build="cu126")
     key = key_of(where, runs.case(device="cuda:1"))

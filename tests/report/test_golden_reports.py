@@ -13,8 +13,9 @@ import xmlschema
 
 from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import Outcome
-from harness.judge.gate import gate, replacements
+from harness.judge.gate import gate
 from harness.judge.limits import Limits
+from harness.judge.renewal import replacements
 from harness.judge.trend import trend
 from harness.record.baseline import decode_baseline, encode_baseline
 from harness.report.comparison_page import comparison_page

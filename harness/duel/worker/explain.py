@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from harness.duel.worker.protocol import Message
 from harness.measure.attribution import attribute_peak, saved_shares
+from harness.measure.calls import placed
 from harness.measure.observe import Observation
-from harness.measure.trace import Span, trace
+from harness.measure.trace import trace
 from harness.record.measured import Share
-from harness.record.names import PEAK, SAVED
-
-OPERATORS = "operators"
+from harness.record.names import OPERATORS, PEAK, SAVED
 
 
 def explanation(observation: Observation) -> Message:
@@ -21,7 +20,7 @@ def explanation(observation: Observation) -> Message:
     followed = trace([part.call for part in step.parts], follow=module, device=observation.device)
     counted = Counter(
         (path, classes.get(path, ""), span.name.rpartition("::")[2])
-        for path, span in _placed(followed.operators, followed.modules)
+        for path, span in placed(followed.operators, followed.modules)
     )
     return {
         "parts": {
@@ -34,22 +33,3 @@ def explanation(observation: Observation) -> Message:
 
 def _rows(shares: Sequence[Share]) -> list[list[str | int]]:
     return [[share.module, share.kind, share.operator or share.category, share.bytes] for share in shares]
-
-
-def _placed(operators: Sequence[Span], modules: Sequence[Span]) -> list[tuple[str, Span]]:
-    """Return every operator with the path of the innermost module that was running when it began.
-
-    Both are sorted by start, and modules lie in one another, so that one pass with a stack does.
-    """
-    placed = []
-    waiting = iter(modules)
-    following = next(waiting, None)
-    running: list[Span] = []
-    for operator in operators:
-        while following is not None and following.start <= operator.start:
-            running.append(following)
-            following = next(waiting, None)
-        while running and running[-1].end < operator.start:
-            running.pop()
-        placed.append((running[-1].name if running else "", operator))
-    return placed

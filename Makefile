@@ -44,7 +44,8 @@ tables: $(VENV)/installed
 	$(MEASURE) --harness-results results
 
 # A worker a core, each of one thread; one that has nothing left takes over half of what another has.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# What is compiled is kept, whatever the shell says: tests start Python, and sessions of pytest, many times.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 quick: $(VENV)/installed
 	$(PYTEST) -m "not slow and not process"

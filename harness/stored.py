@@ -43,6 +43,7 @@ READERS = (
     Reader("plans of real models", frozenset({"searches", "exhausted"}), "bench.fits.table"),
     Reader("exact numbers in plain steps", frozenset({"timed", "command"}), "bench.passes.table"),
     Reader("how readers grow with records", frozenset({"readings", "command"}), "bench.readers.table"),
+    Reader("suites with the watch and without", frozenset({"suites", "watched_time"}), "bench.suites.table"),
     Reader("the books of every architecture", frozenset({"runs", "charts"}), "bench.atlas.table"),
 )
 

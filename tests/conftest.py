@@ -4,14 +4,13 @@ import gc
 import os
 
 import pytest
-import torch
-
-from harness.measure.garbage import set_old_objects_aside
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    # So that a busy machine does not make small work slow.
+    # So that a busy machine does not make small work slow. The process that hands tests out needs no torch.
+    import torch
+
     torch.set_num_threads(1)
 
 
@@ -25,6 +24,8 @@ def _no_worker() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _old_objects_set_aside() -> None:
     # Else every measurement in a test looks through all that torch and transformers left, 80 ms each time.
+    from harness.measure.garbage import set_old_objects_aside
+
     set_old_objects_aside()
 
 

@@ -1,10 +1,12 @@
 """How small a change is: a command, a metric, a device and a setting are each added to a copy, and used."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -90,53 +92,83 @@ def add(root: Path, changes: Mapping[str, tuple[str, str]]) -> None:
         path.write_text(before.replace(after, after + text), encoding="utf-8")
 
 
+COMMANDS = (
+    "toy",
+    "measure linear --question grad_mode --no-curve --budget 0",
+    "measure linear --device toy",
+    "fit linear --in 1GiB --budget 0 --greeting good-day",
+)
+# One process runs them all, for torch takes seconds to load.
+RUN_ALL = """
+import contextlib, io, json, sys
+from harness.__main__ import main
+
+outcomes = []
+for command in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["harness", *command.split()]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            outcomes.append([ended.code or 0, out.getvalue(), err.getvalue()])
+print(json.dumps(outcomes))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a copy of the package to which all four were added."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
+    """Run the commands in a folder with a copy of the package to which all four were added."""
     root = tmp_path_factory.mktemp("copy")
     package = Path(harness.__file__).parent
     shutil.copytree(package, root / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     for changes in (COMMAND, METRIC, TABLE_OF_PROBES, DEVICE, SETTING):
         add(root, changes)
-    return root
-
-
-def run(copy: Path, command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-m", "harness", *command.split()],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)},
+    done = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-c", RUN_ALL, *COMMANDS],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
+    return [Outcome(*each) for each in json.loads(done.stdout)]
 
 
-def test_a_command_is_one_file_and_its_line_in_the_list(copy: Path) -> None:
-    assert run(copy, "toy").stdout == "played\n"
+def test_a_command_is_one_file_and_its_line_in_the_list(outcomes: list[Outcome]) -> None:
+    assert outcomes[0] == Outcome(0, "played\n", "")
 
 
-def test_a_metric_in_joules_is_one_file_and_its_line_in_the_table(copy: Path) -> None:
-    measured = run(copy, "measure linear --question grad_mode --no-curve --budget 0")
+def test_a_metric_in_joules_is_one_file_and_its_line_in_the_table(outcomes: list[Outcome]) -> None:
+    measured = outcomes[1]
 
-    assert measured.returncode == 0, measured.stderr
-    (headers,) = (line for line in measured.stdout.splitlines() if " saved " in line and "peak" in line)
+    assert measured.status == 0, measured.err
+    (headers,) = (line for line in measured.out.splitlines() if " saved " in line and "peak" in line)
     assert "energy" in headers
-    assert measured.stdout.count("1,500 J") == 3  # of grad, no_grad and inference_mode
+    assert measured.out.count("1,500 J") == 3  # of grad, no_grad and inference_mode
 
 
-def test_a_device_is_one_file_and_its_name_in_the_list(copy: Path) -> None:
-    refused = run(copy, "measure linear --device toy")
+def test_a_device_is_one_file_and_its_name_in_the_list(outcomes: list[Outcome]) -> None:
+    refused = outcomes[2]
 
-    assert refused.returncode == 2
-    assert "this torch sees no Toy device; cpu works" in " ".join(refused.stderr.split())
+    assert refused.status == 2
+    assert "this torch sees no Toy device; cpu works" in " ".join(refused.err.split())
 
 
-def test_a_setting_is_its_field_and_the_file_in_which_it_takes_effect(copy: Path) -> None:
-    fitted = run(copy, "fit linear --in 1GiB --budget 0 --greeting good-day")
+def test_a_setting_is_its_field_and_the_file_in_which_it_takes_effect(outcomes: list[Outcome]) -> None:
+    fitted = outcomes[3]
 
-    assert fitted.returncode == 0, fitted.stderr
-    assert fitted.stderr.splitlines()[0] == "good-day"
+    assert fitted.status == 0, fitted.err
+    assert fitted.err.splitlines()[0] == "good-day"
 
 
 def test_so_many_files_are_touched() -> None:

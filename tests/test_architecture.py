@@ -1,6 +1,7 @@
 """The directions of imports, and what no layer knows of another; every rule is shown able to fail."""
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,9 +73,15 @@ def part_of(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+@functools.cache
+def nodes_of(text: str) -> tuple[ast.AST, ...]:
+    """Return every node of a module, read once for all rules."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def imports(text: str) -> Iterator[str]:
     """Yield the dotted names that a module imports, wherever in it; of `from a import b`, both a and a.b."""
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes_of(text):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -138,7 +145,7 @@ def metric_names(texts: dict[str, str]) -> list[str]:
     return [
         f"{module} names {node.value!r}"
         for module, text in texts.items()
-        for node in ast.walk(ast.parse(text))
+        for node in nodes_of(text)
         if isinstance(node, ast.Constant)
         and node.value in names - OTHER_WORDS.get(module, set())
         and isinstance(node.value, str)
@@ -284,7 +291,7 @@ def cuda_uses(texts: dict[str, str]) -> list[str]:
         for module, text in texts.items()
         if module not in CUDA_DOORS
         and (
-            any(_names_cuda(node) for node in ast.walk(ast.parse(text)))
+            any(_names_cuda(node) for node in nodes_of(text))
             or any(name.startswith("torch.cuda") for name in imports(text))
         )
     ]
@@ -327,7 +334,7 @@ def parts_named(texts: dict[str, str]) -> list[str]:
         {
             f"{module} says {word}"
             for module, text in texts.items()
-            for node in ast.walk(ast.parse(text))
+            for node in nodes_of(text)
             for word in PARTS_ABOVE
             if word in _words_of(node).lower()
         }

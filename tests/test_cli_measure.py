@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from harness.commands import app
@@ -52,6 +53,16 @@ def _harness(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env={**os.environ, "COLUMNS": "80"},
     )
+
+
+def _in_this_process(folder: Path, patch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """Run the command as in that folder; torch, which takes seconds to load, is loaded."""
+    (folder / "my_nets.py").write_text(_NETS)
+    patch.chdir(folder)
+    try:
+        return CliRunner().invoke(app, ["measure", *arguments])
+    finally:
+        sys.modules.pop("my_nets", None)
 
 
 def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) -> None:
@@ -102,27 +113,28 @@ def test_a_model_in_a_plain_folder_is_measured_and_written_down(tmp_path: Path) 
 def test_a_refusal_is_one_line_and_exits_with_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
 ) -> None:
-    (tmp_path / "my_nets.py").write_text(_NETS)
-    monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["measure", *arguments])
-    sys.modules.pop("my_nets", None)
+    done = _in_this_process(tmp_path, monkeypatch, *arguments)
     assert (done.exit_code, done.stderr) == (2, line + "\n")
 
 
-def test_the_traceback_follows_the_line_where_it_is_asked_for(tmp_path: Path) -> None:
-    done = _harness(tmp_path, "my_nets:raises", "--traceback")
+def test_the_traceback_follows_the_line_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = _in_this_process(tmp_path, monkeypatch, "my_nets:raises", "--traceback")
     first, _, rest = done.stderr.partition("\n")
     assert first == "harness: my_nets:raises raised ValueError: no luck"
     assert 'raise ValueError("no luck")' in rest
-    assert done.returncode == 2
+    assert done.exit_code == 2
 
 
-def test_what_was_finished_is_kept_when_one_batch_runs_out_of_memory(tmp_path: Path) -> None:
-    done = _harness(
-        tmp_path, "my_nets:make", "--budget", "0", "--batch-size", "4,13,8", "--question", "grad_mode",
-        "--no-curve", "--json", "run.json",
+def test_what_was_finished_is_kept_when_one_batch_runs_out_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = _in_this_process(
+        tmp_path, monkeypatch, "my_nets:make", "--budget", "0", "--batch-size", "4,13,8",
+        "--question", "grad_mode", "--no-curve", "--json", "run.json",
     )  # fmt: skip
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert done.stderr.startswith("harness: batch size 13: the model's forward pass")
     assert "Traceback" not in done.stderr
     run = load_run(tmp_path / "run.json")
@@ -136,7 +148,8 @@ def test_what_was_finished_is_kept_when_one_batch_runs_out_of_memory(tmp_path: P
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell with pipes")
 def test_a_reader_that_goes_away_ends_nothing_that_is_measured(tmp_path: Path) -> None:
     (tmp_path / "my_nets.py").write_text(_NETS)
-    words = f"{sys.executable} -m harness measure my_nets:make --time 0 --question grad_mode --json run.json"
+    options = "--time 0 --no-curve --question grad_mode --json run.json"
+    words = f"{sys.executable} -m harness measure my_nets:make {options}"
     done = subprocess.run(  # noqa: S602 (a literal line)
         f"({words}; echo status $? >&2) | head -n 1",
         shell=True,

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import linecache
 import pkgutil
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ MODULES = tuple(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_hold(name: str) -> None:
+    linecache.clearcache()  # else each example looks whether any file that it holds has changed
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
 
     assert results.failed == 0

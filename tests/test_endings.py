@@ -1,15 +1,14 @@
 """Ways to end early: a run that lacks what was planned is never called complete, never a pass."""
 
-import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import runs
 
+import harness.report.page  # noqa: F401 (pytester unloads what is new after each suite, matplotlib too)
 from harness.judge.gate import inspect
 from harness.judge.limits import Limits
 from harness.record.codec import encode
@@ -23,6 +22,9 @@ from harness.report.sentence import verdict_line
 pytestmark = pytest.mark.process
 
 pytest_plugins = ["pytester"]
+
+# Plugins that take seconds to load, and that each session would load anew.
+QUICK = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
 
 # The second case ends in its own way; another follows it.
 SUITE = """
@@ -39,13 +41,6 @@ def test_first(harness_measure, question, case, arm):
     {first}
     harness_measure(question, case, arm)
 """
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Undo what a measuring session does to the collector of the process."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +61,7 @@ def test_a_session_that_ended_early_is_not_complete(
         test_bench=SUITE.format(first=f"if case.model == 'lstm':\n        {first}"),
     )
     pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "--harness-budget", "0", "--harness-models", "mlp-relu,lstm", *options,
+        *QUICK, "--harness-budget", "0", "--harness-models", "mlp-relu,lstm", *options,
         no_reraise_ctrlc=True,
     )  # fmt: skip
 
@@ -80,7 +75,7 @@ def test_a_session_that_ended_early_is_not_complete(
     assert verdict_line([outcome]).startswith("FAIL: ")
 
 
-WORKERS = ("-p", "no:cacheprovider", "-n", "2", "--harness-budget", "0")
+WORKERS = (*QUICK, "-n", "2", "--harness-budget", "0")
 BUILT = """
 import os
 import signal
@@ -180,9 +175,7 @@ def test_a_model_that_ends_the_process_is_no_success(pytester: pytest.Pytester, 
 def test_what_is_removed_in_the_middle_is_no_success(pytester: pytest.Pytester) -> None:
     last = "if arm == 'inference_mode':\n        import shutil; shutil.rmtree('results')"
     pytester.makepyfile(test_bench=SUITE.format(first=last))
-    done = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "--harness-budget", "0", "--harness-models", "linear,lstm"
-    )
+    done = pytester.runpytest_inprocess(*QUICK, "--harness-budget", "0", "--harness-models", "linear,lstm")
     run = only_run(pytester.path)
 
     assert done.ret == pytest.ExitCode.TESTS_FAILED

@@ -16,8 +16,6 @@ from harness.__main__ import main
 from harness.record.codec import encode
 from harness.record.schema import Run
 
-pytestmark = pytest.mark.process
-
 Outcome = tuple[int, str, str]
 
 
@@ -322,6 +320,7 @@ def test_a_broken_baseline_is_one_line_and_status_2(harness: Command) -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.process
 def test_ten_thousand_records_are_compared_in_3_seconds_and_300_mb_without_torch(tmp_path: Path) -> None:
     seconds = [1e-3 + 1e-6 * place for place in range(12)]
     for name, more in (("base", 0), ("head", 64)):

@@ -7,13 +7,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakes import fake_entry, nan_entry
 from torch import nn
 
+import harness.report.page  # noqa: F401 (pytester unloads what is new after each suite, matplotlib too)
 from harness.judge.looks import Looks
 from harness.judge.times import round_seconds, times_of
 from harness.measure.block import TimingBlock
@@ -51,13 +51,6 @@ def loaded() -> None:
     question_page(Run(id="", environment=environment("cpu"), metrics=METRICS, records=(record,)), "freezing")
 
 
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """Undo what a measuring session does to the collector of the process."""
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture
 def bench(pytester: pytest.Pytester) -> pytest.Pytester:
     """Return a folder with a benchmark of the grad modes."""
@@ -65,9 +58,13 @@ def bench(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+# Plugins that take seconds to load, and that each session would load anew.
+QUICK = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
+
+
 def run(pytester: pytest.Pytester, *options: str, budget: str = "0.05") -> pytest.RunResult:
     budgets = ["--harness-budget", budget] if budget else []
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *budgets, *options, no_reraise_ctrlc=True)
+    return pytester.runpytest_inprocess(*QUICK, *budgets, *options, no_reraise_ctrlc=True)
 
 
 def run_file(pytester: pytest.Pytester) -> Run:
@@ -167,7 +164,8 @@ def test_the_table_of_pytest_benchmark_says_what_the_tables_say(bench: pytest.Py
 def test_the_command_that_measured_is_in_the_run(bench: pytest.Pytester) -> None:
     run(bench, "--harness-models", "linear", budget="0")
 
-    assert run_file(bench).command == "pytest -p no:cacheprovider --harness-budget 0 --harness-models linear"
+    given = " ".join((*QUICK, "--harness-budget 0 --harness-models linear"))
+    assert run_file(bench).command == f"pytest {given}"
 
 
 def test_a_session_without_benchmarks_writes_nothing(pytester: pytest.Pytester) -> None:

@@ -1,5 +1,6 @@
 """Every stored file has a reader, and the tables of this project are made again from their records."""
 
+import functools
 import re
 import shutil
 import subprocess
@@ -36,6 +37,7 @@ FOLDERS = {
     "fits": "tables",
     "passes": "tables",
     "readers": "tables",
+    "suites": "tables",
     "atlas": "tables",
     "duels": "tables/duel",
     "duel-torch20-torch213": "tables/duel",
@@ -56,12 +58,18 @@ def is_drawn_alike(svg: str) -> bool:
     return f"Matplotlib v{mpl.__version__}," in svg
 
 
+@functools.cache
+def tables_of(name: str) -> dict[str, str]:
+    """Make the tables of a record, once, however many tests look at them; from the root of the project."""
+    return dict(document_of(RECORDS / f"{name}.json").tables())
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_tables_are_made_again_from_their_record_byte_for_byte(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    for table, text in document_of(RECORDS / f"{name}.json").tables().items():
+    for table, text in tables_of(name).items():
         committed = (RESULTS / FOLDERS[name] / table).read_bytes().decode()
         if table.endswith(".md") or is_drawn_alike(committed):
             assert text == committed
@@ -102,9 +110,7 @@ def test_the_command_writes_the_tables_of_all_files_that_it_is_given(tmp_path: P
 def test_every_committed_table_has_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     made = {
-        (Path(folder) / name).as_posix()
-        for record, folder in FOLDERS.items()
-        for name in document_of(RECORDS / f"{record}.json").tables()
+        (Path(folder) / name).as_posix() for record, folder in FOLDERS.items() for name in tables_of(record)
     }
     shown = (*TABLES.rglob("*.*"), *RESULTS.glob("claims*"), *RESULTS.glob("claims/*"))
     committed = {path.relative_to(RESULTS).as_posix() for path in shown if path.is_file()}

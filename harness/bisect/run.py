@@ -105,14 +105,18 @@ class Search:
         result = results[candidate.name] = self.measure(candidate.name)
         if self.path is not None:
             replace_file(self.path, msgspec.json.encode(SearchState(question=self.question, results=results)))
-        values = {metric: result.values.get(metric)} if metric else result.values
-        outcome = (
-            f"skipped: {result.failed}"
-            if result.failed
-            else ", ".join(f"{k} {v:,}" for k, v in values.items())
-        )
-        self.tell(f"{candidate.name[:12]} {outcome}")
+        self.tell(f"{candidate.name[:12]} {_outcome(result, metric)}")
         return result
+
+
+def _outcome(result: StepResult, metric: str) -> str:
+    """Say what a step gave, of the metric that is searched for where that is known."""
+    if result.failed:
+        return f"skipped: {result.failed}"
+    if metric and metric not in result.values:  # a duel can decide the times of other arms alone
+        return f"skipped: {metric} was not decided"
+    values = {metric: result.values[metric]} if metric else result.values
+    return ", ".join(f"{name} {value:,}" for name, value in values.items())
 
 
 def _read(path: Path, question: str) -> SearchState:

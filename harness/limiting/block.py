@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.autograd.profiler import profile
 from torch.nn.modules import module as modules
 from torch.overrides import TorchFunctionMode
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import record_function
 
 from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
@@ -50,7 +51,8 @@ def measured(usage: BlockUsage) -> Iterator[None]:
             "limits inside limits: torch has one profiler; measure the inner block alone, or take a limit off"
         )
     try:
-        with profile(activities={ProfilerActivity.CPU}, profile_memory=True) as profiler:
+        # `torch.profiler.profile` writes the same file, but imports torch's compiler when it first starts.
+        with profile(profile_memory=True, use_kineto=True) as profiler:
             outer = OuterCalls()
             paths = _Paths(outer)
             nodes = _Nodes(paths, outer)
@@ -69,7 +71,7 @@ def measured(usage: BlockUsage) -> Iterator[None]:
         setattr(usage, name, getattr(measured_now, name))
 
 
-def _events(profiler: profile) -> list[dict[str, Any]]:
+def _events(profiler: Any) -> list[dict[str, Any]]:
     # The exported file is the one door: the event objects in memory renamed their fields between versions.
     with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"

@@ -58,9 +58,12 @@ def pytest_load_initial_conftests(
     """Let what follows the bare flag be a path: `pytest --harness-watch tests` has no value for it."""
     if _FLAG in args:
         args[:] = [f"{_FLAG}=report" if each == _FLAG else each for each in args]
+        # pytest has put in by now above which folder there is nothing for it to read.
+        outermost = early_config.known_args_namespace.confcutdir
         early_config.known_args_namespace = parser.parse_known_args(
             args, namespace=copy.copy(early_config.option)
         )
+        early_config.known_args_namespace.confcutdir = outermost
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ from harness.watch.finding import WatchFinding
 
 _SHOWN = 10  # findings; the rest is counted, and stands in the JSON file
 _NAMES = 3
-_REMEDIES = {
+REMEDIES = {
     "unused": "put torch.no_grad() around that call",
     "kept": "keep loss.item() or loss.detach(), not the loss",
     "thawed": "freeze them before each step, or make the optimizer after they are thawed",
@@ -45,7 +45,7 @@ def _lines_of(finding: WatchFinding) -> list[str]:
     return [
         f"{finding.place} in {finding.function}",
         f"    {finding_sentence(finding)}",
-        f"    -> {_REMEDIES[finding.kind]}",
+        f"    -> {REMEDIES[finding.kind]}",
         f"    in {finding.test or 'no test: while the suite was collected'}{tests}",
     ]
 

@@ -20,8 +20,6 @@ from bench.peers.record import (
 )
 from bench.peers.table import peers_markdown, peers_text
 
-pytestmark = pytest.mark.process
-
 
 def timed(tool: str, sides: str, spread: float, *, all_in: float = 2.0, alarms: int = 0) -> TimingRow:
     """Four comparisons whose log-ratios have that standard deviation."""
@@ -221,6 +219,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         load_comparison(tmp_path / "peers.json")
 
 
+@pytest.mark.process
 def test_the_tables_are_made_without_torch() -> None:
     code = "import sys, bench.peers.table, bench.peers.__main__; print('torch' in sys.modules)"
 

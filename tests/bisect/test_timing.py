@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_the_first_slower_candidate_is_found_past_one_that_is_undecided(
         "metric:    time of grad 1.000 -> 1.051 times that of GOOD (+5.1%)",
         "steps:     4 of 8 commits",
     ]
+
+
+def test_a_candidate_whose_time_is_decided_in_another_arm_alone_is_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    search = searched(monkeypatch, [1.0, 1.0, 1.05, 1.05])
+    measure = search.measure
+
+    def with_one_of_another_arm(name: str) -> StepResult:
+        return result_of([timed("no_grad", Verdict.SAME, 1.0)]) if name == "1" else measure(name)
+
+    said: list[str] = []
+    search = replace(search, measure=with_one_of_another_arm, tell=said.append)
+
+    assert search.run().suspects == (Candidate("1"), Candidate("2"))
+    assert "1 skipped: time of grad was not decided" in said
 
 
 def test_a_candidate_that_is_faster_than_good_is_not_slower(monkeypatch: pytest.MonkeyPatch) -> None:

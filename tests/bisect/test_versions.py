@@ -1,10 +1,15 @@
 """A search over versions of torch goes over the environments that exist, lower versions first."""
 
+import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from harness.bisect.answer import answer_data, answer_lines
@@ -19,6 +24,8 @@ from harness.bisect.candidates import (
 from harness.bisect.measuring import measure_in
 from harness.bisect.results import StepResult
 from harness.bisect.run import Search
+from harness.bisect.step import measure_target
+from harness.errors import HarnessError
 from harness.setting import Setting
 
 VERSIONS = {
@@ -122,7 +129,21 @@ def test_the_version_of_an_interpreter_is_read_and_none_where_there_is_no_interp
     assert torch_of(tmp_path / "python") == ""
 
 
-@pytest.mark.process
+@pytest.fixture
+def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder with a module of targets, from which this process imports too."""
+    (tmp_path / "nets.py").write_text(NETS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("nets", None)
+
+
+def as_sent(setting: Setting) -> dict[str, Any]:
+    """Return the fields of a setting as the other process reads them."""
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(setting)))
+    return fields
+
+
 @pytest.mark.parametrize(
     ("target", "setting", "saved"),
     [
@@ -132,18 +153,20 @@ def test_the_version_of_an_interpreter_is_read_and_none_where_there_is_no_interp
         ("nets:loop", Setting(), 4 * 16 * 4),
     ],
 )
-def test_a_target_is_measured_in_another_process(
-    tmp_path: Path, target: str, setting: Setting, saved: int
-) -> None:
-    (tmp_path / "nets.py").write_text(NETS)
-
-    measured = measure_in(Path(sys.executable), tmp_path, target, setting)
-
-    assert measured.failed == ""
-    assert measured.values["saved"] == saved
+@pytest.mark.usefixtures("nets")
+def test_a_step_measures_a_target(target: str, setting: Setting, saved: int) -> None:
+    assert measure_target(target, as_sent(setting))["values"]["saved"] == saved
 
 
 @pytest.mark.process
+def test_a_target_is_measured_in_another_process(nets: Path) -> None:
+    setting = Setting(dtype="float64")
+    measured = measure_in(Path(sys.executable), nets, "nets:build", setting)
+
+    assert measured.failed == ""
+    assert measured == msgspec.convert(measure_target("nets:build", as_sent(setting)), StepResult)
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
@@ -152,10 +175,18 @@ def test_a_target_is_measured_in_another_process(
         ("nest:build", "no module 'nest'"),
     ],
 )
-def test_what_cannot_be_measured_says_why_in_a_line(tmp_path: Path, target: str, said: str) -> None:
-    (tmp_path / "nets.py").write_text(NETS)
+@pytest.mark.usefixtures("nets")
+def test_what_cannot_be_measured_says_why(target: str, said: str) -> None:
+    with pytest.raises(HarnessError, match=re.escape(said)):
+        measure_target(target, as_sent(Setting()))
 
-    assert said in measure_in(Path(sys.executable), tmp_path, target, Setting()).failed
+
+@pytest.mark.process
+def test_what_cannot_be_measured_says_why_in_a_line(nets: Path) -> None:
+    said = measure_in(Path(sys.executable), nets, "nets:broken", Setting()).failed
+
+    assert "no such machine" in said
+    assert "\n" not in said
 
 
 def test_an_interpreter_that_cannot_be_started_says_so(tmp_path: Path) -> None:

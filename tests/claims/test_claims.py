@@ -1,10 +1,12 @@
 """The claims of the real torch that need neither a clock nor many seeds."""
 
+import functools
+
 import pytest
 import torch
 
 from harness.claims.catalogue import every_claim, find
-from harness.claims.claim import Lab
+from harness.claims.claim import Evidence, Lab
 from harness.claims.conclude import conclude, grounds
 from harness.claims.no_grad import model_of
 
@@ -43,16 +45,22 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_a_claim_about_the_real_torch_has_its_verdict(name: str) -> None:
+@functools.cache
+def evidence_of(name: str) -> Evidence:
+    """Put a claim to the test once, however many tests look at what was seen."""
     torch.set_num_threads(1)
     (claim,) = find([name])
-    assert conclude(claim.test(LAB).checks, is_sampled=claim.is_sampled)[0] == EXPECTED[name]
+    return claim.test(LAB)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_claim_about_the_real_torch_has_its_verdict(name: str) -> None:
+    (claim,) = find([name])
+    assert conclude(evidence_of(name).checks, is_sampled=claim.is_sampled)[0] == EXPECTED[name]
 
 
 def test_freezing_has_both_its_true_and_its_false_places() -> None:
-    (claim,) = find(["F2"])
-    found = {check.where: check.holds for check in claim.test(LAB).checks}
+    found = {check.where: check.holds for check in evidence_of("F2").checks}
     assert found == {
         "its .grad is None": True,
         "its .grad is None, even with momentum and decay": True,
@@ -66,14 +74,12 @@ def test_freezing_has_both_its_true_and_its_false_places() -> None:
 
 
 def test_adam_with_decay_walks_the_path_of_the_penalty_and_adamw_does_not() -> None:
-    (claim,) = find(["W2"])
-    found = {check.where: check.holds for check in claim.test(LAB).checks}
+    found = {check.where: check.holds for check in evidence_of("W2").checks}
     assert found == {"SGD": True, "SGD with momentum": True, "Adam": True, "AdamW": False}
 
 
 def test_what_no_grad_spares_are_activations_and_gradients_come_with_backward() -> None:
-    (claim,) = find(["N9"])
-    numbers = {number.name: number.value for number in claim.test(LAB).numbers}
+    numbers = {number.name: number.value for number in evidence_of("N9").numbers}
     assert numbers["mlp-relu: gradients after forward"] == 0
     assert numbers["mlp-relu: spared by no_grad"] > 0
     parameters = sum(each.nbytes for each in model_of("mlp-relu", LAB).module.parameters())
@@ -81,17 +87,15 @@ def test_what_no_grad_spares_are_activations_and_gradients_come_with_backward() 
 
 
 def test_dropping_the_result_frees_what_entering_no_grad_does_not() -> None:
-    (claim,) = find(["N10"])
-    numbers = {number.name: number.value for number in claim.test(LAB).numbers}
+    numbers = {number.name: number.value for number in evidence_of("N10").numbers}
     assert numbers["convnet: freed by entering"] == 0
     assert numbers["convnet: freed by dropping the result"] > 1_000_000
 
 
 def test_decay_has_a_valley_on_data_with_noise_and_signal_alone() -> None:
-    (claim,) = find(["W5"])
     found = {
         (ground.where, place): ground.holds
-        for ground in grounds(claim.test(LAB).checks)
+        for ground in grounds(evidence_of("W5").checks)
         for place in ground.places
     }
     assert found["test error falls, then rises", "ridge on diabetes"] is True
@@ -102,8 +106,7 @@ def test_decay_has_a_valley_on_data_with_noise_and_signal_alone() -> None:
 
 
 def test_a_norm_that_overflows_is_a_number_beside_the_verdict() -> None:
-    (claim,) = find(["W9"])
-    evidence = claim.test(LAB)
+    evidence = evidence_of("W9")
     said = {number.name: number.text for number in evidence.numbers if number.text}
     assert said["entries of 1e+25 in float32, whose norm is 2e+25: sqrt(sum of squares)"] == "inf"
     assert all(check.holds for check in evidence.checks)

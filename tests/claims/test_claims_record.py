@@ -23,8 +23,6 @@ from harness.claims.record import (
 from harness.claims.report import claims_page
 from harness.record.codec import UnreadableError
 
-pytestmark = pytest.mark.process
-
 RUN = ClaimsRun(
     environment=environment(),
     seed=0,

@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import msgspec
-import pytest
 from rich.cells import cell_len
 from runs import environment
 
 from harness.claims.record import Bilingual, Check, ClaimResult, ClaimsRun, Lesson, load_claims
 from harness.claims.screen import claims_text
-
-pytestmark = pytest.mark.process
 
 _LESSON = Lesson(
     statement="导数等于一。",

@@ -6,8 +6,6 @@ from harness.claims.claim import Lab, LabError
 from harness.claims.conclude import conclude, grounds
 from harness.claims.record import Check
 
-pytestmark = pytest.mark.process
-
 
 def _checks(*rows: tuple[str, bool | None]) -> list[Check]:
     return [Check(says="seen", where=where, holds=holds) for where, holds in rows]

@@ -11,8 +11,6 @@ from harness.claims.language import language
 from harness.claims.lessons import lesson_of, printed, texts
 from harness.claims.record import ClaimResult, ClaimsRun, load_claims
 
-pytestmark = pytest.mark.process
-
 _IDS = [claim.id for claim in every_claim()]
 _PROGRAMS = [name for name in _IDS if texts()[name].get("program")]
 _CHINESE = re.compile("[\u4e00-\u9fff]")

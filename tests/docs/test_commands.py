@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from documents import ROOT, Block, blocks_of, commands_in, documents, name_of, tokens_of
+from pytest_pages import recorded
 from runs import run as run_of
 from typer.main import get_command
 
@@ -123,9 +124,7 @@ def test_the_options_of_a_command_are_ones_that_it_has(command: str) -> None:
 
 def test_the_options_of_pytest_are_ones_that_the_plugins_have() -> None:
     text = "\n".join(document.read_text(encoding="utf-8") for document in documents())
-    options = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout
+    options = recorded().options
     used = set(re.findall(r"--harness-[a-z-]+[a-z]", text))
 
     assert used

@@ -1,7 +1,9 @@
 """`harness.fit`: a plan fits, does what was measured, and leaves everything else as it was."""
 
 import copy
+import functools
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 import harness
 from harness.errors import HarnessError
 from harness.fitting.door import fit
+from harness.fitting.plan import Plan
 from harness.fitting.workbench import Workbench
 from harness.measure.attribution import lasting_bytes
 from harness.measure.observe import Observation
@@ -47,8 +50,14 @@ def peak_of(model: Model, optimizer: torch.optim.Optimizer) -> int:
     return lasting_bytes(step) + above
 
 
+@functools.cache
+def planned(**options: Any) -> Plan:
+    """Fit the net once with some options, however many tests look at the plan."""
+    return fit(net, budget=0, **options)
+
+
 def untouched() -> int:
-    search = fit(net, limit="1GiB", budget=0).search.untouched.peak
+    search = planned(limit="1GiB").search.untouched.peak
     assert search is not None
     return search
 
@@ -56,7 +65,7 @@ def untouched() -> int:
 def test_a_plan_fits_and_its_peak_is_that_of_a_run() -> None:
     limit = untouched() * 6 // 10
 
-    plan = fit(net, limit=limit, budget=0)
+    plan = planned(limit=limit)
 
     assert plan.fits
     assert plan.search.plan is not None
@@ -68,7 +77,7 @@ def test_a_plan_fits_and_its_peak_is_that_of_a_run() -> None:
 
 
 def test_applying_a_plan_gives_the_peak_that_was_measured() -> None:
-    plan = fit(net, limit=untouched() * 7 // 10, budget=0)
+    plan = planned(limit=untouched() * 7 // 10)
     model = net()
     applied = plan.apply(model.module, torch.optim.AdamW(model.module.parameters(), lr=1e-9))
 
@@ -147,7 +156,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_are() -> None:
 
 
 def test_a_limit_that_the_untouched_step_meets_changes_nothing() -> None:
-    plan = fit(net, limit="1 GB", budget=0)
+    plan = planned(limit="1 GB")
 
     assert plan.fits
     assert plan.levers == ()
@@ -170,8 +179,8 @@ def test_where_nothing_fits_the_least_is_said_and_what_it_is_made_of() -> None:
 def test_freezing_is_used_only_where_it_is_allowed() -> None:
     limit = 60_000
 
-    assert not fit(net, limit=limit, budget=0).fits
-    allowed = fit(net, limit=limit, budget=0, allow="freeze")
+    assert not planned(limit=limit).fits
+    allowed = planned(limit=limit, allow="freeze")
 
     assert allowed.fits
     assert allowed.search.plan is not None
@@ -216,7 +225,7 @@ def test_a_model_of_one_batch_size_has_no_larger_one() -> None:
 
 
 def test_fewest_blocks_are_frozen() -> None:
-    allowed = fit(net, limit=60_000, budget=0, allow=("freeze",)).search
+    allowed = planned(limit=60_000, allow="freeze").search
     assert allowed.plan is not None
     depth = allowed.plan.candidate.frozen
 
@@ -226,7 +235,7 @@ def test_fewest_blocks_are_frozen() -> None:
 
 
 def test_without_a_limit_the_frontier_is_run() -> None:
-    search = fit(net, budget=0).search
+    search = planned().search
 
     peaks = [trial.peak for trial in search.trials]
     assert search.limit is None
@@ -236,7 +245,7 @@ def test_without_a_limit_the_frontier_is_run() -> None:
 
 
 def test_pieces_add_up_to_what_runs_need() -> None:
-    search = fit(net, budget=0).search
+    search = planned().search
 
     errors = [abs(trial.error) for trial in search.trials if trial.error is not None]
     assert errors
@@ -353,7 +362,7 @@ def test_a_model_with_nothing_to_train_is_refused() -> None:
 
 
 def test_another_models_structure_is_refused() -> None:
-    plan = fit(net, limit=untouched() * 7 // 10, budget=0)
+    plan = planned(limit=untouched() * 7 // 10)
     other = nn.Linear(2, 2)
 
     if any(trial.candidate.checkpointed for trial in [plan.search.plan] if trial):
@@ -368,7 +377,7 @@ def test_the_name_stands_for_the_function_and_not_for_a_folder() -> None:
 
 
 def test_json_has_the_answer_and_every_number() -> None:
-    plan = fit(net, limit=untouched() * 6 // 10, budget=0)
+    plan = planned(limit=untouched() * 6 // 10)
 
     told = json.loads(plan.to_json())
 

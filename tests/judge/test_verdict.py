@@ -1,6 +1,7 @@
 """The verdicts: literal samples, properties, and simulated A/A and planted changes."""
 
 import dataclasses
+import functools
 import math
 import random
 import re
@@ -15,8 +16,6 @@ from hypothesis import strategies as st
 from harness.judge import verdict as judging
 from harness.judge.interval import log_ratios
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR, MOST_UNITS, Judgement, Verdict, is_decided
-
-pytestmark = pytest.mark.process
 
 quick = settings(deadline=None, max_examples=50)  # no deadline, for the first example pays for an import
 
@@ -375,22 +374,24 @@ def side(chance: random.Random, cost: float, draws: int, rounds: int) -> list[li
     return [[here * (1 + 0.002 * (chance.paretovariate(1.5) - 1)) for _ in range(rounds)] for here in placed]
 
 
+@functools.cache
 def pairs_of_contrasts(
     count: int, *, change: float = 1.0, draws: int, rounds: int = 3, unit: str = "layout"
-) -> list[list[Layouts]]:
+) -> tuple[tuple[Layouts, Layouts], ...]:
     chance = random.Random(20240229)
 
     def contrast() -> Layouts:
         reference = side(chance, 7e-5, draws, rounds)
         return log_ratios(reference, side(chance, 7e-5 * change, draws, rounds), unit)
 
-    return [[contrast(), contrast()] for _ in range(count)]
+    return tuple((contrast(), contrast()) for _ in range(count))
 
 
 def alarms(families: list[tuple[Judgement, ...]]) -> int:
     return sum(not {"better", "worse"}.isdisjoint(one.verdict for one in family) for family in families)
 
 
+@pytest.mark.process
 def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None:
     # No floor, for it hides alarms.
     judged = [judging.judge_family(family, floor=0.0) for family in pairs_of_contrasts(2000, draws=12)]
@@ -398,6 +399,7 @@ def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None
     assert 0 < alarms(judged) <= 20
 
 
+@pytest.mark.process
 def test_without_the_family_more_than_one_percent_of_pairs_would() -> None:
     families = pairs_of_contrasts(2000, draws=12)
 
@@ -417,6 +419,7 @@ def test_a_planted_two_percent_is_found_in_every_contrast(change: float, verdict
     assert {one.verdict for family in judged for one in family} == {verdict}
 
 
+@pytest.mark.process
 def test_the_module_loads_neither_scipy_nor_torch() -> None:
     code = "import sys, harness.judge.verdict; print({'scipy', 'numpy', 'torch'}.intersection(sys.modules))"
     assert printed_anew(code) == "set()"

@@ -27,7 +27,9 @@ def within_seconds(holds: Callable[[], bool]) -> bool:
 
 def started(body: str, folder: Path) -> "subprocess.Popen[str]":
     """Start a program that prints a line when it is ready, and then waits."""
-    script = f"{body}\nimport time\ntime.sleep(1000)"
+    # A shell's job in the background, and what it starts, ignores Ctrl-C.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{heard}\n{body}\nimport time\ntime.sleep(1000)"
     environment = {**os.environ, "TMPDIR": str(folder)}
     return subprocess.Popen(  # noqa: S603 (this interpreter)
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment

@@ -18,8 +18,6 @@ from harness.record.baseline import (
     write_baseline,
 )
 
-pytestmark = pytest.mark.process
-
 KEY = Key(torch="2.13.0", build="cpu", threads=1, dtype="float32", device="cpu", cpu_capability="AVX2")
 ROWS = {(f"case-{place}", "grad"): {"peak": place, "saved": place} for place in range(5)}
 HEAD = (

@@ -12,8 +12,6 @@ from harness.record.codec import UnreadableError, encode
 from harness.record.pytest_benchmark import BenchmarkFile, decode_benchmarks, load_either
 from harness.record.schema import Run
 
-pytestmark = pytest.mark.process
-
 STATS = {"median": 2e-3, "q1": 1.9e-3, "q3": 2.1e-3, "rounds": 50}
 
 
@@ -22,6 +20,7 @@ def file(*names: str, **stats: float) -> bytes:
     return json.dumps({"benchmarks": benchmarks, "machine_info": {"cpu": {"brand_raw": "CPU 1"}}}).encode()
 
 
+@pytest.mark.process
 def test_the_file_that_pytest_benchmark_writes_is_read(tmp_path: Path) -> None:
     (tmp_path / "test_sum.py").write_text("def test_sum(benchmark):\n    benchmark(sum, range(100))\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:harness", "--benchmark-max-time=0.02"]

@@ -6,6 +6,7 @@ import pytest
 import torch.distributed
 from watch.planted_suites import KINDS, project
 
+import harness.record.store
 import harness.watch.watcher  # noqa: F401 (pytester unloads what is new after each suite)
 
 pytest_plugins = ["pytester"]

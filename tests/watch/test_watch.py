@@ -91,6 +91,18 @@ def test_the_flag_takes_no_path_for_its_value_and_fail_fails(suite: pytest.Pytes
     done.stdout.fnmatch_lines(["*harness watch: 1 found, so the run fails*"])
 
 
+def test_the_flag_reads_nothing_above_the_suite(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (suite.path / "conftest.py").write_text("raise RuntimeError('of another suite')")
+    inner = suite.mkdir("inner")
+    (suite.path / "test_nets.py").rename(inner / "test_nets.py")
+    monkeypatch.chdir(inner)
+
+    assert suite.runpytest_inprocess(*QUICK).ret == 0
+    assert suite.runpytest_inprocess("--harness-watch", *QUICK).ret == 0
+
+
 def test_the_flag_refuses_another_word_in_one_line(suite: pytest.Pytester) -> None:
     done = suite.runpytest_inprocess("--harness-watch=often", *QUICK)
 

@@ -1,14 +1,15 @@
-"""`python -m bench.passes`: `harness measure --time 0` on real models, in plain training steps of theirs."""
+"""`python -m bench.passes`: `harness measure` on real models, in plain training steps of theirs."""
 
 import json as json_module
 import os
+import resource
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from bench.command import run_command
 from bench.passes.record import Passes, Timed, load_passes
 from bench.passes.table import passes_markdown
 from harness.errors import HarnessError
+from harness.record.schema import Run
 from harness.record.store import load_run, replace_file
 
 MODELS = ("hf:gpt2", "hf:bert-base", "hf:vit-b16", "hf:resnet-50", "mlp-relu")
@@ -44,23 +46,27 @@ def _plain(model: str, steps: int) -> dict[str, list[float]]:
     return said
 
 
-def timed(model: str, steps: int) -> Timed:
-    """Run the plain loop, the command and the plain loop again.
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One run of `harness measure`: seconds until its first table and in all, what it used, what it wrote."""
 
-    Raises:
-        HarnessError: one of them failed.
-    """
-    before = _plain(model, steps)
+    first: float
+    whole: float
+    used: resource.struct_rusage
+    run: Run
+
+
+def _measured(model: str, *options: str) -> _Command:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "run.json"
-        words = [sys.executable, "-m", "harness", "measure", model, "--time", "0", "--json", str(file)]
+        words = [sys.executable, "-m", "harness", "measure", model, *options, "--json", str(file)]
         began = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 (this interpreter)
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
         )
         first = 0.0
         for line in process.stdout or ():
-            if line.startswith(_FIRST):
+            if not first and line.startswith(_FIRST):
                 first = time.perf_counter() - began
         _, status, used = os.wait4(process.pid, 0)
         whole = time.perf_counter() - began
@@ -68,20 +74,35 @@ def timed(model: str, steps: int) -> Timed:
             raise HarnessError(
                 f"{shlex.join(words)} failed: {(process.stderr and process.stderr.read()) or ''}"
             )
-        run = load_run(file)
+        return _Command(first, whole, used, load_run(file))
+
+
+def timed(model: str, steps: int) -> Timed:
+    """Run the plain loop, the command for bytes alone, the command by default, and the plain loop again.
+
+    Raises:
+        HarnessError: one of them failed.
+    """
+    before = _plain(model, steps)
+    exact, default = _measured(model, "--time", "0"), _measured(model)
     after = _plain(model, steps)
+    arms = [arm for record in default.run.records for arm in record.arms]
     return Timed(
         model=model,
-        batch_size=run.records[0].case.batch_size,
+        batch_size=exact.run.records[0].case.batch_size,
         step=statistics.median((*before["wall"], *after["wall"])),
         step_cpu=statistics.median((*before["cpu"], *after["cpu"])),
         plain_peak=max(int(each["peak"]) for each in (before, after)),  # type: ignore[call-overload]
-        first_table=first,
-        whole=whole,
-        whole_cpu=used.ru_utime + used.ru_stime,
-        calls=run.calls_s,
-        peak=used.ru_maxrss * _KIB,
-        arms=sum(len(record.arms) for record in run.records),
+        first_table=exact.first,
+        whole=exact.whole,
+        whole_cpu=exact.used.ru_utime + exact.used.ru_stime,
+        calls=exact.run.calls_s,
+        peak=exact.used.ru_maxrss * _KIB,
+        arms=sum(len(record.arms) for record in exact.run.records),
+        default=default.whole,
+        default_calls=default.run.calls_s,
+        default_arms=len(arms),
+        default_timed=sum(bool(arm.timings) for arm in arms),
     )
 
 

@@ -25,6 +25,10 @@ class Timed:
         calls: of `whole`, seconds inside calls of the model.
         peak: resident bytes of the command at its highest.
         arms: that were measured.
+        default: seconds of the whole command without `--time 0`.
+        default_calls: of `default`, seconds inside calls of the model.
+        default_arms: that it measured.
+        default_timed: of these, how many have times.
     """
 
     model: str
@@ -38,6 +42,10 @@ class Timed:
     calls: float
     peak: int
     arms: int
+    default: float
+    default_calls: float
+    default_arms: int
+    default_timed: int
 
 
 @dataclass(frozen=True, slots=True)

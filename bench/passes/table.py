@@ -10,6 +10,8 @@ from harness.report.tables import environment_lines
 from harness.report.text import markdown_table, percent
 from harness.report.units import quantity
 
+START_UP_S = 12.0
+DEFAULT_S = 75.0  # start-up, a minute, and its end
 _COLUMNS = (
     "model",
     "batch",
@@ -23,7 +25,14 @@ _COLUMNS = (
     "peak over the plain loop's",
     "arms",
 )
-START_UP_S = 12.0
+_COLUMNS_OF_DEFAULT = (
+    "model",
+    "whole",
+    f"in steps beyond {DEFAULT_S:g} s",
+    "in calls",
+    "arms",
+    "with times",
+)
 
 
 def document(path: Path) -> Document:
@@ -36,13 +45,13 @@ def document(path: Path) -> Document:
     return one_table("exact numbers in plain steps", "passes", lambda: passes_markdown(passes))
 
 
-def steps_beyond(seconds: float, step: float) -> float:
-    """Return how many plain steps a time holds beside the start-up.
+def steps_beyond(seconds: float, step: float, given: float = START_UP_S) -> float:
+    """Return how many plain steps a time holds beside the seconds that are given to other things.
 
     >>> steps_beyond(42.0, 3.0)
     10.0
     """
-    return max(0.0, seconds - START_UP_S) / step
+    return max(0.0, seconds - given) / step
 
 
 def _rows(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
@@ -62,6 +71,18 @@ def _rows(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
         )
 
 
+def _rows_of_default(timed: tuple[Timed, ...]) -> Iterator[tuple[str, ...]]:
+    for one in timed:
+        yield (
+            one.model,
+            quantity(one.default, "s"),
+            f"{steps_beyond(one.default, one.step, DEFAULT_S):.1f}",
+            percent(one.default_calls / one.default),
+            str(one.default_arms),
+            str(one.default_timed),
+        )
+
+
 def passes_markdown(passes: Passes) -> str:
     """Return the table, and where it comes from."""
     where = "  \n".join(
@@ -74,4 +95,9 @@ def passes_markdown(passes: Passes) -> str:
         " plain step."
     )
     table = markdown_table(_COLUMNS, list(_rows(passes.timed)))
-    return f"# Exact numbers, in plain training steps\n\n{where}\n\n{told}\n\n{table}\n"
+    default = markdown_table(_COLUMNS_OF_DEFAULT, list(_rows_of_default(passes.timed)))
+    return (
+        f"# Exact numbers, in plain training steps\n\n{where}\n\n{told}\n\n{table}\n\n"
+        "`harness measure MODEL` as it is by default, with times. What it has no time for, it names with the"
+        f" option that brings it.\n\n{default}\n"
+    )

@@ -15,7 +15,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "pytest": pytest_text,
     "python": python_text,
 }
-_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+# The line after it is for who reads the file itself, where nothing is filled in.
+_MARK = re.compile(r"^<!-- generated: (\w+) -->(?:\n`make site` .*)?$", re.MULTILINE)
 
 
 def filled(text: str) -> str:

@@ -5,6 +5,8 @@ regression, 2 bad usage or unreadable input, 3 undecided under --strict.
 """
 
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -37,6 +39,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harness {version('autograd-harness')}, torch {version('torch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="show the version, and torch's"),
+    ] = False,
+) -> None:
+    """Take what belongs to no command."""
+
 
 for _name, (_group, _when) in COMMANDS.items():
     # A command is the function of its file's name; what it needs of torch it imports when it runs.

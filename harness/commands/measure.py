@@ -158,7 +158,7 @@ def _print_next(watch: "TerminalWatch", target: str, html: Path | None) -> None:
 
     if watch.run is None or not watch.run.records:
         return
-    steps = next_steps(watch.run, target, str(html) if html is not None else "")
+    steps = next_steps(watch.run, target, has_page=html is not None)
     watch.print("\n".join(["", "next:", *(f"  {step}" for step in steps)]))
 
 

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ class BareJson(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read a `--json` at the end, or before another option, as `--json -`."""
         words: list[str] = []
-        for name, following in zip(args, [*args[1:], "--"], strict=True):
+        for name, following in pairwise([*args, "--"]):
             words += [name, "-"] if name == "--json" and following.startswith("--") else [name]
         return super().parse_args(ctx, words)
 
@@ -79,10 +80,9 @@ class PatternsAfterTrain(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read `--train PATTERN` as `--trainable PATTERN`; a pattern has one of the characters * ? [."""
-        pairs = zip(args, [*args[1:], ""], strict=True)
         names = [
             "--trainable" if name == "--train" and set("*?[") & set(following) else name
-            for name, following in pairs
+            for name, following in pairwise([*args, ""])
         ]
         return super().parse_args(ctx, names)
 

@@ -1,7 +1,8 @@
 """Distribution-free statistics of paired samples: log ratios, the median's interval, and its test.
 
 Everything here is a pure function of numbers and knows no metric. It decides nothing: that is for verdicts.
-scipy.stats takes about a second to import, so that only the functions which compute with it import it.
+scipy takes half a second to import, and its statistics as much again: only the functions which compute
+with it import it, and what is in `scipy.special` comes from there.
 """
 
 import math
@@ -41,9 +42,9 @@ def median_interval(values: Sequence[float], confidence: float = 0.99) -> Interv
     count = len(values)
     if count < MIN_UNITS:
         return None
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    tails = binom.cdf(range(count // 2), count, 0.5)
+    tails = bdtr(range(count // 2), count, 0.5)
     rank = int((tails <= (1 - confidence) / 2).sum())  # counted from 1, from both ends
     if rank == 0:
         return None

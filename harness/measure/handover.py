@@ -52,5 +52,19 @@ def _modes(entry: Entry, plan: Plan, module: nn.Module, *, trains: bool) -> Iter
     mode = plan.setting.mode or own
     if mode != own:
         yield f"the model is put into {mode} mode, as asked for; it is handed over in {own} mode"
+    elif own == "train" and not plan.setting.mode and any(map(_differs_in_eval, module.modules())):
+        yield "forward passes are in train mode, as handed over; --eval shows what an evaluation takes"
     elif own == "eval" and trains and plan.trains and not plan.setting.mode:
         yield "the model is put into train mode for training steps; it is handed over in eval mode"
+
+
+# Classes that do something else in eval mode; an attention or encoder layer takes another path there.
+_OF_MODE = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.RReLU),
+    *(nn.MultiheadAttention, nn.TransformerEncoderLayer),
+)
+
+
+def _differs_in_eval(module: nn.Module) -> bool:
+    return isinstance(module, _OF_MODE)

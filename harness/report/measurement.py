@@ -1,11 +1,12 @@
 """What `harness measure` prints: a record at a time, then what belongs to the whole run."""
 
 import shlex
+from collections.abc import Sequence
 
 import msgspec
 
 from harness.record.names import PEAK
-from harness.record.schema import Record, Run
+from harness.record.schema import ArmResult, Record, Run
 from harness.report.attribution import memory_sentence, tree_lines
 from harness.report.inert import visible
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
@@ -49,13 +50,13 @@ def times_text_of(run: Run, record: Record, width: int = 80) -> str:
     return wrapped_text(text, width)
 
 
-def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
+def next_steps(run: Run, target: str, *, has_page: bool) -> tuple[str, ...]:
     """Return the commands that follow from a run: make it fit, look at it, and time what paid most.
 
     Args:
         run: what was measured.
         target: as it was named to the command line.
-        page: where the page was written; "" for nowhere.
+        has_page: a page was written.
     """
     peaks = [
         (arm.counts[PEAK], record, arm)
@@ -66,9 +67,7 @@ def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
     steps = []
     if peaks:
         highest, record, _ = max(peaks, key=lambda item: item[0])
-        steps.append(
-            f"harness fit {shlex.quote(target)} --in {quantity(_FIT * highest, 'B').replace(' ', '')}"
-        )
+        steps.append(_fit_step(target, [arm for _, _, arm in peaks]))
         lowest, saving, arm = min(
             (each for each in peaks if each[1].case.question == record.case.question),
             key=lambda item: item[0],
@@ -78,11 +77,24 @@ def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
                 f"harness measure {shlex.quote(target)} --question {saving.case.question} --time 120\n"
                 f"    ({visible(arm.arm)} saves most: {percent(1 - lowest / highest)} of the peak)"
             )
-    steps.append(f"open {page}" if page else f"harness measure {shlex.quote(target)} --html page.html")
+    if not has_page:
+        steps.append(f"harness measure {shlex.quote(target)} --html page.html")
     return tuple(steps)
 
 
-_FIT = 0.75  # of a training step's peak: what `harness fit` is asked to fit
+_FIT = 0.75  # of what a training step takes in all: what `harness fit` is asked to fit
+
+
+def _fit_step(target: str, arms: Sequence[ArmResult]) -> str:
+    """Return the command that makes training fit into less than the most that one of these arms takes."""
+    most = max((arm.attribution.peak for arm in arms if arm.attribution is not None), default=0)
+    if not most:
+        return f"harness fit {shlex.quote(target)}"
+    limit = quantity(_FIT * most, "B").replace(" ", "")
+    return (
+        f"harness fit {shlex.quote(target)} --in {limit}\n"
+        f"    (training takes {quantity(most, 'B')} in all: parameters and optimizer state included)"
+    )
 
 
 def closing_text(run: Run, width: int = 80) -> str:

@@ -181,7 +181,8 @@ class Watch:
         from harness.watch.report import lines
 
         count = len(self._findings)
-        terminalreporter.section(f"harness watch: {count} found" if count else "harness watch")
+        fails = ", so the run fails" if self._fails else ""
+        terminalreporter.section(f"harness watch: {count} found{fails}" if count else "harness watch")
         for line in lines(self._findings):
             terminalreporter.line(line)
         for reason in self._stopped:

@@ -9,7 +9,9 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -87,11 +89,12 @@ def _import(path: str, target: str) -> ModuleType:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
         if error.name is not None and (path == error.name or path.startswith(error.name + ".")):
+            near = get_close_matches(error.name, [file.stem for file in Path(here).glob("*.py")], n=1)
+            advice = f"did you mean {near[0]}?" if near else "run from the folder that holds it"
             raise WorkloadError(
-                f"no module {error.name!r} for {target}, neither in {here} nor installed; run from the folder"
-                " that holds it"
+                f"no module {error.name!r} for {target}, neither in {here} nor installed; {advice}"
             ) from error
-        raise WorkloadError(f"importing {path} needs {error.name!r}, which is not installed") from error
+        raise WorkloadError(f"{path} imports {error.name!r}, which is not installed") from error
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise WorkloadError(f"importing {path} raised {first_line(error)}") from error
 
@@ -107,6 +110,11 @@ def entry_of_target(target: str) -> Entry:
             something else.
     """
     factory = attribute_of(target)
+    if isinstance(factory, nn.Module):
+        kind = type(factory).__name__
+        raise WorkloadError(
+            f"{target} is a {kind}, a module; write a function that returns it and its inputs"
+        )
     if not callable(factory):
         raise WorkloadError(f"{target} is a {type(factory).__name__}; it has to be a function")
     return entry_of(target, factory)
@@ -250,6 +258,11 @@ def made_by(target: str) -> object:
         WorkloadError: it cannot be imported, cannot be called, needs arguments, or raises.
     """
     factory = attribute_of(target)
+    if isinstance(factory, nn.Module):
+        kind = type(factory).__name__
+        raise WorkloadError(
+            f"{target} is a {kind}, a module; write a function that returns it and its inputs"
+        )
     if not callable(factory):
         raise WorkloadError(f"{target} is a {type(factory).__name__}; it has to be a function")
     sizes = _size_parameter(target, factory)

@@ -1,8 +1,10 @@
 """From a target's name to something that can be built."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,8 +39,17 @@ def resolve(target: str) -> Entry:
     source, _, name = target.partition(":")
     if name and source in SOURCES:
         return SOURCES[source](name)
-    if name and all(part.isidentifier() for part in (*source.split("."), *name.split("."))):
+    if (
+        name
+        and not source.endswith(".py")
+        and all(part.isidentifier() for part in (*source.split("."), *name.split(".")))
+    ):
         return factory.entry_of_target(target)
+    if source.endswith(".py"):
+        module = source.removesuffix(".py").replace(os.sep, ".").strip(".")
+        raise WorkloadError(f"a target names a module, not a file; write {module}:{name or 'factory'}")
+    if not name and Path(f"{target.replace('.', os.sep)}.py").is_file():
+        raise WorkloadError(f"{target} is a module; name the factory in it, as in {target}:factory")
     raise WorkloadError(
         f"no model {target!r}; there are {', '.join(every_target())}, and hf:NAME, timm:NAME,"
         " torchvision:NAME and package.module:factory"

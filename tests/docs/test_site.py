@@ -74,6 +74,17 @@ def test_every_generated_part_is_on_a_page() -> None:
     assert set(re.findall(r"^<!-- generated: (\w+) -->$", pages, re.MULTILINE)) == set(PARTS)
 
 
+def test_what_is_said_to_readers_of_the_file_itself_is_not_on_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PARTS, "files", lambda: "the files")
+
+    assert (
+        filled("before\n\n<!-- generated: files -->\n`make site` writes it.\nafter")
+        == "before\n\nthe files\nafter"
+    )
+
+
 def test_a_part_that_is_not_there_ends_the_build() -> None:
     with pytest.raises(KeyError, match="commnads"):
         filled("<!-- generated: commnads -->")

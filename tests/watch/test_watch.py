@@ -86,7 +86,9 @@ def test_the_list_is_printed_with_its_remedy(suite: pytest.Pytester) -> None:
 
 def test_the_flag_takes_no_path_for_its_value_and_fail_fails(suite: pytest.Pytester) -> None:
     assert suite.runpytest_inprocess("--harness-watch", "test_nets.py", *QUICK).ret == 0
-    assert suite.runpytest_inprocess("--harness-watch=fail", "test_nets.py", *QUICK).ret == 1
+    done = suite.runpytest_inprocess("--harness-watch=fail", "test_nets.py", *QUICK)
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*harness watch: 1 found, so the run fails*"])
 
 
 def test_the_flag_reads_nothing_above_the_suite(

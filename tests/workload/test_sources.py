@@ -127,10 +127,27 @@ def test_a_module_that_raises_while_it_is_imported_is_told(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WorkloadError, match="importing breaks_at_import raised ZeroDivisionError"):
         resolve("breaks_at_import:make")
-    with pytest.raises(WorkloadError, match="needs 'not_there_at_all', which is not installed"):
+    with pytest.raises(WorkloadError, match="imports 'not_there_at_all', which is not installed"):
         resolve("imports_what_is_missing:make")
-    with pytest.raises(WorkloadError, match="no module 'not_here'"):
+    with pytest.raises(WorkloadError, match=r"no module 'not_here' .* run from the folder that holds it"):
         resolve("not_here:make")
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("{}.py:sized", "a target names a module, not a file; write {}:sized"),
+        ("sub/{}.py:sized", "a target names a module, not a file; write sub.{}:sized"),
+        ("{}.py", "a target names a module, not a file; write {}:factory"),
+        ("{}", "{0} is a module; name the factory in it, as in {0}:factory"),
+        ("{}s:sized", "nor installed; did you mean {}?"),
+        ("{}:shape", "{}:shape is a Linear, a module; write a function that returns it and its inputs"),
+    ],
+)
+def test_a_target_that_is_nearly_right_is_told_what_is(nets: str, target: str, line: str) -> None:
+    with pytest.raises(WorkloadError) as refused:
+        resolve(target.format(nets))
+    assert str(refused.value).endswith(line.format(nets))
 
 
 def test_a_target_of_no_kind_names_what_there_is() -> None:

@@ -71,6 +71,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/zizmor --offline --no-progress --quiet .github action.yml docs/examples/regression.yml
+	! test -x $(BIN)/actionlint || $(BIN)/actionlint .github/workflows/*.yml docs/examples/regression.yml
 
 types: $(VENV)/installed
 	$(BIN)/mypy

@@ -21,7 +21,6 @@ LANGUAGES = {"sh", "python", "text", "toml", "json", "yaml", "{toctree}", "{eval
 NETWORK = "installs from the network; tests/test_packaging.py installs the wheel and runs it"
 CUDA = "needs a GPU; tests/device has what is run on one"
 MINUTES = "takes minutes on this project's own benchmarks; `.ci/run` asks them all"
-OTHERS = "an account of other projects' suites, which are not here"
 TORCHES = "needs environments with two versions of torch, of gigabytes each"
 
 # what is not run: the beginning of a command, and why
@@ -31,8 +30,6 @@ NOT_RUN = {
     "pip install": NETWORK,
     "uv tool run": NETWORK,
     "pipx run": NETWORK,
-    "pip download": OTHERS,
-    "pytest -p no:benchmark": OTHERS,
     "pytest bench": MINUTES,
     "harness gate results/runs/RUN.json": "stands for any run; the tutorial's gate is run",
     "harness measure hf:gpt2 --device cuda": CUDA,

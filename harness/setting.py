@@ -197,7 +197,7 @@ class Setting:
         threads: intra-op threads of torch; 0 for torch's own choice.
         seed: of weights, inputs and the order of rounds.
         curve: the freezing curve is taken too.
-        full: at every place, however long its exact numbers take.
+        full: nothing is left out, however long its exact numbers take.
         memory_limit: bytes, for which the largest batch is looked for; None for no search.
 
     Raises:
@@ -263,7 +263,7 @@ class Setting:
     curve: bool = _option(True, "freeze the first k blocks, for every k", "measure")  # noqa: FBT003 (a default)
     full: bool = _option(
         False,  # noqa: FBT003 (a default)
-        "take every place of the freezing curve, also where the run's time is too short for all",
+        "leave nothing out of a large model: every usual question, every place of the freezing curve",
         "measure",
     )
     threads: int = _option(

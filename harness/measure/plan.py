@@ -1,10 +1,10 @@
 """What is measured of a model: each question at its cases, and the freezing curve as far as time allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.record.measured import Case
-from harness.setting import RUN_TIME_S, Setting
+from harness.setting import QUESTIONS, RUN_TIME_S, Setting
 from harness.workload.blocks import Blocks
 from harness.workload.freezing_curve import FEWEST_PLACES, MOST_PLACES, NAME, arms_of, curve_question
 from harness.workload.losses import Loss
@@ -13,6 +13,7 @@ from harness.workload.question import Question
 
 EXACT_PASSES = 4.5  # what an arm's exact numbers take, in forward passes; results/tables/passes.md shows it
 EXACT_SHARE = 0.5  # of a run's time, for exact numbers; the rest is for times
+_ALWAYS = 2  # of the usual questions, however dear: what a graph costs, and what freezing spares
 _WORTH_SAYING_S = 5.0  # who waits no longer need not be told how long
 
 
@@ -28,6 +29,13 @@ class Plan:
     def trains(self) -> bool:
         """Whether one of the questions trains the model."""
         return self.setting.curve or any(not question.arms_share_model for question in self.questions)
+
+    @property
+    def may_omit(self) -> bool:
+        """Whether dear questions may be left out: the usual ones are put, and all of them have one time."""
+        setting = self.setting
+        is_usual = tuple(question.name for question in self.questions) == QUESTIONS
+        return is_usual and setting.budget is None and not (setting.full or setting.is_exact_only)
 
     @property
     def exact_s(self) -> float:
@@ -81,6 +89,19 @@ def curve_job(case: Case, blocks: Blocks, most: int = MOST_PLACES) -> RecordJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What is measured of all that could be; `omitted` holds how many arms each has that is not."""
+
+    jobs: tuple[RecordJob, ...]
+    omitted: Mapping[str, int]
+
+    @property
+    def arms(self) -> int:
+        """How many arms are measured."""
+        return sum(len(job.arms) for job in self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What the exact numbers of some jobs cost.
 
@@ -96,21 +117,62 @@ class Price:
         """Return what the exact numbers of so many arms take, roughly."""
         return arms * EXACT_PASSES * self.forward_s
 
+    def allows(self, arms: int) -> bool:
+        """Return whether so many arms fit into the time that is allowed."""
+        return self.seconds(arms) <= self.allowed
+
     def places(self, others: int, places: int) -> int:
         """Return at how many places of a curve there is time to freeze, beside so many other arms."""
-        return places if self.seconds(others + places) <= self.allowed else min(places, FEWEST_PLACES)
+        return places if self.allows(others + places) else min(places, FEWEST_PLACES)
 
-    def line(self, jobs: Sequence[RecordJob], omitted: int, *, is_timed: bool) -> str:
-        """Say what will be done and how long it takes; "" where nobody has to wait."""
-        arms = sum(len(job.arms) for job in jobs)
-        seconds = self.seconds(arms)
+    def line(self, choice: Choice, *, is_timed: bool) -> str:
+        """Say what will be done and how long it takes; "" where nobody has to wait.
+
+        Args:
+            choice: what is measured, and what is not.
+            is_timed: times are taken after the exact numbers.
+        """
+        seconds = self.seconds(choice.arms)
         if seconds < _WORTH_SAYING_S:
             return ""
-        line = f"a forward pass takes {self.forward_s:.1f} s, the exact numbers of {arms} arms"
+        line = f"a forward pass takes {self.forward_s:.1f} s, the exact numbers of {choice.arms} arms"
         line += f" about {seconds:.0f} s"
         if is_timed:
             line += ", times come after them"
-        if omitted:
-            line += f"; {omitted} places of the freezing curve are left out"
-            line += f" ({self.seconds(omitted):.0f} s more, --full)"
+        if choice.omitted:
+            more = self.seconds(sum(choice.omitted.values()))
+            line += f"; without {' and '.join(choice.omitted)} ({more:.0f} s more, --full)"
         return line
+
+
+def choose(
+    jobs: Sequence[RecordJob], curve: tuple[Case, Blocks] | None, price: Price, *, may_omit: bool
+) -> Choice:
+    """Return what is measured: all of it, or what there is time for.
+
+    Args:
+        jobs: in the order of their questions.
+        curve: the case and the blocks of the freezing curve, which is taken at few places where it is dear;
+            None for no curve.
+        price: what they cost.
+        may_omit: the last questions, and the curve, may be left out whole.
+    """
+    names = list(dict.fromkeys(job.question.name for job in jobs))
+    arms = dict.fromkeys(names, 0)
+    for job in jobs:
+        arms[job.question.name] += len(job.arms)
+    omitted: dict[str, int] = {}
+    while may_omit and len(names) > _ALWAYS and not price.allows(sum(arms[name] for name in names)):
+        dear = names.pop()
+        omitted[dear] = arms[dear]
+    taken = [job for job in jobs if job.question.name in names]
+    if curve is not None:
+        others, every = sum(arms[name] for name in names), len(curve_job(*curve).arms)
+        few = price.places(others, every)
+        if may_omit and not price.allows(others + few):
+            omitted["the freezing curve"] = every
+        else:
+            taken.append(curve_job(*curve, few))
+            if every > few:
+                omitted[f"{every - few} places of the freezing curve"] = every - few
+    return Choice(tuple(taken), omitted)

@@ -32,6 +32,7 @@ class SharedTime:
     _waiting: int = field(default=0, init=False)  # arms measured exactly, and not timed yet
     _exact: list[float] = field(default_factory=list, init=False)  # seconds of each arm's exact numbers
     _mark: float = field(default=0.0, init=False)
+    _is_begun: bool = field(default=False, init=False)  # the first block has its seconds
 
     @property
     def exact_only(self) -> bool:
@@ -60,17 +61,25 @@ class SharedTime:
         self._waiting += 1
         self._mark = now
 
-    def seconds(self, arms: int) -> float:
-        """Return the seconds of a block of so many arms; 0 where none are left."""
+    def seconds(self, arms: int, least: float = 0.0) -> float:
+        """Return the seconds of a block of so many arms; 0 where none are left.
+
+        The first block of a run gets what it needs, as long as the run at most, also where the exact numbers
+        have taken all of it: else a large model would have no times at all.
+
+        Args:
+            arms: of the block, without the reference.
+            least: seconds in which it can tell something; it gets these before blocks after it get theirs.
+        """
         if self.per_arm is not None:
             return self.per_arm * arms
         # The first arm also pays for what is loaded once; a median leaves it out.
         exact = self._planned * statistics.median(self._exact or (0.0,))
-        remaining = self.run - (self.clock() - self.began) - exact
-        if remaining <= 0:
-            self.untimed += arms
-            self._waiting = max(0, self._waiting - arms)
-            return 0.0
-        share = arms / max(arms, self._waiting + self._planned)
+        remaining = max(0.0, self.run - (self.clock() - self.began) - exact)
+        share = _FAIR * remaining * arms / max(arms, self._waiting + self._planned)
         self._waiting = max(0, self._waiting - arms)
-        return _FAIR * remaining * share
+        given = max(share, min(least, remaining if self._is_begun else self.run))
+        self._is_begun = True
+        if not given:
+            self.untimed += arms
+        return given

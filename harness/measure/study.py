@@ -31,7 +31,7 @@ from harness.measure.inspection import (
 )
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
-from harness.measure.plan import Plan, Price, RecordJob, curve_job, jobs_of
+from harness.measure.plan import Plan, Price, RecordJob, choose, jobs_of
 from harness.measure.runner import Settings
 from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
@@ -233,18 +233,12 @@ class Study:
         """Return what there is to measure at a batch size, as far as its exact numbers fit into the time."""
         jobs = list(jobs_of(self.plan, self.entry, batch_size, trains=self.trains))
         blocks = self._blocks(batch_size) if curve and self.trains else None
+        whole = None if blocks is None else (self._case(NAME, "train", batch_size), blocks)
         price = Price(self.forward_s, math.inf if self.plan.setting.full else self.plan.exact_s)
-        omitted = 0
-        if blocks is not None:
-            case = self._case(NAME, "train", batch_size)
-            whole = curve_job(case, blocks)
-            jobs.append(
-                curve_job(case, blocks, price.places(sum(len(job.arms) for job in jobs), len(whole.arms)))
-            )
-            omitted = len(whole.arms) - len(jobs[-1].arms)
-        if line := price.line(jobs, omitted, is_timed=not self.shares.exact_only):
+        choice = choose(jobs, whole, price, may_omit=self.plan.may_omit)
+        if line := price.line(choice, is_timed=not self.shares.exact_only):
             self.watch.note(line)
-        return jobs
+        return list(choice.jobs)
 
     def _blocks(self, batch_size: int) -> Blocks | None:
         """Return the blocks that a freezing curve freezes; where there are none, say why."""
@@ -276,9 +270,14 @@ class Study:
 
     def _time(self, job: RecordJob, measurement: CaseMeasurement) -> None:
         """Time the arms of a record whose exact numbers are there."""
+        calls = self.forward_s * (_CALL_OF_TRAINING if job.trains else 1.0)
+        seconds = self.shares.seconds(len(job.arms), FIRST * calls * (len(job.arms) + 1))
+        if not seconds:  # which is said once for all
+            self._open.pop(f"times of {job.case.id}", None)
+            return
         record = next(each for each in self.run.records if each.case.id == job.case.id)
         self.watch.measuring(job.case, job.arms[0])
-        for result in measurement.times(job.arms, self.shares.seconds):
+        for result in measurement.times(job.arms, lambda arms: seconds * arms / len(job.arms)):
             arm = self._result_of(job, result)
             before = record.arm(arm.arm)
             if isinstance(result, Failure) and before is not None:  # its exact numbers stay

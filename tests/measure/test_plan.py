@@ -6,9 +6,10 @@ from torch import nn
 
 from harness import measure_model
 from harness.measure import plan as planning
-from harness.measure.plan import Plan, Price, RecordJob
+from harness.measure.plan import Choice, Plan, Price, RecordJob, choose
 from harness.record.measured import Case
 from harness.setting import Setting
+from harness.workload.blocks import find_blocks
 from harness.workload.freezing_curve import places
 from harness.workload.model import Model
 from harness.workload.questions import load_question
@@ -42,25 +43,74 @@ def test_a_curve_of_few_places_has_both_ends_and_none_twice() -> None:
         assert len(set(taken)) == len(taken) == min(5, blocks + 1)
 
 
-def _jobs() -> list[RecordJob]:
-    question = load_question("grad_mode")
-    case = Case(question="grad_mode", model="net")
-    return [RecordJob(question, case, ("grad", "no_grad", "inference_mode"))]
+def _jobs(*names: str) -> tuple[RecordJob, ...]:
+    """Return a job a question, of three arms each."""
+    return tuple(
+        RecordJob(load_question(name), Case(question=name, model="net"), ("a", "b", "c"))
+        for name in names or ("grad_mode",)
+    )
 
 
 def test_who_need_not_wait_is_told_nothing() -> None:
-    assert not Price(forward_s=0.1, allowed=30).line(_jobs(), 0, is_timed=True)
+    assert not Price(forward_s=0.1, allowed=30).line(Choice(_jobs(), {}), is_timed=True)
 
 
 def test_who_has_to_wait_is_told_how_long_and_what_is_left_out() -> None:
     price = Price(forward_s=2.0, allowed=30)
-    assert price.line(_jobs(), 0, is_timed=False) == (
+    assert price.line(Choice(_jobs(), {}), is_timed=False) == (
         "a forward pass takes 2.0 s, the exact numbers of 3 arms about 27 s"
     )
-    assert price.line(_jobs(), 8, is_timed=True) == (
+    omitted = {"decay_groups": 5, "8 places of the freezing curve": 8}
+    assert price.line(Choice(_jobs(), omitted), is_timed=True) == (
         "a forward pass takes 2.0 s, the exact numbers of 3 arms about 27 s, times come after them;"
-        " 8 places of the freezing curve are left out (72 s more, --full)"
+        " without decay_groups and 8 places of the freezing curve (117 s more, --full)"
     )
+
+
+_USUAL = ("grad_mode", "freezing", "decay_groups")
+
+
+@pytest.mark.parametrize(
+    ("forward_s", "questions", "places", "omitted"),
+    [
+        (0.1, _USUAL, 13, {}),  # 22 arms: 9.9 s
+        (0.4, _USUAL, 5, {"8 places of the freezing curve": 8}),  # 22 arms: 39.6 s; 14: 25.2 s
+        (0.6, _USUAL, 0, {"the freezing curve": 13}),  # 14 arms: 37.8 s; 9: 24.3 s
+        (0.9, _USUAL[:2], 0, {"decay_groups": 3, "the freezing curve": 13}),  # 9 arms: 36.5 s; 6: 24.3 s
+        (9.0, _USUAL[:2], 0, {"decay_groups": 3, "the freezing curve": 13}),  # the first two are always put
+    ],
+)
+def test_what_is_dear_is_left_out_from_the_end(
+    forward_s: float, questions: tuple[str, ...], places: int, omitted: dict[str, int]
+) -> None:
+    blocks = find_blocks(Model(nn.Sequential(*(nn.Linear(4, 4) for _ in range(12))), (torch.ones(2, 4),)))
+    case = Case(question="freezing_curve", model="net", mode="train")
+    choice = choose(_jobs(*_USUAL), (case, blocks), Price(forward_s, allowed=30), may_omit=True)
+
+    assert tuple(job.question.name for job in choice.jobs if not job.axis) == questions
+    assert sum(len(job.arms) for job in choice.jobs if job.axis) == places
+    assert choice.omitted == omitted
+
+
+def test_what_was_asked_for_by_name_is_measured_whatever_it_costs() -> None:
+    choice = choose(_jobs(*_USUAL), None, Price(9.0, allowed=30), may_omit=False)
+    assert (len(choice.jobs), choice.omitted) == (3, {})
+
+
+@pytest.mark.parametrize(
+    ("names", "setting", "may_omit"),
+    [
+        (_USUAL, Setting(), True),
+        (_USUAL, Setting(full=True), False),
+        (_USUAL, Setting(time=0), False),  # bytes alone: all of them
+        (_USUAL, Setting(budget=0.3), False),  # a time an arm, however many there are
+        (("grad_mode", "decay_groups"), Setting(), False),
+    ],
+)
+def test_only_the_usual_questions_within_one_time_may_be_left_out(
+    names: tuple[str, ...], setting: Setting, *, may_omit: bool
+) -> None:
+    assert Plan(tuple(map(load_question, names)), setting).may_omit is may_omit
 
 
 def _deep(batch_size: int = 2) -> Model:

@@ -75,6 +75,43 @@ def test_where_no_time_is_left_nothing_is_timed_and_how_much_would_do_is_known()
     assert time.needed == 40.0
 
 
+def test_the_first_block_gets_what_it_needs_also_where_the_exact_numbers_took_all_and_no_other_does() -> None:
+    clock = FakeClock()
+    time = shared(clock, run=60.0)
+    time.plan(9)
+    for _ in range(9):
+        exact(time, clock, 8.0)
+
+    assert time.seconds(3, least=50.0) == 50.0
+    clock.advance(50.0)
+    assert time.seconds(6, least=120.0) == 0.0
+    assert time.untimed == 6
+
+
+def test_the_first_block_of_a_model_that_is_too_large_gets_as_long_as_the_run() -> None:
+    clock = FakeClock()
+    time = shared(clock, run=60.0)
+    time.plan(3)
+    for _ in range(3):
+        exact(time, clock, 40.0)
+
+    assert time.seconds(3, least=90.0) == 60.0
+
+
+def test_what_a_block_needs_comes_before_the_share_of_those_after_it() -> None:
+    clock = FakeClock()
+    time = shared(clock)
+    time.plan(12)
+    for _ in range(12):
+        exact(time, clock, 1.0)
+
+    assert time.seconds(3, least=60.0) == 60.0  # a share would be 16.5
+    clock.advance(60.0)
+    assert time.seconds(3, least=60.0) == pytest.approx(28.0)  # all that is left
+    clock.advance(28.0)
+    assert time.seconds(6, least=1.0) == 0.0
+
+
 def test_seconds_an_arm_are_spent_whatever_the_run_takes() -> None:
     clock = FakeClock()
     time = shared(clock, run=1.0, per_arm=0.5)

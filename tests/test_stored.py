@@ -33,6 +33,8 @@ FOLDERS = {
     "calibration-load": "tables",
     "calibration-blocks": "tables",
     "calibration-blocks-load": "tables",
+    "calibration-step-20": "tables",
+    "calibration-step-5": "tables",
     "peers": "tables",
     "fits": "tables",
     "passes": "tables",

@@ -103,6 +103,10 @@ class SharedModel:
         if self._gradients_of == case.id:
             for parameter, gradient in self._gradients.items():
                 parameter.grad = gradient
+        elif self._gradients:  # what was seen of that case holds them too: as many bytes as there are weights
+            earlier = self._seen.get(self._gradients_of)
+            self._seen = {name: seen for name, seen in self._seen.items() if seen is not earlier}
+            self._gradients.clear()
         step = question.build(case, arm, model)
         self._gradients_of = case.id
         self._gradients = {each: each.grad for each in model.module.parameters() if each.grad is not None}

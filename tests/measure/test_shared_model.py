@@ -1,5 +1,7 @@
 """One model for the exact passes of all arms: no arm leaves anything to the next; each pass is run once."""
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 
 from harness.measure.case import CaseMeasurement, Failure, measure_arm
 from harness.measure.runner import Settings
+from harness.measure.shared_model import SharedModel
 from harness.record.schema import ArmResult, Case
 from harness.workload.blocks import find_blocks
 from harness.workload.freezing_curve import curve_question
@@ -140,6 +143,24 @@ def test_decay_groups_run_the_forward_pass_of_their_step_alone() -> None:
 def test_a_step_of_the_freezing_curve_runs_twice() -> None:
     case = Case(question="freezing_curve", model="fake", batch_size=2, mode="train")
     assert list(_passes(_curve(), case).values())[1:] == [2, 2, 2]
+
+
+def test_gradients_that_the_arms_of_one_case_begin_with_are_gone_in_the_next() -> None:
+    """They are as large as the weights."""
+    shared = SharedModel(_entry(), 0)
+    groups = _measurement(load_question("decay_groups"), GROUPS, _entry())
+    groups.model = shared
+    assert [each.status for each in groups.exact(("one group", "timm")) if isinstance(each, ArmResult)] == [
+        "ok"
+    ] * 2
+    gradients = [weakref.ref(each) for each in shared._gradients.values()]
+    assert gradients
+    del groups
+    curve = Case(question="freezing_curve", model="fake", batch_size=2, mode="train")
+
+    with shared.arm(_curve(), curve, "nothing frozen"):
+        gc.collect()
+        assert [each for each in gradients if each() is not None] == []
 
 
 class _Remembering(nn.Module):

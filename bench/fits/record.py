@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
-from harness.errors import HarnessError
+from bench.records import load_record
 from harness.record.fit import FitSearch
 from harness.record.schema import Environment
 
@@ -116,7 +114,4 @@ def load_fits(path: Path) -> Fits:
     Raises:
         HarnessError: it cannot be read.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Fits)
-    except (OSError, msgspec.DecodeError) as error:
-        raise HarnessError(f"{path} is no record of bench.fits: {error}") from error
+    return load_record(path, Fits, "bench.fits")

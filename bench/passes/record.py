@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from harness.errors import HarnessError
+from bench.records import load_record
 from harness.record.schema import Environment
 
 
@@ -63,7 +61,4 @@ def load_passes(path: Path) -> Passes:
     Raises:
         HarnessError: the file cannot be read, or is none.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Passes)
-    except (OSError, msgspec.DecodeError) as error:
-        raise HarnessError(f"{path} is no record of bench.passes: {error}") from error
+    return load_record(path, Passes, "bench.passes")

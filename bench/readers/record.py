@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from harness.errors import HarnessError
+from bench.records import load_record
 from harness.record.schema import Environment
 
 
@@ -45,7 +43,4 @@ def load_readings(path: Path) -> Readings:
     Raises:
         HarnessError: the file cannot be read, or is none.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Readings)
-    except (OSError, msgspec.DecodeError) as error:
-        raise HarnessError(f"{path} is no record of bench.readers: {error}") from error
+    return load_record(path, Readings, "bench.readers")

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from harness.errors import HarnessError
+from bench.records import load_record
 from harness.record.schema import Environment
 
 
@@ -138,7 +136,4 @@ def load_suites(path: Path) -> Suites:
     Raises:
         HarnessError: it cannot be read.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Suites)
-    except (OSError, msgspec.DecodeError) as error:
-        raise HarnessError(f"{path} is no record of bench.suites: {error}") from error
+    return load_record(path, Suites, "bench.suites")

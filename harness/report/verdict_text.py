@@ -35,8 +35,8 @@ def outcome_text(outcome: Outcome, most: int = sys.maxsize) -> str:
     alone = [finding for finding in said if not (is_free_count(finding) and _change(finding) in alike)]
     lines += [sentence(finding) for finding in alone[:most]]
     if len(said) > len(alone[:most]):
-        left = len(said) - len(alone[:most])
-        lines.append(f"{left:,} more rows; `harness report` with --html or --markdown has all")
+        rest = len(said) - len(alone[:most])
+        lines.append(f"{rest:,} more rows; `harness report` with --html or --markdown has all")
     lines += [sentence(finding) for finding in unsaid[:_SHOWN]]
     if len(unsaid) > _SHOWN:
         lines.append(f"{len(unsaid) - _SHOWN:,} more that are undecided or incomparable")

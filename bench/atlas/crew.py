@@ -76,7 +76,8 @@ class Worker:
             self.process.wait()
             for pipe in (self.process.stdin, self.process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(BrokenPipeError):  # of a question that it ended before reading
+                        pipe.close()
             self.process = None
 
 

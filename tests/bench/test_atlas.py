@@ -1,5 +1,6 @@
 """The atlas: candidates in turns, workers that die, what is kept of them, and its page."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -149,6 +150,17 @@ def test_who_stops_listening_leaves_no_worker_behind(monkeypatch: pytest.MonkeyP
 
     assert ended
     assert all(worker.process is None for worker in ended)
+
+
+def test_a_worker_that_ends_before_it_reads_a_question_gives_a_chart_with_the_reason() -> None:
+    worker = Worker(5.0, (sys.executable, "-c", "pass"))
+    worker.process = subprocess.Popen(  # noqa: S603 (this interpreter)
+        worker.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    worker.process.wait()
+
+    assert worker.ask(Subject("timm", "any")).reason == "took the process down (exit status 0)"
+    assert worker.process is None
 
 
 def reading(mode: str, unaccounted: int | None = 0, **more: Any) -> Reading:

@@ -8,8 +8,10 @@ from harness.errors import HarnessError
 def main() -> None:
     """Run the command line."""
     from harness.commands import app
+    from harness.processes.ending import end_without_search
     from harness.report.inert import refusal
 
+    end_without_search()
     try:
         app()
     except HarnessError as error:

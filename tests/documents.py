@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -40,6 +41,7 @@ def name_of(document: Path) -> str:
     return document.relative_to(ROOT).as_posix()
 
 
+@cache
 def tokens_of(document: Path) -> list[Token]:
     """Return a document as its parts."""
     return _READER.parse(document.read_text(encoding="utf-8"))

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from quick_python import quick_python
 
 import harness
 
@@ -134,7 +134,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     for changes in (COMMAND, METRIC, TABLE_OF_PROBES, DEVICE, SETTING):
         add(root, changes)
     done = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-c", RUN_ALL, *COMMANDS],
+        [quick_python(), "-c", RUN_ALL, *COMMANDS],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from quick_python import quick_python
 from typer.testing import CliRunner
 
 from harness.commands import app
@@ -46,7 +47,7 @@ def _harness(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "my_nets.py").write_text(_NETS)
     command = Path(sys.executable).with_name("harness")
     return subprocess.run(  # noqa: S603 (the installed command)
-        [str(command), "measure", *arguments],
+        [quick_python(), str(command), "measure", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import runs
+from quick_python import quick_python
 
 import harness.report.page  # noqa: F401 (pytester unloads what is new after each suite, matplotlib too)
 from harness.judge.gate import inspect
@@ -110,7 +111,10 @@ def only_run(folder: Path) -> Run:
     return load_run(path)
 
 
-def test_workers_write_one_run_of_all_cases(pytester: pytest.Pytester) -> None:
+def test_workers_write_one_run_of_all_cases(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", quick_python())
     pytester.makepyfile(test_bench=SUITE.format(first=""))
     done = pytester.runpytest_subprocess(*WORKERS, "--harness-models", "mlp-relu,lstm")
     run = only_run(pytester.path)

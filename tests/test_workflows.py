@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from quick_python import quick_python
 
 pytestmark = pytest.mark.process
 
@@ -112,8 +113,8 @@ class Runner:
         programs.mkdir()
         scripts = Path(sys.executable).parent
         # installing is what cannot be done here: everything is installed already
-        self._program(programs / "python", f'[ "$2" = pip ] && exit 0\nexec "{sys.executable}" "$@"\n')
-        self._program(programs / "harness", f'exec "{scripts / "harness"}" "$@"\n')
+        self._program(programs / "python", f'[ "$2" = pip ] && exit 0\nexec "{quick_python()}" "$@"\n')
+        self._program(programs / "harness", f'exec "{quick_python()}" "{scripts / "harness"}" "$@"\n')
         self.environment = {
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",

@@ -86,6 +86,7 @@ def run_session(workshop: Workshop, suite: Suite, tests: tuple[str, ...], *, wat
 def _environment(suite: Suite, home: Path) -> dict[str, str]:
     """Return the environment of a session: what one leaves behind, the next does not see."""
     own = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}
+    own |= {"PYTHONUNBUFFERED": "1"}  # so that the last line written is the last in the file
     homes = {"HOME": str(home), "HF_HOME": str(home / "hub"), "TMPDIR": str(home)}
     return {**os.environ, **_OFFLINE, **own, **homes, **dict(suite.variables)}
 

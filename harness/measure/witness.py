@@ -8,6 +8,7 @@ import msgspec
 import torch
 
 from harness.measure.probes.rss import Request, Seen
+from harness.processes.ending import end_without_search
 from harness.workload.questions import load_question
 from harness.workload.sources import build
 
@@ -24,6 +25,7 @@ def _resident(field: str) -> int:
 
 def main() -> None:
     """Serve one request from standard input."""
+    end_without_search()
     request = msgspec.json.decode(sys.stdin.readline(), type=Request)
     if request.threads:
         torch.set_num_threads(request.threads)

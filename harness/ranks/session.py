@@ -17,6 +17,7 @@ import harness
 from harness.errors import HarnessError
 from harness.judge.verdict import LAYOUT_FLOOR
 from harness.measure.environment import environment
+from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.inspection import inspect_model, refusing
 from harness.measure.probes import METRICS
 from harness.measure.study import Watcher
@@ -140,11 +141,13 @@ class RankSession:
         self.run = msgspec.structs.replace(self._begun(crew, request), planned=planned)
         if crew.leads:
             self.watch.kept(self.run)
-        for case, entry in cases:
-            at(f"looking at {case.model}")
-            model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
-            check_alike(crew.gathered(model), f"built {case.model} with")
-            self._case(crew, case, entry, RankSettings(request.budget, request.seed, at))
+        with old_objects_set_aside():
+            set_optimizers_aside()
+            for case, entry in cases:
+                at(f"looking at {case.model}")
+                model = agreed(crew, partial(self._inspected, crew, case, entry, request.seed))
+                check_alike(crew.gathered(model), f"built {case.model} with")
+                self._case(crew, case, entry, RankSettings(request.budget, request.seed, at))
         self.run = msgspec.structs.replace(self.run, complete=not self.run.missing)
         if crew.leads:
             self.watch.kept(self.run)

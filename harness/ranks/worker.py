@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.processes.ending import end_without_search
 from harness.processes.lifeline import die_with
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     The third argument is how many seconds a rank may stay where it is.
     """
     die_with(os.getppid())  # the launcher, which ends with who asked
+    end_without_search()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
     from rich.console import Console
 

@@ -1,11 +1,11 @@
 """Other people's suites: what a session gives, what is compared, and the table."""
 
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 import runs
+from quick_python import quick_python
 
 from bench.suites import session
 from bench.suites.__main__ import chosen, compared
@@ -45,7 +45,7 @@ class Here(Workshop):
 
     @property
     def python(self) -> Path:
-        return Path(sys.executable)
+        return Path(quick_python())
 
     @property
     def options(self) -> tuple[str, ...]:

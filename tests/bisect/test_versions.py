@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from quick_python import quick_python
 
 from harness.bisect.answer import answer_data, answer_lines
 from harness.bisect.candidates import (
@@ -161,7 +162,7 @@ def test_a_step_measures_a_target(target: str, setting: Setting, saved: int) -> 
 @pytest.mark.process
 def test_a_target_is_measured_in_another_process(nets: Path) -> None:
     setting = Setting(dtype="float64")
-    measured = measure_in(Path(sys.executable), nets, "nets:build", setting)
+    measured = measure_in(Path(quick_python()), nets, "nets:build", setting)
 
     assert measured.failed == ""
     assert measured == msgspec.convert(measure_target("nets:build", as_sent(setting)), StepResult)
@@ -183,7 +184,7 @@ def test_what_cannot_be_measured_says_why(target: str, said: str) -> None:
 
 @pytest.mark.process
 def test_what_cannot_be_measured_says_why_in_a_line(nets: Path) -> None:
-    said = measure_in(Path(sys.executable), nets, "nets:broken", Setting()).failed
+    said = measure_in(Path(quick_python()), nets, "nets:broken", Setting()).failed
 
     assert "no such machine" in said
     assert "\n" not in said
@@ -215,6 +216,6 @@ def test_a_module_of_the_working_tree_in_place_of_the_commits_is_told(
     (root / "code" / "nets.py").write_text(NETS)
     monkeypatch.setenv("PYTHONPATH", str(root / "code"))  # as an editable install of the working tree
 
-    said = measure_in(Path(sys.executable), tree, "nets:build", Setting(), root=os.fspath(root)).failed
+    said = measure_in(Path(quick_python()), tree, "nets:build", Setting(), root=os.fspath(root)).failed
 
     assert said.startswith(f"it imports nets from {root}, which is the working tree and not that commit")

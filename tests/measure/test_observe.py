@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import Watched
+from quick_python import quick_python
 from torch import nn
 
 from harness.measure.case import measure_arm
@@ -153,13 +154,14 @@ def test_fifteen_repeats_are_identical(name: str) -> None:
 def test_two_processes_are_identical(models: tuple[str, ...]) -> None:
     script = (
         f"import json, torch; torch.set_num_threads({torch.get_num_threads()});"
+        "from harness.measure.garbage import set_old_objects_aside; set_old_objects_aside();"
         "from importlib.util import module_from_spec, spec_from_file_location as spec_of;"
         f"spec = spec_of('observed', {__file__!r}); module = module_from_spec(spec);"
         f"spec.loader.exec_module(module); print(json.dumps(module.exact({models!r})))"
     )
     path = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
     other = subprocess.run(  # noqa: S603 (this interpreter, this file)
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {script}"],
+        [quick_python(), "-c", f"import sys; sys.path[:0] = {path!r}; {script}"],
         capture_output=True,
         text=True,
         check=True,

@@ -1,8 +1,10 @@
 """Two gloo ranks on this machine: what DDP and FSDP2 send and hold, byte by byte; one launch for all."""
 
 import dataclasses
+import sys
 
 import pytest
+from quick_python import quick_python
 
 from harness.ranks.launch import launched
 from harness.ranks.session import RankRequest
@@ -22,7 +24,9 @@ SECOND = 4 * (512 * 512 + 512)
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    return launched(RankRequest(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05), 2, limit=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", quick_python())
+        return launched(RankRequest(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05), 2, limit=120)
 
 
 def record(run: Run, case: Case) -> Record:

@@ -21,6 +21,7 @@ from harness.errors import HarnessError
 from harness.measure.environment import described
 from harness.measure.observe import Observation
 from harness.measure.probes import METRICS, PROBES
+from harness.processes.ending import end_without_search
 from harness.processes.lifeline import die_with
 from harness.record.measured import Case
 from harness.setting import Setting
@@ -37,6 +38,7 @@ def run(reads: IO[bytes], writes: IO[bytes], *, method: str, threads: int, aslr_
         threads: intra-op; 0 for torch's own choice.
         aslr_off: whether ASLR is off, so that both sides lie at the same addresses.
     """
+    end_without_search()
     if threads:
         torch.set_num_threads(threads)
     tree = os.getcwd()  # noqa: PTH109 (sys.path holds strings)

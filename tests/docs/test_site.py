@@ -96,7 +96,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(  # noqa: S603 (this interpreter)
         [
-            sys.executable,
+            quick_python(),
             *("-m", "sphinx", "-W", "--keep-going", "-q", "-c", "docs/sphinx"),
             *("-d", str(folder / "doctrees"), ".", str(folder / "pages")),
         ],

@@ -216,10 +216,9 @@ def recording(device: Device | None = None) -> Iterator[Recording]:
     session = Recording(device)
     with _profiler(device) as profiler:
         yield session
-    with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
-        path = Path(folder) / "trace.json"
-        profiler.export_chrome_trace(str(path))
-        session.events = json.loads(path.read_bytes())["traceEvents"]
+    with tempfile.NamedTemporaryFile(dir=own_folder(), suffix=".json") as file:
+        profiler.export_chrome_trace(file.name)
+        session.events = json.loads(Path(file.name).read_bytes())["traceEvents"]
 
 
 def trace(

@@ -64,11 +64,21 @@ def random_state_kept() -> Iterator[None]:
 
 def seed_everything(seed: int) -> None:
     """Seed the generators of torch, Python and numpy."""
-    torch.manual_seed(seed)
+    if _may_have_accelerator():
+        torch.manual_seed(seed)
+    else:
+        # torch.manual_seed formats a traceback for every kind of device not at work, and keeps it until
+        # one is: milliseconds below a deep stack.
+        torch.default_generator.manual_seed(seed)
     random.seed(seed)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(seed)
+
+
+def _may_have_accelerator() -> bool:
+    accelerator = getattr(torch, "accelerator", None)  # torch < 2.6 cannot tell; drop with these tox factors
+    return accelerator is None or accelerator.is_available()
 
 
 def random_fingerprint() -> tuple[object, ...]:

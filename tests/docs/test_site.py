@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from file_pages import field_comments, files_text
 from generated import PARTS, filled
 from pytest_pages import recorded
 from python_pages import python_text
+from quick_python import quick_python
 
 import harness
 from harness.commands import COMMANDS

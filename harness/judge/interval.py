@@ -5,6 +5,7 @@ scipy takes half a second to import, and its statistics as much again: only the 
 with it import it, and what is in `scipy.special` comes from there.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Sequence
@@ -133,10 +134,16 @@ def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
     if len(sizes) > _MANY_LAYOUTS:
         deviation = math.sqrt(sum(size * size for size in sizes))
         return math.erfc(total / deviation / math.sqrt(2))
+    return min(1.0, 2 * _chance_of_at_most((all_one_way - total) // 2, tuple(sorted(sizes))))
+
+
+@functools.lru_cache(maxsize=10_000)  # what few small layouts share is the same in most arms of a record
+def _chance_of_at_most(most: int, sizes: tuple[int, ...]) -> float:
+    """Return the chance that the sizes for which a coin shows one side add up to so much, or less."""
     import numpy as np
 
     # chance[n]: that the sizes of the layouts with one sign add up to n
-    chance = np.zeros(all_one_way + 1)
+    chance = np.zeros(sum(sizes) + 1)
     chance[0] = 1.0
     reached = 0
     for size in sizes:
@@ -144,8 +151,7 @@ def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
         turned = chance[: reached + 1] / 2
         turned[size:] += chance[: reached + 1 - size] / 2
         chance[: reached + 1] = turned
-    at_most = (all_one_way - total) // 2
-    return min(1.0, 2 * float(chance[: at_most + 1].sum()))
+    return float(chance[: most + 1].sum())
 
 
 def log_ratios(

@@ -134,12 +134,12 @@ def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
     if len(sizes) > _MANY_LAYOUTS:
         deviation = math.sqrt(sum(size * size for size in sizes))
         return math.erfc(total / deviation / math.sqrt(2))
-    return min(1.0, 2 * _chance_of_at_most((all_one_way - total) // 2, tuple(sorted(sizes))))
+    return _p_of((all_one_way - total) // 2, tuple(sorted(sizes)))
 
 
 @functools.lru_cache(maxsize=10_000)  # what few small layouts share is the same in most arms of a record
-def _chance_of_at_most(most: int, sizes: tuple[int, ...]) -> float:
-    """Return the chance that the sizes for which a coin shows one side add up to so much, or less."""
+def _p_of(at_most: int, sizes: tuple[int, ...]) -> float:
+    """Return twice the chance that the sizes for which a coin shows one side add up to so much, or less."""
     import numpy as np
 
     # chance[n]: that the sizes of the layouts with one sign add up to n
@@ -151,7 +151,7 @@ def _chance_of_at_most(most: int, sizes: tuple[int, ...]) -> float:
         turned = chance[: reached + 1] / 2
         turned[size:] += chance[: reached + 1 - size] / 2
         chance[: reached + 1] = turned
-    return float(chance[: most + 1].sum())
+    return min(1.0, 2 * float(chance[: at_most + 1].sum()))
 
 
 def log_ratios(

@@ -158,6 +158,7 @@ def _rounds(layouts: Sequence[Sequence[float]]) -> _Rounds:
 
 _MANY_LAYOUTS = 200  # from here on a sum is taken as normal: at p of 0.01 and less that is on the safe side
 _INNER = 3  # one in so many rounds, those nearest to the centre, weigh less than the others
+_FEWEST_INNER = 6  # of them: few weights would leave few sums, and levels far under the one asked for
 _WEIGHTS = 8  # different weights at most; more would only lengthen the sums
 
 
@@ -165,11 +166,11 @@ def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
     """Return the two-sided p that values lie around `centre`, exact whatever one layout's rounds share.
 
     The statistic is the sum of the signs of all rounds, each with a weight: rounds near the centre hardly
-    tell on which side of it they belong. In the third that is nearest the weight grows with the rank of the
-    distance, and from there on it is the same for all, so that one that is far off counts no more than any
-    other. The sum is held against those that come out where a coin turns all signs of a layout: for two equal
-    sides chance has tossed that very coin, and no distance depends on it. For more than 200 layouts the sum
-    is taken as normal.
+    tell on which side of it they belong. In the third that is nearest, of six at least, the weight grows
+    with the rank of the distance, and from there on it is the same for all, so that one that is far off
+    counts no more than any other. The sum is held against those that come out where a coin turns all signs
+    of a layout: for two equal sides chance has tossed that very coin, and no distance depends on it. For
+    more than 200 layouts the sum is taken as normal.
 
     Args:
         layouts: [layout][round]; each has a round.
@@ -190,12 +191,12 @@ def _weights(distances: "NDArray[np.float64]") -> "NDArray[np.int64]":
 
     >>> import numpy as np
     >>> _weights(np.array([0.5, 9.0, 0.1, 0.3, 0.3, 0.2, 0.7, 0.6, 0.9])).tolist()
-    [3, 3, 1, 3, 3, 2, 3, 3, 3]
+    [5, 6, 1, 4, 4, 2, 6, 6, 6]
     """
     import numpy as np
 
     ranks = np.searchsorted(np.sort(distances), distances, side="right")
-    inner = math.ceil(len(distances) / _INNER)
+    inner = max(_FEWEST_INNER, math.ceil(len(distances) / _INNER))
     largest = min(_WEIGHTS, inner)
     weights: NDArray[np.int64] = np.minimum(largest, -(-ranks * largest // inner))
     return weights

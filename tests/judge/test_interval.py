@@ -145,7 +145,7 @@ def test_the_flip_test_counts_all_ways_in_which_coins_can_turn_layouts(
     layouts: list[list[int]], centre: int
 ) -> None:
     distances = [abs(value - centre) for layout in layouts for value in layout]
-    inner = math.ceil(len(distances) / 3)
+    inner = max(6, math.ceil(len(distances) / 3))
     largest = min(8, inner)
 
     def weight(value: float) -> int:

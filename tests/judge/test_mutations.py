@@ -94,7 +94,7 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
     ),
     "the nearest third weighs less": (
         lambda j: rounded((j.interval.flip_test(alone([-1, -2, 3, 4, 5, 6, 7, 8, 9, 10, 11, -12])),)),
-        [0.025879],
+        [0.027832],
     ),
     "the nearest third weighs by rank": (
         lambda j: rounded((j.interval.flip_test(alone([*range(-12, -1), *range(13, 32), 1])),)),
@@ -102,7 +102,7 @@ EXPECTATIONS: dict[str, tuple[Callable[[Judge], object], object]] = {
     ),
     "those at one distance weigh the same": (
         lambda j: rounded((j.interval.flip_test(alone([-1, -1, -1, 1, *range(2, 10)])),)),
-        [0.145996],
+        [0.040527],
     ),
     "the median is always inside": (
         lambda j: j.between(alone([-0.01, -0.02] * 30 + [0.5 + step / 100 for step in range(61)]), 0.1)[0],
@@ -267,8 +267,10 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "np.arange(sum(map(len, layouts)))",
     ),
     "all rounds weigh the same": (INTERVAL, "signs * _weights(abs(offsets))", "signs"),
-    "half of the rounds weigh less": (INTERVAL, "_INNER = 3 ", "_INNER = 2 "),
-    "a quarter of the rounds weighs less": (INTERVAL, "_INNER = 3 ", "_INNER = 4 "),
+    "half of the rounds weigh less": (INTERVAL, "\n_INNER = 3 ", "\n_INNER = 2 "),
+    "a quarter of the rounds weighs less": (INTERVAL, "\n_INNER = 3 ", "\n_INNER = 4 "),
+    "fewer rounds that weigh less": (INTERVAL, "_FEWEST_INNER = 6 ", "_FEWEST_INNER = 4 "),
+    "more rounds that weigh less": (INTERVAL, "_FEWEST_INNER = 6 ", "_FEWEST_INNER = 9 "),
     "other weights": (INTERVAL, "_WEIGHTS = 8 ", "_WEIGHTS = 5 "),
     "the far ones weigh ever more": (INTERVAL, "np.minimum(largest, -(", "np.maximum(0, -("),
     "weights by the lower rank": (INTERVAL, 'side="right"', 'side="left"'),

@@ -406,7 +406,9 @@ def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None
 def test_without_the_family_more_than_one_percent_of_pairs_would() -> None:
     families = pairs_of_contrasts(2000, draws=12)
 
-    assert alarms([tuple(judging.judge(one, floor=0.0) for one in family) for family in families]) > MOST_ALARMS
+    assert (
+        alarms([tuple(judging.judge(one, floor=0.0) for one in family) for family in families]) > MOST_ALARMS
+    )
 
 
 def test_rounds_that_share_a_place_in_memory_are_no_units() -> None:

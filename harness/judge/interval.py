@@ -124,11 +124,13 @@ class _Rounds:
         """Return the lowest value that is not refused as the middle; None where none is refused."""
         import numpy as np
 
-        refused, accepted = float(self.values.min()) - _FINE, float(np.median(self.values))
+        median = float(np.median(self.values))
+        # many rounds may be as long as the median, and say nothing there: it is looked at from below
+        refused, accepted = float(self.values.min()) - _FINE, median - _FINE
         if self.flip_test(refused) > level:
             return None
         if self.flip_test(accepted) <= level:
-            return accepted
+            return median
         while accepted - refused > _FINE:
             between = (refused + accepted) / 2
             if self.flip_test(between) <= level:

@@ -268,7 +268,8 @@ class Setting:
     )
     threads: int = _option(
         1,
-        "intra-op threads of torch; 0 leaves torch's own choice",
+        "intra-op threads of torch; 0 leaves torch's own choice; in measure, without this, exact numbers of"
+        " a model of ten million parameters or more are read on all processors",
         "measure fit duel bisect pytest",
         metavar="N",
         read=parse_whole,

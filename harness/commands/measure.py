@@ -116,7 +116,14 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
             check_device(setting.device)
             check_history(setting.device, memory_history)
         command = shlex.join(["harness", *sys.argv[1:]])
-        inquiry = Inquiry(inquired.target, None, inquired.questions or QUESTIONS, command, inquired.began)
+        inquiry = Inquiry(
+            inquired.target,
+            None,
+            inquired.questions or QUESTIONS,
+            command,
+            inquired.began,
+            spreads=not words["threads"],
+        )
         stack.enter_context(exits_told(watch.problem))
         study = start_study(inquiry, setting, watch)
         watch.print(environment_text(study.run, watch.width))

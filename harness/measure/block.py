@@ -25,6 +25,8 @@ FEWEST_LAYOUTS = 16  # a family of six arms needs eleven at the last of several 
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
 MOVING_SHARE = 0.15  # of the time, at most, is spent on moving, unless layouts would be fewer than those
 
+_LONG_CALL_S = 0.5  # of which one is enough to be warm, and to tell what it costs
+_SHORT_S = 10.0  # by which a budget is stretched for as many layouts as one would like to have
 _STRETCH = 2.0  # times a budget, at most, where it would be spent on too few layouts to judge
 
 Laps = tuple[float, ...]  # seconds a call: of the whole, then of its parts
@@ -106,20 +108,24 @@ class TimingBlock:
     def _sides(self) -> list[Side]:
         return [self.reference, *self.arms.values()]
 
-    def prepare(self, budget: float, longest: float = math.inf, *, warmed: bool = False) -> None:
+    def prepare(
+        self, budget: float, longest: float = math.inf, *, warmed: bool = False, costs: Sequence[float] = ()
+    ) -> None:
         """Warm all sides, then plan the calls of a sample and the rounds of a layout.
 
         Args:
             budget: seconds of timing, all sides together.
             longest: the most that a call may take, in seconds.
             warmed: all sides have run before.
+            costs: seconds of a call of each side that has run before; where all are long, none is called.
 
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
         """
         keep_freed_memory()
         started = self.clock()
-        costs = [warm(side, self.clock, longest, 1 if warmed else 2) for side in self._sides()]
+        if not costs or min(costs) < _LONG_CALL_S:
+            costs = [warm(side, self.clock, longest, 1 if warmed else 2) for side in self._sides()]
         if min(costs) < SHORTEST_CALL_S:
             raise TimingError(
                 f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is"
@@ -131,10 +137,16 @@ class TimingBlock:
         self.plan = BlockPlan(calls, rounds_a_layout(self._round_s, self._moving_s, budget))
         self._took += self.clock() - started
 
-    def enough(self, budget: float) -> float:
-        """Return the seconds of a budget, and up to twice of them where fewer layouts could not be judged."""
-        needed = FEWEST_LAYOUTS * (self.plan.rounds * self._round_s + self._moving_s)
-        return max(budget, min(_STRETCH * budget, needed))
+    def enough(self, budget: float, fewest: int = FEWEST_LAYOUTS) -> float:
+        """Return the seconds of a budget, and up to twice of them where fewer layouts could not be judged.
+
+        Args:
+            budget: seconds.
+            fewest: layouts that can be judged at all, which have to do where more would take long.
+        """
+        layout_s = self.plan.rounds * self._round_s + self._moving_s
+        layouts = FEWEST_LAYOUTS if FEWEST_LAYOUTS * layout_s <= budget + _SHORT_S else fewest
+        return max(budget, min(_STRETCH * budget, layouts * layout_s))
 
     def _moving_cost(self, calls: int) -> float:
         """Return what one move of all sides costs, in seconds; 0 where a side cannot be moved."""

@@ -40,6 +40,13 @@ class SharedTime:
         return not (self.run if self.per_arm is None else self.per_arm)
 
     @property
+    def is_spent(self) -> bool:
+        """Whether no block that follows gets any time."""
+        if self.per_arm is not None or not self._is_begun:
+            return self.exact_only
+        return self.clock() - self.began >= self.run
+
+    @property
     def needed(self) -> float:
         """Seconds of a run that would have left each arm a second, the exact numbers set aside."""
         return float(round(sum(self._exact) + len(self._exact), -1)) + _ROUND

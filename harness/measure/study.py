@@ -32,6 +32,7 @@ from harness.measure.inspection import (
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.plan import Plan, Price, RecordJob, choose, jobs_of
+from harness.measure.processors import threads_of_exact, working_on
 from harness.measure.runner import Settings
 from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
@@ -82,8 +83,10 @@ class Study:
     watch: Watcher
     run: Run
     began: float = field(default_factory=time.perf_counter)  # on that clock; what came before counts too
+    spreads: bool = False  # exact passes of a large model over all processors
     meter: Meter = field(default_factory=Meter, init=False)
-    forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
+    forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass among exact ones, roughly
+    exact_threads: int = field(default=0, init=False)  # intra-op, of exact passes
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
     shares: SharedTime = field(init=False)
@@ -169,7 +172,9 @@ class Study:
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
-        rounds = FIRST * self.forward_s * _CALL_OF_TRAINING * arms
+        # Times are taken on fewer threads than the forward pass was, on which a call takes longer at most so.
+        call_s = self.forward_s * _CALL_OF_TRAINING * self.exact_threads / self.run.environment.threads
+        rounds = FIRST * call_s * arms
         self.watch.note(
             f"{arms} arm{'s' * (arms != 1)} not timed: the exact numbers took the time of the run;"
             f" --time {self.shares.needed + rounds:.0f} would do"
@@ -188,7 +193,8 @@ class Study:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = self.shared.model_for(case)
-        with refusing(f"looking at {self.entry.name}"):
+        self._choose_threads(model)
+        with refusing(f"looking at {self.entry.name}"), working_on(self.exact_threads):
             seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
@@ -201,6 +207,21 @@ class Study:
         self.trains = not seen.no_training
         for line in changes(self.entry, self.plan, model.module, trains=self.trains):
             self.watch.note(line)
+
+    def _choose_threads(self, model: Model) -> None:
+        """Choose on how many threads exact passes run, and write it down where times are taken on others."""
+        timed = self.run.environment.threads
+        self.exact_threads = timed
+        if not self.spreads:
+            return
+        self.exact_threads = threads_of_exact(model.module, self.plan.setting.device)
+        if self.exact_threads == timed:
+            return
+        if not self.run.environment.exact_threads:
+            said = f"exact numbers on {self.exact_threads} threads, where a peak holds their scratch space"
+            self.watch.note(f"{said}; --threads {timed} for {timed} throughout")
+        where = msgspec.structs.replace(self.run.environment, exact_threads=self.exact_threads)
+        self._note_down(environment=where)
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = self._planned(batch_size, curve=curve)
@@ -218,7 +239,8 @@ class Study:
         for job in jobs:
             if job.trains and not any(earlier.trains for earlier, _ in measured):
                 set_optimizers_aside()
-            measured.append((job, self._exact(job)))
+            with working_on(self.exact_threads):
+                measured.append((job, self._exact(job)))
         self.shared.drop()
         if not self.shares.exact_only:
             for job, measurement in measured:
@@ -270,14 +292,13 @@ class Study:
 
     def _time(self, job: RecordJob, measurement: CaseMeasurement) -> None:
         """Time the arms of a record whose exact numbers are there."""
-        calls = self.forward_s * (_CALL_OF_TRAINING if job.trains else 1.0)
-        seconds = self.shares.seconds(len(job.arms), FIRST * calls * (len(job.arms) + 1))
-        if not seconds:  # which is said once for all
+        if self.shares.is_spent:  # which is said once for all
+            self.shares.untimed += len(job.arms)
             self._open.pop(f"times of {job.case.id}", None)
             return
         record = next(each for each in self.run.records if each.case.id == job.case.id)
         self.watch.measuring(job.case, job.arms[0])
-        for result in measurement.times(job.arms, lambda arms: seconds * arms / len(job.arms)):
+        for result in measurement.times(job.arms, self.shares.seconds):
             arm = self._result_of(job, result)
             before = record.arm(arm.arm)
             if isinstance(result, Failure) and before is not None:  # its exact numbers stay
@@ -352,9 +373,10 @@ class Study:
 
     def _peak(self, case: Case) -> int:
         """Return the highest allocated bytes of one step, what outlives the step included."""
-        step = metered(self._one_step(case), self.meter, clock_for(case.device))
-        above_start = Observation(step).whole.peak_bytes()
-        return lasting_bytes(step) + above_start
+        with working_on(self.exact_threads):
+            step = metered(self._one_step(case), self.meter, clock_for(case.device))
+            above_start = Observation(step).whole.peak_bytes()
+            return lasting_bytes(step) + above_start
 
     def _one_step(self, case: Case) -> Step:
         model = build(case, self.plan.setting.seed, self.entry)

@@ -59,6 +59,7 @@ def case_part(
     curve = curve_section(run, record) if is_curve(record) else None
     reference = record.arm(record.reference)
     attribution = reference.attribution if reference else None
+    is_timed = any(arm.timings for arm in record.arms)
     return CasePart(
         anchor=anchor,
         asks=record.asks,
@@ -86,8 +87,8 @@ def case_part(
         again=case_command(
             record.case,
             command=run.command,
-            threads=run.environment.threads,
-            exact=not any(arm.timings for arm in record.arms),
+            threads=run.environment.threads if is_timed else run.environment.threads_of_exact,
+            exact=not is_timed,
         ),
     )
 

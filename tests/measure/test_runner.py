@@ -115,7 +115,7 @@ def measured(
     arms: tuple[str, ...], question: Question, *, seconds: float = 0.02, **options: Any
 ) -> list[ArmResult | Failure]:
     measurement = CaseMeasurement(question, CASE, Settings(budget=0), MODELS["fake"], **options)
-    return list(measurement.measure(arms, lambda _number: seconds))
+    return list(measurement.measure(arms, lambda _number, _least: seconds))
 
 
 @pytest.mark.usefixtures("built")

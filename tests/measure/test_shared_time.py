@@ -124,3 +124,15 @@ def test_seconds_an_arm_are_spent_whatever_the_run_takes() -> None:
 @pytest.mark.parametrize(("run", "per_arm"), [(0.0, None), (60.0, 0.0)])
 def test_no_seconds_are_exact_numbers_alone(run: float, per_arm: float | None) -> None:
     assert shared(FakeClock(), run, per_arm).exact_only
+
+
+def test_time_is_spent_when_the_run_has_had_all_of_it_and_its_first_block_was_timed() -> None:
+    clock = FakeClock()
+    time = shared(clock, run=10.0)
+    time.plan(2)
+    exact(time, clock, 20.0)
+    assert not time.is_spent
+
+    time.seconds(1, least=5.0)
+    assert time.is_spent
+    assert not shared(clock, run=1.0, per_arm=0.5).is_spent

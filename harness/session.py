@@ -37,7 +37,6 @@ class Inquiry:
         questions: by name.
         command: what asks, as it is written in a shell; "" for none.
         began: when the session did, on the clock of `time.perf_counter`.
-        spreads: exact passes of a large model run on all processors, where nobody said on how many threads.
     """
 
     target: Target
@@ -45,7 +44,6 @@ class Inquiry:
     questions: Sequence[str] = QUESTIONS
     command: str = ""
     began: float = field(default_factory=time.perf_counter)
-    spreads: bool = False
 
 
 def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
@@ -74,7 +72,7 @@ def start_study(inquiry: Inquiry, setting: Setting, watch: Watcher) -> Study:
     is_named = isinstance(inquiry.target, str) and inquiry.target.partition(":")[0] in SOURCES
     if is_named and not setting.is_exact_only:
         entry = replace(entry, build=Copying(entry.build))  # what is timed is a copy each
-    return Study(entry, plan, watch, run, inquiry.began, inquiry.spreads)
+    return Study(entry, plan, watch, run, inquiry.began)
 
 
 def _check_search(entry: Entry, limit: int, device: str) -> None:

@@ -268,8 +268,7 @@ class Setting:
     )
     threads: int = _option(
         1,
-        "intra-op threads of torch; 0 leaves torch's own choice; in measure, without this, exact numbers of"
-        " a model of ten million parameters or more are read on all processors",
+        "intra-op threads of torch; 0 leaves torch's own choice",
         "measure fit duel bisect pytest",
         metavar="N",
         read=parse_whole,

@@ -64,7 +64,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
         )
     where = source.environment
     exact = {
-        "threads": str(where.threads_of_exact),
+        "threads": str(where.threads),
         "CPU capability": where.cpu_capability,
         "device": where.device
         if any(not record.case.device.startswith("cpu") for record in source.records)
@@ -80,12 +80,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
             for arm in record.arms
         },
         decides_exact=exact,
-        decides_time={
-            **exact,
-            "threads": str(where.threads),
-            "device": where.device,
-            "processor": where.processor,
-        },
+        decides_time={**exact, "device": where.device, "processor": where.processor},
         told={
             "torch": f"{where.torch} ({where.build})",
             "Python": where.python,
@@ -96,7 +91,7 @@ def listing(source: Run | BenchmarkFile, name: str) -> Listing:
         cases={record.case.id: record.case for record in source.records},
         complete=source.complete,
         command=source.command,
-        threads=where.threads_of_exact,
+        threads=where.threads,
     )
 
 

@@ -67,7 +67,7 @@ class _Judge:
             cases={record.case.id: record.case for record in self.run.records},
             notes=notes,
             command=self.run.command,
-            threads=self.run.environment.threads_of_exact,
+            threads=self.run.environment.threads,
             changes=tuple(self.changes),
         )
 

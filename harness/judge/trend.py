@@ -122,8 +122,6 @@ def _differences(before: Environment | None, after: Environment) -> tuple[tuple[
         "cpu_capability": "CPU capability",
     }
     software = {"torch": "torch", "build": "build", "python": "Python"}
-    if (before.threads, after.threads) != (before.threads_of_exact, after.threads_of_exact):
-        software["threads_of_exact"] = "threads of exact numbers"
 
     def said(names: dict[str, str]) -> list[str]:
         return [

@@ -104,9 +104,7 @@ class CaseMeasurement:
     def __post_init__(self) -> None:
         self.model = SharedModel(self.entry, self.settings.seed)
 
-    def measure(
-        self, arms: Sequence[str], seconds: BlockSeconds | None
-    ) -> Iterator[ArmResult | Failure]:
+    def measure(self, arms: Sequence[str], seconds: BlockSeconds | None) -> Iterator[ArmResult | Failure]:
         """Measure arms; yield each twice: with its exact numbers as soon as they are there, then with times.
 
         Args:

@@ -1,16 +1,10 @@
-"""On how many threads torch works: what the system lets this process use, and who has how many when."""
+"""How many processors this process may use, as the system and a container have it."""
 
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from torch import nn
-
-_MANY_PARAMETERS = 10_000_000  # a training step of fewer takes a second at most, mostly
 
 
 def processors() -> int:
@@ -44,36 +38,3 @@ def usable_threads(environment: Mapping[str, str] = os.environ) -> int:
     allowed = quota()
     limits = [processors(), *([int(most)] if most.isdecimal() else [])]
     return max(1, min([*limits, *([] if allowed is None else [math.floor(allowed)])]))
-
-
-def threads_of_exact(module: nn.Module, device: str) -> int:
-    """Return on how many threads the exact passes of a model run where nobody said.
-
-    A small model stays on the threads that there are: it has nothing to gain, and what it is held against is
-    then the same on every machine. So it is on a device, whose bytes do not depend on threads, and where
-    torch was built so that it cannot go back to fewer threads.
-    """
-    now = torch.get_num_threads()
-    size = sum(parameter.numel() for parameter in module.parameters())
-    if device != "cpu" or size < _MANY_PARAMETERS or not _may_change_threads():
-        return now
-    return max(now, usable_threads())
-
-
-def _may_change_threads() -> bool:
-    """Return whether this torch takes another number of threads once it has worked on some."""
-    return "ATen parallel backend: OpenMP" in torch.__config__.parallel_info()
-
-
-@contextmanager
-def working_on(threads: int) -> Iterator[None]:
-    """Let torch work on so many threads, and on as many as before afterwards."""
-    before = torch.get_num_threads()
-    if threads == before:
-        yield
-        return
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -39,12 +39,11 @@ class SharedTime:
         """Whether nothing is to be timed."""
         return not (self.run if self.per_arm is None else self.per_arm)
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether no block that follows gets any time."""
+    def is_spent(self, least: float) -> bool:
+        """Whether a block that takes so many seconds at least would come too late; the first never does."""
         if self.per_arm is not None or not self._is_begun:
             return self.exact_only
-        return self.clock() - self.began >= self.run
+        return self.run - (self.clock() - self.began) < least
 
     @property
     def needed(self) -> float:

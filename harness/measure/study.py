@@ -32,14 +32,14 @@ from harness.measure.inspection import (
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.plan import Plan, Price, RecordJob, choose, jobs_of
-from harness.measure.processors import threads_of_exact, working_on
+from harness.measure.processors import usable_threads
 from harness.measure.runner import Settings
 from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
 from harness.record.names import PEAK
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
-from harness.setting import RUN_TIME_S
+from harness.setting import HOST, RUN_TIME_S
 from harness.workload.blocks import Blocks, find_blocks
 from harness.workload.freezing_curve import NAME
 from harness.workload.hooks import is_compiled
@@ -83,10 +83,8 @@ class Study:
     watch: Watcher
     run: Run
     began: float = field(default_factory=time.perf_counter)  # on that clock; what came before counts too
-    spreads: bool = False  # exact passes of a large model over all processors
     meter: Meter = field(default_factory=Meter, init=False)
     forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass among exact ones, roughly
-    exact_threads: int = field(default=0, init=False)  # intra-op, of exact passes
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
     shares: SharedTime = field(init=False)
@@ -172,9 +170,7 @@ class Study:
 
     def _say_untimed(self) -> None:
         arms = self.shares.untimed
-        # Times are taken on fewer threads than the forward pass was, on which a call takes longer at most so.
-        call_s = self.forward_s * _CALL_OF_TRAINING * self.exact_threads / self.run.environment.threads
-        rounds = FIRST * call_s * arms
+        rounds = FIRST * self.forward_s * _CALL_OF_TRAINING * arms
         self.watch.note(
             f"{arms} arm{'s' * (arms != 1)} not timed: the exact numbers took the time of the run;"
             f" --time {self.shares.needed + rounds:.0f} would do"
@@ -193,8 +189,7 @@ class Study:
         case = self._case("", self.entry.mode or "eval", batch_size)
         with refusing(f"building {self.entry.name}"):
             model = self.shared.model_for(case)
-        self._choose_threads(model)
-        with refusing(f"looking at {self.entry.name}"), working_on(self.exact_threads):
+        with refusing(f"looking at {self.entry.name}"):
             seen = inspection_of(model, clock_for(self.plan.setting.device), trains=self.plan.trains)
         self.forward_s = seen.forward_s
         for warning in seen.warnings:
@@ -207,21 +202,6 @@ class Study:
         self.trains = not seen.no_training
         for line in changes(self.entry, self.plan, model.module, trains=self.trains):
             self.watch.note(line)
-
-    def _choose_threads(self, model: Model) -> None:
-        """Choose on how many threads exact passes run, and write it down where times are taken on others."""
-        timed = self.run.environment.threads
-        self.exact_threads = timed
-        if not self.spreads:
-            return
-        self.exact_threads = threads_of_exact(model.module, self.plan.setting.device)
-        if self.exact_threads == timed:
-            return
-        if not self.run.environment.exact_threads:
-            said = f"exact numbers on {self.exact_threads} threads, where a peak holds their scratch space"
-            self.watch.note(f"{said}; --threads {timed} for {timed} throughout")
-        where = msgspec.structs.replace(self.run.environment, exact_threads=self.exact_threads)
-        self._note_down(environment=where)
 
     def _batch(self, batch_size: int, *, curve: bool) -> None:
         jobs = self._planned(batch_size, curve=curve)
@@ -239,8 +219,7 @@ class Study:
         for job in jobs:
             if job.trains and not any(earlier.trains for earlier, _ in measured):
                 set_optimizers_aside()
-            with working_on(self.exact_threads):
-                measured.append((job, self._exact(job)))
+            measured.append((job, self._exact(job)))
         self.shared.drop()
         if not self.shares.exact_only:
             for job, measurement in measured:
@@ -258,7 +237,9 @@ class Study:
         whole = None if blocks is None else (self._case(NAME, "train", batch_size), blocks)
         price = Price(self.forward_s, math.inf if self.plan.setting.full else self.plan.exact_s)
         choice = choose(jobs, whole, price, may_omit=self.plan.may_omit)
-        if line := price.line(choice, is_timed=not self.shares.exact_only):
+        timed = not self.shares.exact_only
+        spare = self.run.environment.threads < usable_threads() and self.plan.setting.device == HOST
+        if line := price.line(choice, is_timed=timed, more_threads=usable_threads() if spare else 0):
             self.watch.note(line)
         return list(choice.jobs)
 
@@ -286,13 +267,14 @@ class Study:
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             record = msgspec.structs.replace(record, reference=measurement.reference or job.arms[0])
             self._keep(record)
-        self.watch.finished(record)
         self._open.pop(f"bytes of {job.case.id}", None)
+        self.watch.finished(record)
         return measurement
 
     def _time(self, job: RecordJob, measurement: CaseMeasurement) -> None:
         """Time the arms of a record whose exact numbers are there."""
-        if self.shares.is_spent:  # which is said once for all
+        round_s = self.forward_s * (_CALL_OF_TRAINING if job.trains else 1.0) * (len(job.arms) + 1)
+        if self.shares.is_spent(2 * round_s):  # each side's first call, and one sample; said once for all
             self.shares.untimed += len(job.arms)
             self._open.pop(f"times of {job.case.id}", None)
             return
@@ -305,14 +287,18 @@ class Study:
                 arm = msgspec.structs.replace(before, notes=(*before.notes, f"not timed: {result.reason}"))
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             self._keep(record)
-        self.watch.finished(record)
         self._open.pop(f"times of {job.case.id}", None)
+        self.watch.finished(record)
 
     def missing(self) -> tuple[str, ...]:
         """Return what is planned and not finished."""
         sizes = self.plan.setting.batch_sizes
         begun = {record.case.batch_size for record in self.run.records}
-        return (*self._open.values(), *(f"batch size {size}" for size in sizes if size not in begun))
+        gaps = {case for case, _ in self.run.missing}
+        # An interrupt can come when the last arm of a record was kept and nobody was told so yet.
+        whole = {f"bytes of {each.case.id}" for each in self.run.records if each.case.id not in gaps}
+        still_open = (words for name, words in self._open.items() if name not in whole)
+        return (*still_open, *(f"batch size {size}" for size in sizes if size not in begun))
 
     def _result_of(self, job: RecordJob, result: ArmResult | Failure) -> ArmResult:
         """Return what there is to record of an arm; what went wrong is told."""
@@ -373,10 +359,9 @@ class Study:
 
     def _peak(self, case: Case) -> int:
         """Return the highest allocated bytes of one step, what outlives the step included."""
-        with working_on(self.exact_threads):
-            step = metered(self._one_step(case), self.meter, clock_for(case.device))
-            above_start = Observation(step).whole.peak_bytes()
-            return lasting_bytes(step) + above_start
+        step = metered(self._one_step(case), self.meter, clock_for(case.device))
+        above_start = Observation(step).whole.peak_bytes()
+        return lasting_bytes(step) + above_start
 
     def _one_step(self, case: Case) -> Step:
         model = build(case, self.plan.setting.seed, self.entry)

@@ -85,7 +85,7 @@ def key_of(environment: Environment, case: Case) -> Key:
     return Key(
         torch=environment.torch,
         build=environment.build,
-        threads=environment.threads_of_exact,
+        threads=environment.threads,
         dtype=case.dtype,
         device=device if device == "cpu" else f"{device} {environment.device}",
         cpu_capability=environment.cpu_capability,

@@ -35,7 +35,6 @@ def merged(runs: Iterable[Run], *, by_machine: bool = False) -> tuple[Run, ...]:
             where.torch,
             where.build,
             where.threads,
-            where.threads_of_exact,
             where.cpu_capability,
             where.device if devices else "cpu",
             (where.host, where.processor, where.device) if by_machine else (),

@@ -82,12 +82,6 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str] = {}  # what else decides results: transformers, timm, ...
     host: str = ""  # the machine's name; "" where it was not written down
     world: World | None = None  # None where one process measured
-    exact_threads: int = 0  # intra-op, while exact numbers were read; 0 where as many as `threads`
-
-    @property
-    def threads_of_exact(self) -> int:
-        """Intra-op threads while exact numbers were read, on which some of them depend."""
-        return self.exact_threads or self.threads
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):

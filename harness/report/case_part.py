@@ -59,7 +59,6 @@ def case_part(
     curve = curve_section(run, record) if is_curve(record) else None
     reference = record.arm(record.reference)
     attribution = reference.attribution if reference else None
-    is_timed = any(arm.timings for arm in record.arms)
     return CasePart(
         anchor=anchor,
         asks=record.asks,
@@ -87,8 +86,8 @@ def case_part(
         again=case_command(
             record.case,
             command=run.command,
-            threads=run.environment.threads if is_timed else run.environment.threads_of_exact,
-            exact=not is_timed,
+            threads=run.environment.threads,
+            exact=not any(arm.timings for arm in record.arms),
         ),
     )
 

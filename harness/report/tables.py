@@ -35,8 +35,6 @@ _TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
 def environment_lines(environment: Environment) -> tuple[str, ...]:
     """Return the environment in two lines."""
     threads = many(environment.threads, "thread")
-    if environment.threads_of_exact != environment.threads:
-        threads += f", exact numbers on {environment.threads_of_exact}"
     packages = "".join(f", {name} {version}" for name, version in environment.packages.items())
     world = environment.world
     ranks = f"; {world.ranks} ranks ({world.backend}) on {', '.join(world.nodes)}" if world else ""

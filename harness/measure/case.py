@@ -215,8 +215,9 @@ class CaseMeasurement:
         """Time arms in one block with the reference, and with it once more where it is one of them."""
         reference_s = arms[0].call_s if self._standing is None else self._standing.call_s
         costs = [reference_s, *(arm.call_s for arm in arms)]
-        looks = self._looks(arms)
-        allowed = seconds(len(arms), looks.fewest_units * sum(costs))
+        looks = Looks(sum(arm.name != self.reference for arm in arms), LAYOUT_FLOOR)
+        fewest = looks.fewest_units + 1  # rounds may take longer than the first calls
+        allowed = seconds(len(arms), fewest * sum(costs))
         if not allowed:
             return
         try:
@@ -226,7 +227,7 @@ class CaseMeasurement:
             if most_rounds is None:  # what grows with each call is not called more often than it is timed
                 block.prepare(allowed, warmed=True, costs=costs)
             self.settings.meter.seconds += block.clock() - before
-            block.run(block.enough(allowed, looks.fewest_units), looks, self.reference)
+            block.run(block.enough(allowed, fewest), looks, self.reference)
             yield from self._timings(arms, block, allowed)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
             for arm in arms:
@@ -288,9 +289,6 @@ class CaseMeasurement:
                 one = Side(one.parts, movers.setdefault(id(step.model), one.relocate))
             sides.append(one)
         return sides
-
-    def _looks(self, arms: Sequence[_Arm]) -> Looks:
-        return Looks(sum(arm.name != self.reference for arm in arms), LAYOUT_FLOOR)
 
     def _block(self, arms: Sequence[_Arm], sides: Sequence[Side], most_rounds: int | None) -> TimingBlock:
         names = [arm.name for arm in arms]

@@ -13,7 +13,8 @@ from fakes import FakeClock, FakeDevice
 from harness.judge.contrasts import judge_samples
 from harness.judge.looks import Looks
 from harness.judge.verdict import Verdict
-from harness.measure.block import BlockPlan, TimingBlock, move_sides
+from harness.measure.block import TimingBlock, move_sides
+from harness.measure.block_plan import BlockPlan
 from harness.measure.sampling import Side, TimingError
 
 
@@ -469,6 +470,14 @@ def test_where_layouts_take_long_as_few_have_to_do_as_can_be_judged() -> None:
     assert timed.enough(20.0, 9) == 20.0
     assert timed.enough(12.0, 9) == 18.0
     assert timed.enough(8.0, 9) == 16.0
+
+
+def test_a_budget_is_not_stretched_by_much_where_twice_of_it_would_not_do_either() -> None:
+    timed = block(FakeDevice(), 10.0, 10.0)
+    timed.prepare(budget=60.0)
+
+    assert timed.enough(60.0, 9) == 70.0
+    assert timed.enough(100.0, 9) == 180.0
 
 
 def test_long_calls_that_were_timed_when_they_ran_first_are_not_called_again_to_be_planned() -> None:

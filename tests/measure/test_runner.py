@@ -367,7 +367,7 @@ def test_where_a_call_takes_a_second_each_side_runs_once_and_then_as_often_as_ca
 
     timed = list(measurement.times(("reference", "arm"), least))
 
-    # One arm against its reference is judged from 8 rounds on; one more, and a reference, the arm and a control.
+    # One arm is judged from 8 rounds on; one more, and each of a reference, its control and the arm.
     assert asked == [(2, 27.0)]
     assert clock.now - began == 2 + 27.0
     (samples,) = [each.timings[0] for each in timed if isinstance(each, ArmResult) and each.arm == "arm"]

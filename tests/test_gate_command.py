@@ -96,6 +96,7 @@ def test_a_gate_from_nothing_to_a_pass(harness: Command) -> None:
     assert made[0] == 0
     assert made[1].startswith("baseline made: 6 exact values of 1 case; compared with nothing\n")
     assert "PASS" not in made[1]
+    assert "replacement" not in made[1]
     assert made[2] == "wrote base/torch2.13.0-cpu-1t-float32-cpu-AVX2.json\n"
     assert passed == (
         0,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from command_pages import commands_text
+from contents import with_contents
 from file_pages import files_text
 from pytest_pages import pytest_text
 from python_pages import python_text
@@ -20,8 +21,8 @@ _MARK = re.compile(r"^<!-- generated: (\w+) -->(?:\n`make site` .*)?$", re.MULTI
 
 
 def filled(text: str) -> str:
-    """Return a page with each part that it names in place of the comment."""
-    return _MARK.sub(lambda match: PARTS[match[1]](), text)
+    """Return a page with each part that it names in place of the comment, and the table of contents."""
+    return with_contents(_MARK.sub(lambda match: PARTS[match[1]](), text))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

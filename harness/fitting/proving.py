@@ -32,7 +32,7 @@ def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
     """Train two steps with a candidate's levers and without, from one start, and compare what is left.
 
     What a candidate gives up is given up on both sides. With micro-batches the gradients of one step are
-    compared, without dropout: its masks are drawn for each part, and so are others.
+    compared, in eval mode: dropout would draw other masks for each part.
 
     Raises:
         WorkloadError: one of the two cannot be run.
@@ -44,7 +44,7 @@ def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
         before, after = (run(bench, one) for one in (given_up, candidate))
     bench.passes += 2 * (1 if in_parts else _STEPS) * bench.cost(candidate)
     what = (
-        "gradients of a step, without dropout,"
+        "gradients of a step in eval mode"
         if in_parts
         else "weights, buffers and random state after 2 steps"
     )

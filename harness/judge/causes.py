@@ -45,7 +45,7 @@ def _trained(findings: Iterable[Finding]) -> tuple[str, ...]:
 
     >>> name = "parameters in group 'backbone.0.weight', weight decay 0.01"
     >>> _trained([Finding(state=FindingState.NEW, fails=True, case="c", metric=name, head=8)])
-    ('1 parameter group became trainable: backbone.0.weight',)
+    ('1 parameter group is trained, and was not: backbone.0.weight',)
     """
     changed: dict[FindingState, dict[str, str]] = {FindingState.NEW: {}, FindingState.GONE: {}}
     for finding in findings:
@@ -53,13 +53,15 @@ def _trained(findings: Iterable[Finding]) -> tuple[str, ...]:
         if match is not None and finding.state in changed:
             changed[finding.state].setdefault(match["name"], match["decay"])
     new, gone = changed[FindingState.NEW], changed[FindingState.GONE]
+    only_new = [name for name in new if name not in gone]
+    only_gone = [name for name in gone if name not in new]
     both = [name for name in new if name in gone]
     return tuple(
-        _said(names, what)
-        for names, what in (
-            ([name for name in new if name not in gone], "became trainable"),
-            ([name for name in gone if name not in new], "are trained no more"),
-            (both, "have another weight decay"),
+        _said(names, one, many)
+        for names, one, many in (
+            (only_new, "is trained, and was not", "are trained, and were not"),
+            (only_gone, "is trained no more", "are trained no more"),
+            (both, "has another weight decay", "have another weight decay"),
         )
         if names
     )
@@ -169,8 +171,7 @@ def _said_counts(alike: Mapping[tuple[str, float], int]) -> Iterator[str]:
         yield f"{len(alike) - _NAMED:,} more such counts"
 
 
-def _said(names: list[str], what: str) -> str:
-    count = "1 parameter group" if len(names) == 1 else f"{len(names):,} parameter groups"
-    verb = what.replace("are trained", "is trained").replace("have", "has") if len(names) == 1 else what
+def _said(names: list[str], one: str, many: str) -> str:
+    count = f"1 parameter group {one}" if len(names) == 1 else f"{len(names):,} parameter groups {many}"
     more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{count} {verb}: {', '.join(names[:_NAMED])}{more}"
+    return f"{count}: {', '.join(names[:_NAMED])}{more}"

@@ -13,7 +13,7 @@ from harness.report.text import many
 from harness.report.units import quantity
 
 WIDTH = 80
-LEGEND = "* plan  ! over the limit  ~ gives something up"
+LEGEND = "* plan  ! over the limit  ~ gives something up  ? not decided in the time"
 _MOST_ROWS = 8
 _MOST_NOTES = 3
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most

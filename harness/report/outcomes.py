@@ -34,7 +34,7 @@ class Gated:
         runs: the runs, those of one environment made one.
         outcomes: one a run.
         changes: the rows that would make each baseline fit, by its name, with "-" before what goes and "+"
-            before what comes.
+            before what comes; a baseline that an update made has none.
         written: the files that an update wrote.
     """
 
@@ -133,7 +133,7 @@ def gate_files(
     for name, replacement in updated.items():
         changed = _changed_rows(baselines.get(name), replacement)
         if changed:
-            changes[name] = changed
+            changes[name] = changed if name in baselines or not update else []
         if update and replacement is not baselines.get(name):
             written.append(write_baseline(folder, replacement))
     before = baselines

@@ -58,6 +58,8 @@ def gate_text(outcomes: Sequence[Outcome], changes: Mapping[str, Sequence[str]])
     """Return what a gate prints: the outcomes, then the rows that would replace the baselines' own."""
     text = "".join(outcome_text(outcome, _ROWS // len(outcomes)) for outcome in outcomes)
     for name, rows in changes.items():
+        if not rows:
+            continue
         listed = [visible(row) for row in rows[: max(1, _LISTED // len(changes))]]
         if len(rows) > len(listed):
             listed.append(f"... and {len(rows) - len(listed):,} more")

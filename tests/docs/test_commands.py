@@ -17,7 +17,7 @@ from typer.main import get_command
 from harness.commands import app
 from harness.record.codec import encode
 
-LANGUAGES = {"sh", "python", "text", "toml", "json", "yaml", "{toctree}", "{eval-rst}"}
+LANGUAGES = {"sh", "python", "text", "toml", "json", "yaml", "{eval-rst}"}
 NETWORK = "installs from the network; tests/test_packaging.py installs the wheel and runs it"
 CUDA = "needs a GPU; tests/device has what is run on one"
 MINUTES = "takes minutes on this project's own benchmarks; `.ci/run` asks them all"

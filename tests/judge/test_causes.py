@@ -31,7 +31,7 @@ def test_thawed_parameters_are_the_second_line() -> None:
     )
 
     assert outcome_text(outcome).splitlines()[2] == (
-        "2 parameter groups became trainable: backbone.0.bias, backbone.0.weight"
+        "2 parameter groups are trained, and were not: backbone.0.bias, backbone.0.weight"
     )
 
 
@@ -159,7 +159,7 @@ def test_what_follows_from_a_thawed_layer_is_not_told_beside_it() -> None:
     outcome = gate(thawed(12, "head", "trunk"), baselines(thawed(10, "head")), Limits())
     text = outcome_text(outcome)
 
-    assert text.splitlines()[2] == "1 parameter group became trainable: trunk"
+    assert text.splitlines()[2] == "1 parameter group is trained, and was not: trunk"
     assert "(optimizer)" not in text
 
 

@@ -57,7 +57,7 @@ def test_where_there_is_nothing_to_paste_the_levers_that_were_left_out_are_said(
     lines = fit_text(replace(FOUND, plan=None, lines=())).splitlines()
 
     assert "micro-batches left out: BatchNorm" in lines
-    assert lines[-1] == "* plan  ! over the limit  ~ gives something up"
+    assert lines[-1] == "* plan  ! over the limit  ~ gives something up  ? not decided in the time"
 
 
 def test_a_terminal_of_80_columns_holds_it_in_40_lines() -> None:

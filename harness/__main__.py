@@ -3,21 +3,23 @@
 import sys
 
 from harness.errors import HarnessError
-from harness.processes.interrupts import INTERRUPTED, was_interrupted
+from harness.processes.interrupts import INTERRUPTED, InterruptedEnd, was_interrupted
 
 
 def main() -> None:
     """Run the command line."""
+    end = InterruptedEnd()
+    end.install()
     try:
         from harness.commands import app
         from harness.report.inert import refusal
 
         app()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        end.leave()
     except SystemExit as left:
-        if left.code == 1 and was_interrupted(left):  # typer has a status of its own for that
-            sys.exit(INTERRUPTED)
+        if left.code == INTERRUPTED or (left.code == 1 and was_interrupted(left)):  # typer's own is 1
+            end.leave()
         raise
     except HarnessError as error:
         print(f"harness: {refusal(str(error))}", file=sys.stderr)  # noqa: T201 (the last resort writes to standard error)

@@ -44,9 +44,7 @@ def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
         before, after = (run(bench, one) for one in (given_up, candidate))
     bench.passes += 2 * (1 if in_parts else _STEPS) * bench.cost(candidate)
     what = (
-        "gradients of a step in eval mode"
-        if in_parts
-        else "weights, buffers and random state after 2 steps"
+        "gradients of a step in eval mode" if in_parts else "weights, buffers and random state after 2 steps"
     )
     same = all(torch.equal(tensor, after.tensors[name]) for name, tensor in before.tensors.items())
     if same and torch.equal(before.random, after.random):

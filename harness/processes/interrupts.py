@@ -1,10 +1,14 @@
 """An interrupt is heeded also where what runs swallows it: a bare `except`, a destructor, a callback of C."""
 
+import atexit
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 
@@ -45,6 +49,38 @@ def interrupts_heard() -> Iterator[Interrupts]:
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@dataclass(slots=True)
+class InterruptedEnd:
+    """Ends the process with the status of an interrupt, when all that is to be done at its end is done.
+
+    Python ends by the signal itself once an interrupt has passed through text that was run by `exec`, such as
+    what a dataclass is made of, also where the interrupt was heeded and another status is asked for.
+    """
+
+    is_near: bool = False
+
+    def install(self) -> None:
+        """Be what runs last at the end of the process: to be called before anybody else asks for that."""
+        atexit.register(self._end)
+
+    def leave(self) -> NoReturn:
+        """End the program as one that was interrupted.
+
+        Raises:
+            SystemExit: always.
+        """
+        self.is_near = True
+        sys.exit(INTERRUPTED)
+
+    def _end(self) -> None:
+        if not self.is_near:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        os._exit(INTERRUPTED)
 
 
 def was_interrupted(error: BaseException | None) -> bool:

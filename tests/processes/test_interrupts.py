@@ -5,11 +5,20 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from harness.processes.interrupts import INTERRUPTED, Interrupts, interrupts_heard, was_interrupted
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Hear interrupts, which a shell ignores for what runs in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_what_swallows_an_interrupt_only_puts_it_off() -> None:
@@ -90,3 +99,22 @@ def test_any_command_that_is_interrupted_ends_with_130_and_without_a_traceback()
 
     assert done.returncode == INTERRUPTED
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_an_interrupt_that_passed_through_text_that_is_run_ends_with_130_too() -> None:
+    program = (
+        "import atexit, os, signal\n"
+        "from harness.processes.interrupts import InterruptedEnd\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "end = InterruptedEnd()\n"
+        "end.install()\n"
+        "atexit.register(print, 'put away')\n"
+        "try: exec('os.kill(os.getpid(), signal.SIGINT)')\n"
+        "except KeyboardInterrupt: end.leave()\n"
+    )
+    done = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "put away\n", "")

@@ -9,6 +9,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MIN_UNITS = 8  # with 7 values the widest interval there is, lowest to highest, covers 98.4 %, under 99 %
 
@@ -56,9 +62,9 @@ def layout_interval(layouts: Sequence[Sequence[float]], level: float) -> Interva
     """Return the interval of the median over all rounds, where layouts are what was drawn at random.
 
     Rounds of one layout share what that layout is worth, so that they are not independent; layouts are. A
-    value lies outside where `flip_test` refuses it as the median. With one round a layout the interval is
-    that of order statistics. It holds for differences that are symmetric around the median, as those of
-    sides are that were given their layouts and their turns by chance.
+    value lies outside where `flip_test` refuses it as the middle; the median itself always lies inside. It
+    holds for differences that are symmetric around the median, as those of sides are that were given their
+    layouts and their turns by chance.
 
     Args:
         layouts: [layout][round].
@@ -67,85 +73,156 @@ def layout_interval(layouts: Sequence[Sequence[float]], level: float) -> Interva
     Returns:
         The interval; None where the layouts are too few to refuse any value.
 
-    Source: R. S. Woodruff, Confidence intervals for medians and other position measures, Journal of the
-    American Statistical Association 47 (1952) 635-646, for the inversion; see `flip_test` for the test.
+    Source: J. L. Hodges and E. L. Lehmann, Estimates of location based on rank tests, Annals of Mathematical
+    Statistics 34 (1963) 598-611, for the inversion; see `flip_test` for the test.
 
     Raises:
         ValueError: the level is not between 0 and 1.
 
     >>> layout_interval([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0], [8.0]], 0.01)
-    Interval(low=1.0, high=8.0, coverage=0.9921875)
+    Interval(low=1.0, high=8.0, coverage=0.99)
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it lies between 0 and 1")
     if len(layouts) < MIN_UNITS:
         return None
-    if all(len(layout) == 1 for layout in layouts):
-        return median_interval([layout[0] for layout in layouts], 1 - level)
-    low = _lower_end(layouts, level)
-    high = _lower_end([[-value for value in layout] for layout in layouts], level)
+    low = _rounds(layouts).lower_end(level)
+    high = _rounds([[-value for value in layout] for layout in layouts]).lower_end(level)
     return None if low is None or high is None else Interval(low, -high, 1 - level)
 
 
-def _lower_end(layouts: Sequence[Sequence[float]], level: float) -> float | None:
-    """Return the lowest value that is not refused as the median; None where none is refused."""
-    ordered = sorted(value for layout in layouts for value in layout)
-
-    def refused(below: int) -> bool:
-        """Whether a value is refused that has so many of the values below it."""
-        value = ordered[0] - 1 if below == 0 else (ordered[below - 1] + ordered[below]) / 2
-        return flip_test(layouts, value) <= level
-
-    if not refused(0):
-        return None
-    certain, open_ = 0, len(ordered) // 2
-    while certain < open_:
-        middle = (certain + open_ + 1) // 2
-        certain, open_ = (middle, open_) if refused(middle) else (certain, middle - 1)
-    return ordered[certain]
+_FINE = 1e-8  # log units; an end is told apart from others that are further away
 
 
-_MANY_LAYOUTS = 500  # from here on a sum of signs is normal to four digits
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """All rounds in one row."""
+
+    values: "NDArray[np.float64]"
+    starts: "NDArray[np.int64]"  # where each layout begins
+
+    def flip_test(self, centre: float) -> float:
+        """Return the p of the flip test about a centre."""
+        import numpy as np
+
+        offsets = self.values - centre
+        signs = (offsets > 0).astype(int) - (offsets < 0)
+        sums = np.add.reduceat(signs * _weights(abs(offsets)), self.starts)
+        total = abs(int(sums.sum()))
+        if not total:
+            return 1.0
+        sizes = sorted(int(size) for size in abs(sums) if size)
+        shared = math.gcd(*sizes)
+        total, sizes = total // shared, [size // shared for size in sizes]
+        if len(sizes) > _MANY_LAYOUTS:
+            # turning a layout changes the sum by 2 or more, and the half of that belongs to this sum
+            deviation = math.sqrt(sum(size * size for size in sizes))
+            return min(1.0, math.erfc((total - 1) / deviation / math.sqrt(2)))
+        return 2 * _chances(tuple(sizes))[(sum(sizes) - total) // 2]
+
+    def lower_end(self, level: float) -> float | None:
+        """Return the lowest value that is not refused as the middle; None where none is refused."""
+        import numpy as np
+
+        median = float(np.median(self.values))
+        # many rounds may be as long as the median, and say nothing there: it is looked at from below
+        refused, accepted = float(self.values.min()) - _FINE, median - _FINE
+        if self.flip_test(refused) > level:
+            return None
+        if self.flip_test(accepted) <= level:
+            return median
+        while accepted - refused > _FINE:
+            between = (refused + accepted) / 2
+            if self.flip_test(between) <= level:
+                refused = between
+            else:
+                accepted = between
+        return self.nearest_mean(accepted)
+
+    def nearest_mean(self, value: float) -> float:
+        """Return the nearest mean of two values, or of one with itself: p changes nowhere else."""
+        import numpy as np
+
+        ordered = np.sort(self.values)
+        above = np.searchsorted(ordered, 2 * value - ordered).clip(max=len(ordered) - 1)
+        means = (ordered + ordered[np.stack([(above - 1).clip(min=0), above])]) / 2
+        return float(means.flat[abs(means - value).argmin()])
+
+
+def _rounds(layouts: Sequence[Sequence[float]]) -> _Rounds:
+    import numpy as np
+
+    return _Rounds(
+        np.array([value for layout in layouts for value in layout]),
+        np.cumsum([0, *map(len, layouts[:-1])]),
+    )
+
+
+_MANY_LAYOUTS = 200  # from here on a sum is taken as normal: at p of 0.01 and less that is on the safe side
+_INNER = 3  # one in so many rounds, those nearest to the centre, weigh less than the others
+_FEWEST_INNER = 6  # of them: few weights would leave few sums, and levels far under the one asked for
+_WEIGHTS = 8  # different weights at most; more would only lengthen the sums
 
 
 def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
     """Return the two-sided p that values lie around `centre`, exact whatever one layout's rounds share.
 
-    The statistic is the sum of the signs of all rounds. It is held against the sums that come out where a
-    coin turns all signs of a layout: for two equal sides chance has tossed that very coin. With one round a
-    layout this is the sign test. For more than 500 layouts the sum is taken as normal.
+    The statistic is the sum of the signs of all rounds, each with a weight: rounds near the centre hardly
+    tell on which side of it they belong. In the third that is nearest, of six at least, the weight grows
+    with the rank of the distance, and from there on it is the same for all, so that one that is far off
+    counts no more than any other. The sum is held against those that come out where a coin turns all signs
+    of a layout: for two equal sides chance has tossed that very coin, and no distance depends on it. For
+    more than 200 layouts the sum is taken as normal.
 
     Args:
-        layouts: [layout][round].
+        layouts: [layout][round]; each has a round.
         centre: of the values, if p is large.
 
-    Source: E. J. G. Pitman, Significance tests which may be applied to samples from any populations, Journal
-    of the Royal Statistical Society, Supplement 4 (1937) 119-130.
+    Source: F. Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1 (1945) 80-83, for
+    signed ranks; B. Rosner, R. J. Glynn and M.-L. T. Lee, The Wilcoxon signed rank test for paired
+    comparisons of clustered data, Biometrics 62 (2006) 185-192, for coins that turn groups of them.
 
     >>> flip_test([[1, 2], [3, 4], [5, 6], [7, 8], [1, -1]])
     0.125
     """
-    sums = [sum((value > centre) - (value < centre) for value in layout) for layout in layouts]
-    sizes = [abs(each) for each in sums if each]
-    total, all_one_way = abs(sum(sums)), sum(sizes)
-    if not total:
-        return 1.0
-    if len(sizes) > _MANY_LAYOUTS:
-        deviation = math.sqrt(sum(size * size for size in sizes))
-        return math.erfc(total / deviation / math.sqrt(2))
+    return _rounds(layouts).flip_test(centre) if layouts else 1.0
+
+
+def _weights(distances: "NDArray[np.float64]") -> "NDArray[np.int64]":
+    """Return the weights of rounds, by their distances; equal distances weigh the same.
+
+    >>> import numpy as np
+    >>> _weights(np.array([0.5, 9.0, 0.1, 0.3, 0.3, 0.2, 0.7, 0.6, 0.9])).tolist()
+    [5, 6, 1, 4, 4, 2, 6, 6, 6]
+    """
     import numpy as np
 
-    # chance[n]: that the sizes of the layouts with one sign add up to n
-    chance = np.zeros(all_one_way + 1)
+    ranks = np.searchsorted(np.sort(distances), distances, side="right")
+    inner = max(_FEWEST_INNER, math.ceil(len(distances) / _INNER))
+    largest = min(_WEIGHTS, inner)
+    weights: NDArray[np.int64] = np.minimum(largest, -(-ranks * largest // inner))
+    return weights
+
+
+@lru_cache(maxsize=256)  # where an end is looked for, and of arm after arm, the same sizes come again
+def _chances(sizes: tuple[int, ...]) -> tuple[float, ...]:
+    """Return the chances that the sizes at which a coin shows heads add up to 0 at most, to 1 at most ...
+
+    The last is that of half of all sizes.
+
+    >>> _chances((1, 1, 2))
+    (0.125, 0.375, 0.625)
+    """
+    import numpy as np
+
+    chance = np.zeros(sum(sizes) // 2 + 1)  # of each sum
     chance[0] = 1.0
-    reached = 0
     for size in sizes:
-        reached += size
-        turned = chance[: reached + 1] / 2
-        turned[size:] += chance[: reached + 1 - size] / 2
-        chance[: reached + 1] = turned
-    at_most = (all_one_way - total) // 2
-    return min(1.0, 2 * float(chance[: at_most + 1].sum()))
+        turned = chance / 2
+        if size < len(chance):
+            turned[size:] += chance[: len(chance) - size] / 2
+        chance = turned
+    return tuple(np.cumsum(chance).tolist())
 
 
 def log_ratios(

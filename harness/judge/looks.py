@@ -1,8 +1,9 @@
 """When to stop: a case is looked at while it is timed, and what is decided is timed no more.
 
 Who looks again and again is wrong more often than who looks once. So each look has a chance of a false alarm
-of its own, and together they have what one look would have: at the share t of the time, t squared of it is
-spent, so that early looks see only what is large, and most of the chance is left for the last.
+of its own, and together they have what one look would have: at the share t of the time, the third power of t
+is spent, so that early looks see only what is large, and most of the chance is left for the last. Late looks
+would take it away and spare little time: after two thirds of the time there is none but the last.
 
 Source: K. Kim and D. L. DeMets, Design and analysis of group sequential tests based on the type I error
 spending rate function, Biometrika 74 (1987) 149-154. That looks depend on each other is not made use of: the
@@ -19,6 +20,8 @@ from harness.record.schema import Samples
 
 FIRST = 12  # units at the first look: fewer decide nothing among six arms
 GROWTH = 1.5  # from look to look
+LATEST = 1 / GROWTH  # share of the time; the look after a later one would be past the end
+_POWER = 3  # of the share of the time that is the share of the chance
 
 
 @dataclass(slots=True)
@@ -50,9 +53,9 @@ class Looks:
 
         >>> looks = Looks(family=1, alpha=0.01)
         >>> looks.spend(0.5), looks.spend(1.0)
-        (0.0025, 0.0075)
+        (0.00125, 0.00875)
         """
-        level = self.alpha * (share * share - self._spent * self._spent)
+        level = self.alpha * (share**_POWER - self._spent**_POWER)
         self._spent = share
         return level
 

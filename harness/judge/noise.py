@@ -9,7 +9,7 @@ from harness.record.names import TIME
 from harness.record.schema import Run
 
 _NORMAL = 1.4826  # of a normal distribution: standard deviation over median absolute deviation
-_EFFICIENCY = 1.2533  # of a normal distribution: how much wider the median scatters than the mean
+_EFFICIENCY = 1.1387  # of a normal distribution: how much wider than that of the mean the interval is
 _DEVIATIONS = 2.576  # of a 99 % interval
 
 
@@ -27,7 +27,7 @@ def smallest_told(deviation: float, rounds: float) -> float:
     """Return the smallest difference that so many rounds show, as a fraction; both sides alike otherwise.
 
     >>> round(smallest_told(0.1, 100), 3)
-    0.032
+    0.029
     """
     return _DEVIATIONS * _EFFICIENCY * deviation / math.sqrt(max(1.0, rounds))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from harness.judge.looks import Looks, next_look
+from harness.judge.looks import LATEST, Looks, next_look
 from harness.measure.block_plan import FEWEST_LAYOUTS, ONE_CALL, BlockPlan, enough_seconds, rounds_a_layout
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
@@ -164,7 +164,7 @@ class TimingBlock:
                 took = self.clock() - start
                 over = took * (1 + 1 / self._rounds) > budget or self._rounds == self.most_rounds
                 units = self._rounds // (self.plan.rounds if self.moves else 1)
-                if over or units >= look_at:
+                if over or (units >= look_at and took <= LATEST * budget):
                     self._look(active, looks, 1.0 if over else took / budget, control)
                     look_at = next_look(units)
                     gc.collect(0)  # what calls leave in cycles does not pile up

@@ -176,7 +176,7 @@ def test_times_are_the_median_of_pairs_with_an_interval() -> None:
     assert [cell.strip() for cell in told.strip("|").split("|")] == [
         "nets",
         "9",
-        r"1.040 \[1.000, 1.080\]",
+        r"1.040 \[1.005, 1.075\]",
         r"1.300 \[1.300, 1.300\]",
         "1 s",
         "1.000, 1.080",

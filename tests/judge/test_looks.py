@@ -19,8 +19,8 @@ def test_all_looks_together_spend_what_one_would() -> None:
 def test_early_looks_spend_little() -> None:
     looks = Looks(family=1, alpha=0.01)
 
-    assert looks.spend(0.1) == pytest.approx(0.0001)
-    assert looks.spend(0.5) == pytest.approx(0.0024)
+    assert looks.spend(0.1) == pytest.approx(0.00001)
+    assert looks.spend(0.5) == pytest.approx(0.00124)
 
 
 def test_looks_grow_by_half() -> None:

@@ -210,8 +210,8 @@ def test_every_interval_of_a_family_holds_at_its_share_of_the_chance() -> None:
 
     alone, (shared, _) = judge(wide), judge_family([wide, wide])
 
-    assert alone.high == pytest.approx(math.exp(0.0065))
-    assert shared.high == pytest.approx(math.exp(0.0075))
+    assert alone.high == pytest.approx(math.exp(0.006))
+    assert shared.high == pytest.approx(math.exp(0.0065))
 
 
 def test_a_family_of_none_has_no_judgements() -> None:
@@ -257,7 +257,7 @@ def test_the_estimate_is_always_more_than_what_was_not_enough() -> None:
 
 def test_the_bound_is_the_larger_end_of_the_interval_either_way() -> None:
     assert judge(NOISE).bound == pytest.approx(math.expm1(0.05))
-    assert judge([-0.2, *[0.0] * 9]).bound == pytest.approx(math.expm1(0.2))
+    assert judge([-0.2, *[0.0] * 9]).bound == pytest.approx(math.expm1(0.1))  # of -0.2 and 0 the mean
     assert judge([0.02] * 7).bound is None
 
 
@@ -387,6 +387,9 @@ def pairs_of_contrasts(
     return tuple((contrast(), contrast()) for _ in range(count))
 
 
+MOST_ALARMS = 29  # of 2,000 at a chance of 1 %: 20, and two standard deviations
+
+
 def alarms(families: list[tuple[Judgement, ...]]) -> int:
     return sum(not {"better", "worse"}.isdisjoint(one.verdict for one in family) for family in families)
 
@@ -396,14 +399,16 @@ def test_equal_sides_raise_an_alarm_in_at_most_one_percent_of_families() -> None
     # No floor, for it hides alarms.
     judged = [judging.judge_family(family, floor=0.0) for family in pairs_of_contrasts(2000, draws=12)]
 
-    assert 0 < alarms(judged) <= 20
+    assert 0 < alarms(judged) <= MOST_ALARMS
 
 
 @pytest.mark.process
 def test_without_the_family_more_than_one_percent_of_pairs_would() -> None:
     families = pairs_of_contrasts(2000, draws=12)
 
-    assert alarms([tuple(judging.judge(one, floor=0.0) for one in family) for family in families]) > 20
+    assert (
+        alarms([tuple(judging.judge(one, floor=0.0) for one in family) for family in families]) > MOST_ALARMS
+    )
 
 
 def test_rounds_that_share_a_place_in_memory_are_no_units() -> None:

@@ -249,7 +249,7 @@ def test_what_shows_no_difference_says_how_large_one_could_be() -> None:
     unsure = ArmResult(arm="no_grad", timings=(samples(1.006, spread=0.05),))
     table = case_tables(run_of(GRAD, unsure))[0]
 
-    assert table.rows[1][3] == "no difference above 2.5 %"
+    assert table.rows[1][3] == "no difference above 2.3 %"
     assert not any("undecided" in line for line in table.time_lines)
 
 

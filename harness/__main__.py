@@ -1,19 +1,28 @@
-"""`python -m harness`: run the command line and turn a refusal into one line and exit status 2."""
+"""`python -m harness`: the command line. A refusal is one line and exit status 2, an interrupt status 130."""
 
 import sys
 
 from harness.errors import HarnessError
+from harness.processes.ending import end_without_search
+from harness.processes.interrupts import INTERRUPTED, InterruptedEnd, was_interrupted
 
 
 def main() -> None:
     """Run the command line."""
-    from harness.commands import app
-    from harness.processes.ending import end_without_search
-    from harness.report.inert import refusal
-
     end_without_search()
+    end = InterruptedEnd()
+    end.install()
     try:
+        from harness.commands import app
+        from harness.report.inert import refusal
+
         app()
+    except KeyboardInterrupt:
+        end.leave()
+    except SystemExit as left:
+        if left.code == INTERRUPTED or (left.code == 1 and was_interrupted(left)):  # typer's own is 1
+            end.leave()
+        raise
     except HarnessError as error:
         print(f"harness: {refusal(str(error))}", file=sys.stderr)  # noqa: T201 (the last resort writes to standard error)
         sys.exit(2)

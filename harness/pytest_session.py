@@ -154,7 +154,8 @@ class Session:
             question, case, self._settings(0.0), entry, reference="" if first in arms else first
         )
         measured: set[str] = set()
-        for result in measurement.measure(arms, None if allowance.exact_only else allowance.seconds):
+        seconds = None if allowance.exact_only else lambda number, _: allowance.seconds(number)
+        for result in measurement.measure(arms, seconds):
             if isinstance(result, Failure):
                 self.failures[case.id, result.arm] = result.error
             else:

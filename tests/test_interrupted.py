@@ -1,6 +1,9 @@
 """What is left of a measurement that was interrupted: all that was finished, whole, and what is missing."""
 
+import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.commands import app
-from harness.record.schema import Run
+from harness.record.schema import Record, Run
 from harness.record.store import load_run
+from harness.report.watch import TerminalWatch
 from harness.workload.models import MODELS
 
 pytestmark = pytest.mark.process
@@ -76,3 +80,53 @@ def test_at_any_moment_what_is_finished_is_there_and_what_is_missing_is_said(
         finished_counts.add(len(printed))
 
     assert finished_counts >= {0, 1, 2}
+
+
+class _Swallowing:
+    """Interrupts the process in one of a model's calls, and swallows what comes of it."""
+
+    def __init__(self, last: int) -> None:
+        self.calls = 0
+        self.last = last
+
+    def look(self, _module: nn.Module) -> None:
+        self.calls += 1
+        if self.calls == self.last:
+            with suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_that_the_model_swallows_is_heeded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    swallowing = _Swallowing(6)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    status, _, errors, run = _measured(monkeypatch, tmp_path / "run.json", swallowing.look)
+    signal.signal(signal.SIGINT, before)
+
+    assert status == 130
+    assert "interrupted; missing: " in errors
+    assert run is not None
+    assert not run.complete
+
+
+def test_what_was_kept_and_not_printed_yet_is_printed_when_an_interrupt_comes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    finished = TerminalWatch.finished
+    calls = []
+
+    def interrupted(watch: TerminalWatch, record: Record) -> None:
+        calls.append(record.case.question)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        finished(watch, record)
+
+    monkeypatch.setattr(TerminalWatch, "finished", interrupted)
+    status, text, errors, run = _measured(monkeypatch, tmp_path / "run.json", _Countdown(0).look)
+
+    assert status == 130
+    assert run is not None
+    assert [record.case.question for record in run.records] == ["grad_mode"]
+    assert ASKS["grad_mode"] in text
+    assert "bytes of grad_mode" not in errors

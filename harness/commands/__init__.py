@@ -1,7 +1,7 @@
 """The command line: a file a command, and the short list of them, grouped by what a person wants.
 
 Results go to standard output, progress and warnings to standard error. Exit status: 0 fine, 1 a
-regression, 2 bad usage or unreadable input, 3 undecided under --strict.
+regression, 2 bad usage or unreadable input, 3 undecided under --strict, 130 interrupted.
 """
 
 from importlib import import_module

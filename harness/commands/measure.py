@@ -20,6 +20,7 @@ from harness.commands.options import (
     with_setting,
 )
 from harness.errors import HarnessError
+from harness.processes.interrupts import INTERRUPTED, Interrupts, interrupts_heard
 
 if TYPE_CHECKING:
     from harness.report.watch import TerminalWatch
@@ -67,13 +68,19 @@ def measure(
         return
     check_alone(watch)
     began = time.perf_counter() - _age_of_process()
-    is_whole = _measure_alone(Inquired(target, question, memory_history, began), words, watch)
-    _write_files(watch, html, trace)
-    _print_seconds(watch, began)
-    _print_next(watch, target, html)
-    watch.end()
+    with interrupts_heard() as interrupts:
+        try:
+            inquired = Inquired(target, question, memory_history, began)
+            is_whole = _measure_alone(inquired, words, watch, interrupts)
+            _write_files(watch, html, trace)
+            _print_seconds(watch, began)
+            _print_next(watch, target, html)
+            watch.end()
+        except KeyboardInterrupt:  # when all was measured, or for the second time
+            watch.note("interrupted")
+            is_whole = False
     if not is_whole:
-        raise typer.Exit(130)  # 128 + SIGINT, as shells have it
+        raise typer.Exit(INTERRUPTED)
     if watch.problems or (watch.run is not None and not watch.run.complete):
         raise typer.Exit(2)
 
@@ -88,7 +95,7 @@ class Inquired:
     began: float
 
 
-def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> bool:
+def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch", interrupts: Interrupts) -> bool:
     """Measure a target; what was finished is kept, and what goes wrong is told to the watcher.
 
     Returns:
@@ -102,6 +109,7 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
 
     memory_history = inquired.memory_history
     study, is_whole = None, True
+    watch.heed = interrupts.check
     stack = ExitStack()
     try:
         setting = setting_of(words)
@@ -125,14 +133,17 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch") -> 
             study.measure()
         if memory_history is not None:
             study.write_memory_history(memory_history)
-    except HarnessError as error:
-        watch.problem(str(error), error)
-    except SystemExit as error:  # of what is measured: the command's own comes later
-        watch.problem(f"what was measured ended the program with sys.exit({error.code!r})", error)
-    except KeyboardInterrupt:
-        is_whole = False
-        missing = study.missing() if study is not None else ()
-        watch.note(f"interrupted; missing: {', '.join(missing) or 'everything'}")
+        interrupts.check()
+    except (HarnessError, SystemExit, KeyboardInterrupt) as error:
+        if interrupts.came or isinstance(error, KeyboardInterrupt):
+            is_whole = False
+            watch.catch_up()
+            missing = study.missing() if study is not None else ()
+            watch.note(f"interrupted; missing: {', '.join(missing) or 'everything'}")
+        elif isinstance(error, SystemExit):  # of what is measured: the command's own comes later
+            watch.problem(f"what was measured ended the program with sys.exit({error.code!r})", error)
+        else:
+            watch.problem(str(error), error)
     finally:
         stack.close()
     if watch.run is not None and (closing := closing_text(watch.run, watch.width)):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from harness.judge.callers import CallersChange, callers_change
 from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
@@ -157,6 +159,8 @@ def _no_baseline(key: Key, baselines: Mapping[str, Baseline]) -> str:
     if not known:
         return f"there is no baseline for {key.name}, nor for any other key; {make}"
     nearest = min(known, key=lambda other: (len(key.differences(other)), other.name))
+    if msgspec.structs.replace(key, threads=nearest.threads) == nearest:
+        make += f", or measure with --threads {nearest.threads}"
     return (
         f"there is no baseline for {key.name}; the nearest has {', '.join(key.differences(nearest))}; {make}"
     )

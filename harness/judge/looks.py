@@ -10,10 +10,11 @@ spending rate function, Biometrika 74 (1987) 149-154. That looks depend on each 
 chances are added up, which is right however they depend.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.judge.interval import log_ratios
+from harness.judge.interval import MIN_UNITS, log_ratios
 from harness.judge.verdict import ALPHA, LAYOUT_FLOOR, is_decided
 from harness.record.schema import Samples
 
@@ -37,6 +38,15 @@ class Looks:
     floor: float = LAYOUT_FLOOR
     alpha: float = ALPHA
     _spent: float = field(default=0.0, init=False)
+
+    @property
+    def fewest_units(self) -> int:
+        """As many units as can decide at all, if they are looked at once: with fewer no sign is sure enough.
+
+        >>> Looks(family=2).fewest_units, Looks(family=6).fewest_units
+        (9, 11)
+        """
+        return max(MIN_UNITS, math.ceil(1 + math.log2(max(1, self.family) / self.alpha)))
 
     def spend(self, share: float) -> float:
         """Return the chance of a false alarm that a look at this share of the time has, all arms together.

@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal
 
 from harness.judge.looks import LATEST, Looks, next_look
+from harness.measure.block_plan import FEWEST_LAYOUTS, ONE_CALL, BlockPlan, enough_seconds, rounds_a_layout
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
 from harness.measure.sampling import Side, TimingError, calls_a_sample, quiet, sample, warm
@@ -21,21 +22,11 @@ from harness.record.schema import Samples
 from harness.workload.factory import raised_by_model
 
 SHORTEST_CALL_S = 3e-7  # reading the clock takes up to 0.1 us, calling an empty function about as long
-FEWEST_LAYOUTS = 16  # a family of six arms needs eleven at the last of several looks
 DEPTHS = 16  # of a frame each, some 150 bytes: all places within a cache line, and many lines
-MOVING_SHARE = 0.15  # of the time, at most, is spent on moving, unless layouts would be fewer than those
 
-_STRETCH = 2.0  # times a budget, at most, where it would be spent on too few layouts to judge
+_LONG_CALL_S = 0.5  # of which one is enough to be warm, and to tell what it costs
 
 Laps = tuple[float, ...]  # seconds a call: of the whole, then of its parts
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPlan:
-    """How a block is timed; chosen once, the same for all sides."""
-
-    calls: int  # a sample
-    rounds: int  # a layout
 
 
 def _deeper(levels: int, side: Side, calls: int, clock: Clock) -> Laps:
@@ -89,7 +80,7 @@ class TimingBlock:
     clock: Clock
     rng: Random
     most_rounds: int | None = None
-    plan: BlockPlan = BlockPlan(1, 1)
+    plan: BlockPlan = ONE_CALL
     failed: dict[str, Exception] = field(default_factory=dict)
     _rounds: int = field(default=0, init=False)
     _taken: dict[str, list[Laps]] = field(default_factory=dict, init=False)  # by arm; "" for the reference
@@ -106,20 +97,24 @@ class TimingBlock:
     def _sides(self) -> list[Side]:
         return [self.reference, *self.arms.values()]
 
-    def prepare(self, budget: float, longest: float = math.inf, *, warmed: bool = False) -> None:
+    def prepare(
+        self, budget: float, longest: float = math.inf, *, warmed: bool = False, costs: Sequence[float] = ()
+    ) -> None:
         """Warm all sides, then plan the calls of a sample and the rounds of a layout.
 
         Args:
             budget: seconds of timing, all sides together.
             longest: the most that a call may take, in seconds.
             warmed: all sides have run before.
+            costs: seconds of a call of each side that has run before; where all are long, none is called.
 
         Raises:
             TimingError: a call takes longer than `longest`, or hardly longer than reading the clock.
         """
         keep_freed_memory()
         started = self.clock()
-        costs = [warm(side, self.clock, longest, 1 if warmed else 2) for side in self._sides()]
+        if not costs or min(costs) < _LONG_CALL_S:
+            costs = [warm(side, self.clock, longest, 1 if warmed else 2) for side in self._sides()]
         if min(costs) < SHORTEST_CALL_S:
             raise TimingError(
                 f"a call takes {min(costs) * 1e9:.0f} ns; under {SHORTEST_CALL_S * 1e9:.0f} ns most of it is"
@@ -131,10 +126,9 @@ class TimingBlock:
         self.plan = BlockPlan(calls, rounds_a_layout(self._round_s, self._moving_s, budget))
         self._took += self.clock() - started
 
-    def enough(self, budget: float) -> float:
-        """Return the seconds of a budget, and up to twice of them where fewer layouts could not be judged."""
-        needed = FEWEST_LAYOUTS * (self.plan.rounds * self._round_s + self._moving_s)
-        return max(budget, min(_STRETCH * budget, needed))
+    def enough(self, budget: float, fewest: int = FEWEST_LAYOUTS) -> float:
+        """Return the seconds that a budget becomes, by what a layout takes; see `enough_seconds`."""
+        return enough_seconds(budget, self.plan.rounds * self._round_s + self._moving_s, fewest)
 
     def _moving_cost(self, calls: int) -> float:
         """Return what one move of all sides costs, in seconds; 0 where a side cannot be moved."""
@@ -271,22 +265,6 @@ def paired_samples(
         for name in names[1]
         if name in names[0] and layouts
     )
-
-
-def rounds_a_layout(round_s: float, moving: float, budget: float) -> int:
-    """Return how many rounds a layout has: as few as moving allows, for layouts are what is independent.
-
-    Args:
-        round_s: seconds of a round, all sides.
-        moving: seconds of one move, all sides.
-        budget: seconds.
-
-    >>> rounds_a_layout(0.6e-3, 0.2e-3, 1.0), rounds_a_layout(0.01, 0.01, 0.3), rounds_a_layout(0.01, 0, 1)
-    (3, 1, 1)
-    """
-    affordable = max(1, math.ceil(moving / (MOVING_SHARE * round_s)))
-    for_fewest = max(1, int((budget / FEWEST_LAYOUTS - moving) / round_s))
-    return min(affordable, for_fewest)
 
 
 def _laps(side: Side) -> Sequence[tuple[str, Callable[[], object]]]:

@@ -36,6 +36,10 @@ from harness.workload.question import Question
 from harness.workload.sources import build, resolve
 from harness.workload.step import Step
 
+# Seconds of timing a block: of so many arms, without the reference, and what the fewest rounds take that can
+# decide something.
+BlockSeconds = Callable[[int, float], float]
+
 FREE_SHARE = 0.5  # of the memory that is free: what one side more may take while others are held
 
 
@@ -70,6 +74,7 @@ class _Arm:
     name: str
     step: Step
     exact: ArmResult
+    call_s: float  # seconds of its first call
 
 
 @dataclass(slots=True)
@@ -99,14 +104,12 @@ class CaseMeasurement:
     def __post_init__(self) -> None:
         self.model = SharedModel(self.entry, self.settings.seed)
 
-    def measure(
-        self, arms: Sequence[str], seconds: Callable[[int], float] | None
-    ) -> Iterator[ArmResult | Failure]:
+    def measure(self, arms: Sequence[str], seconds: BlockSeconds | None) -> Iterator[ArmResult | Failure]:
         """Measure arms; yield each twice: with its exact numbers as soon as they are there, then with times.
 
         Args:
             arms: some of the question's, in its order.
-            seconds: of timing for so many arms in one block; None for exact numbers alone.
+            seconds: of timing a block; None for exact numbers alone.
 
         Yields:
             What was measured of an arm, or why it could not be.
@@ -131,7 +134,7 @@ class CaseMeasurement:
                     forget_compiled()
             yield self._exact[name].result
 
-    def times(self, arms: Sequence[str], seconds: Callable[[int], float]) -> Iterator[ArmResult | Failure]:
+    def times(self, arms: Sequence[str], seconds: BlockSeconds) -> Iterator[ArmResult | Failure]:
         """Time those arms whose exact numbers are there; yield each with its times."""
         if self.reference and self.reference not in arms:
             self._built_to_time(self.reference)
@@ -178,9 +181,12 @@ class CaseMeasurement:
         """Build an arm and run it once; all others are timed with the reference."""
         if name not in self._exact:  # a reference that is none of the arms
             self._exact[name] = self._observed(name)
+        clock = clock_for(self.case.device)
         step = self._built(name, self._timed_model)
+        before = clock()
+        self._run(step)
         known = self._exact[name]
-        arm = _Arm(name, step, known.result)
+        arm = _Arm(name, step, known.result, clock() - before)
         if name == self.reference:
             self._standing = arm
             # An arm that leaves the model in another state would leave it to the next.
@@ -204,15 +210,25 @@ class CaseMeasurement:
         return Failure(name, raised_by_model(error), reason)
 
     def _timed(
-        self, arms: Sequence[_Arm], seconds: Callable[[int], float], most_rounds: int | None = None
+        self, arms: Sequence[_Arm], seconds: BlockSeconds, most_rounds: int | None = None
     ) -> Iterator[ArmResult | Failure]:
         """Time arms in one block with the reference, and with it once more where it is one of them."""
-        allowed = seconds(len(arms))
+        reference_s = arms[0].call_s if self._standing is None else self._standing.call_s
+        costs = [reference_s, *(arm.call_s for arm in arms)]
+        looks = Looks(sum(arm.name != self.reference for arm in arms), LAYOUT_FLOOR)
+        fewest = looks.fewest_units + 1  # rounds may take longer than the first calls
+        allowed = seconds(len(arms), fewest * sum(costs))
         if not allowed:
             return
         try:
             sides = self._sides(self._steps(arms))
-            yield from self._block(arms, sides, allowed, most_rounds)
+            block = self._block(arms, sides, most_rounds)
+            before = block.clock()
+            if most_rounds is None:  # what grows with each call is not called more often than it is timed
+                block.prepare(allowed, warmed=True, costs=costs)
+            self.settings.meter.seconds += block.clock() - before
+            block.run(block.enough(allowed, fewest), looks, self.reference)
+            yield from self._timings(arms, block, allowed)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the reference raises: all of the block is lost)
             for arm in arms:
                 yield self._failure(arm.name, error)
@@ -239,7 +255,9 @@ class CaseMeasurement:
     def _reference_step(self, arms: Sequence[_Arm]) -> Step:
         if self._standing is not None and (not self.compiled or arms[0].name == self.reference):
             return self._standing.step
-        return self._built(self.reference)
+        step = self._built(self.reference)
+        self._run(step)
+        return step
 
     def _control(self) -> Step:
         """Return the reference once more: with a model of its own, or with the one that all arms share.
@@ -247,14 +265,19 @@ class CaseMeasurement:
         Its weights are then as warm in the caches as those of the arms. A copy, run once a round where they
         are run several times, would be slower for that alone.
         """
-        return self._built(self.reference, self._timed_model)
+        step = self._built(self.reference, self._timed_model)
+        if self._timed_model is None:  # on a model that has run already it is as warm as the others
+            self._run(step)
+        return step
 
     def _built(self, arm: str, model: Model | None = None) -> Step:
-        """Return an arm with a model, by default one of its own, run once."""
+        """Return an arm with a model, by default one of its own."""
         model = model or build(self.case, self.settings.seed, self.entry)
-        step = self.question.build(self.case, arm, model)
+        return self.question.build(self.case, arm, model)
+
+    def _run(self, step: Step) -> None:
+        """Run a step once: the first call is cold, and no sample."""
         metered(step, self.settings.meter, clock_for(self.case.device))()
-        return step
 
     def _sides(self, steps: Sequence[Step]) -> list[Side]:
         """Return steps as sides; those of one model move it once."""
@@ -267,19 +290,16 @@ class CaseMeasurement:
             sides.append(one)
         return sides
 
-    def _block(
-        self, arms: Sequence[_Arm], sides: Sequence[Side], seconds: float, most_rounds: int | None
-    ) -> Iterator[ArmResult | Failure]:
+    def _block(self, arms: Sequence[_Arm], sides: Sequence[Side], most_rounds: int | None) -> TimingBlock:
         names = [arm.name for arm in arms]
         rng = Random(f"{self.case.id}/{'/'.join(names)}/{self.settings.seed}")
         clock = clock_for(self.case.device)
-        block = TimingBlock(sides[0], dict(zip(names, sides[1:], strict=True)), clock, rng, most_rounds)
-        before = clock()
-        if most_rounds is None:  # what grows with each call is not called more often than it is timed
-            block.prepare(seconds, warmed=True)
-        self.settings.meter.seconds += clock() - before
-        questions = sum(name != self.reference for name in names)
-        block.run(block.enough(seconds), Looks(questions, LAYOUT_FLOOR), self.reference)
+        return TimingBlock(sides[0], dict(zip(names, sides[1:], strict=True)), clock, rng, most_rounds)
+
+    def _timings(
+        self, arms: Sequence[_Arm], block: TimingBlock, seconds: float
+    ) -> Iterator[ArmResult | Failure]:
+        """Yield each arm with what a block has timed of it."""
         for arm in arms:
             if arm.name in block.failed:
                 yield self._failure(arm.name, block.failed[arm.name])
@@ -333,7 +353,7 @@ def measure_arms(
     measurement = CaseMeasurement(question, case, settings, entry, reference=question.arms(entry)[0])
     results: dict[str, ArmResult] = {}
     budget = settings.budget
-    for result in measurement.measure(arms, (lambda number: budget * number) if budget > 0 else None):
+    for result in measurement.measure(arms, (lambda number, _: budget * number) if budget > 0 else None):
         if isinstance(result, Failure):
             raise result.error
         results[result.arm] = result

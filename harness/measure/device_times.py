@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from harness.measure.block import FEWEST_LAYOUTS, Pair
+from harness.measure.block import Pair
+from harness.measure.block_plan import FEWEST_LAYOUTS
 from harness.measure.clock import Clock
 from harness.measure.devices.protocol import Device, Event, Hold
 from harness.measure.limit import Work, limit_note

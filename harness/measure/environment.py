@@ -13,6 +13,7 @@ import harness
 from harness.measure import torch_compat
 from harness.measure.devices.cpu import processor
 from harness.measure.devices.registry import backend_of
+from harness.measure.processors import processors
 
 if TYPE_CHECKING:
     from harness.record.schema import Environment
@@ -43,7 +44,7 @@ def described(device: str) -> dict[str, Any]:
         "commit": _commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "cores": processors(),
         "packages": _packages(),
         "host": platform.node(),
     }

@@ -2,11 +2,9 @@
 
 import os
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from harness.judge.contrasts import unit_medians
@@ -14,6 +12,7 @@ from harness.judge.looks import Looks
 from harness.judge.noise import round_scatter, smallest_told
 from harness.measure.block import TimingBlock
 from harness.measure.clock import Clock
+from harness.measure.processors import processors, quota, system_text
 from harness.measure.sampling import Side
 
 CALLS_S = (3e-4, 1e-3, 3e-3)  # lengths of calls whose scatter is told
@@ -74,7 +73,7 @@ def _resolution(call: Callable[[], object], call_s: float, clock: Clock) -> Reso
 
 
 def _causes(before: tuple[int, tuple[float, float] | None], took: float) -> Iterator[NoiseCause]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = processors()
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[0]
         others = load > cores * _BUSY + 1
@@ -97,17 +96,17 @@ def _causes(before: tuple[int, tuple[float, float] | None], took: float) -> Iter
             f"{share:.1%} of the processor went to other guests".replace("%", " %"),
             "another machine, or another hour" if share > 0.01 else "",  # noqa: PLR2004 (a per cent)
         )
-    governor = _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    governor = system_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if governor:
         yield NoiseCause(
             "governor", governor, "" if governor == "performance" else "cpupower frequency-set -g performance"
         )
-    quota = _quota()
-    if quota is not None:
+    allowed = quota()
+    if allowed is not None:
         yield NoiseCause(
             "quota",
-            f"{quota:g} cores",
-            "the container stops when it has used them up" if quota < cores else "",
+            f"{allowed:g} cores",
+            "the container stops when it has used them up" if allowed < cores else "",
         )
     threads = os.environ.get("OMP_NUM_THREADS", "")
     yield NoiseCause(
@@ -121,23 +120,8 @@ def _switched() -> int:
 
 def _stolen() -> tuple[float, float] | None:
     """Return ticks that a hypervisor gave to others, and all ticks; None on other systems than Linux."""
-    fields = _text("/proc/stat").split()
+    fields = system_text("/proc/stat").split()
     if fields[:1] != ["cpu"]:
         return None
     ticks = [float(each) for each in fields[1:9]]
     return ticks[7], sum(ticks)
-
-
-def _quota() -> float | None:
-    """Return the cores that a container may use; None where there is no such limit."""
-    words = _text("/sys/fs/cgroup/cpu.max").split()
-    return float(words[0]) / float(words[1]) if len(words) == 2 and words[0] != "max" else None  # noqa: PLR2004
-
-
-def _text(path: str) -> str:
-    if sys.platform != "linux":
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

@@ -125,18 +125,21 @@ class Price:
         """Return at how many places of a curve there is time to freeze, beside so many other arms."""
         return places if self.allows(others + places) else min(places, FEWEST_PLACES)
 
-    def line(self, choice: Choice, *, is_timed: bool) -> str:
+    def line(self, choice: Choice, *, is_timed: bool, more_threads: int = 0) -> str:
         """Say what will be done and how long it takes; "" where nobody has to wait.
 
         Args:
             choice: what is measured, and what is not.
             is_timed: times are taken after the exact numbers.
+            more_threads: on which torch could work, in place of those that there are; 0 where it cannot.
         """
         seconds = self.seconds(choice.arms)
         if seconds < _WORTH_SAYING_S:
             return ""
         line = f"a forward pass takes {self.forward_s:.1f} s, the exact numbers of {choice.arms} arms"
         line += f" about {seconds:.0f} s"
+        if more_threads:
+            line += f" (less on a quiet machine with --threads {more_threads}, with peaks of its own)"
         if is_timed:
             line += ", times come after them"
         if choice.omitted:

@@ -39,6 +39,12 @@ class SharedTime:
         """Whether nothing is to be timed."""
         return not (self.run if self.per_arm is None else self.per_arm)
 
+    def is_spent(self, least: float) -> bool:
+        """Whether a block that takes so many seconds at least would come too late; the first never does."""
+        if self.per_arm is not None or not self._is_begun:
+            return self.exact_only
+        return self.run - (self.clock() - self.began) < least
+
     @property
     def needed(self) -> float:
         """Seconds of a run that would have left each arm a second, the exact numbers set aside."""

@@ -32,13 +32,14 @@ from harness.measure.inspection import (
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
 from harness.measure.plan import Plan, Price, RecordJob, choose, jobs_of
+from harness.measure.processors import usable_threads
 from harness.measure.runner import Settings
 from harness.measure.scaling import expected_peak, largest_batch
 from harness.measure.shared_model import SharedModel
 from harness.measure.shared_time import SharedTime
 from harness.record.names import PEAK
 from harness.record.schema import ArmResult, Case, Fit, Record, Run
-from harness.setting import RUN_TIME_S
+from harness.setting import HOST, RUN_TIME_S
 from harness.workload.blocks import Blocks, find_blocks
 from harness.workload.freezing_curve import NAME
 from harness.workload.hooks import is_compiled
@@ -83,7 +84,7 @@ class Study:
     run: Run
     began: float = field(default_factory=time.perf_counter)  # on that clock; what came before counts too
     meter: Meter = field(default_factory=Meter, init=False)
-    forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass, roughly
+    forward_s: float = field(default=0.0, init=False)  # seconds of a forward pass among exact ones, roughly
     trains: bool = field(default=True, init=False)
     compiled: bool = field(default=False, init=False)
     shares: SharedTime = field(init=False)
@@ -236,7 +237,9 @@ class Study:
         whole = None if blocks is None else (self._case(NAME, "train", batch_size), blocks)
         price = Price(self.forward_s, math.inf if self.plan.setting.full else self.plan.exact_s)
         choice = choose(jobs, whole, price, may_omit=self.plan.may_omit)
-        if line := price.line(choice, is_timed=not self.shares.exact_only):
+        timed = not self.shares.exact_only
+        spare = self.run.environment.threads < usable_threads() and self.plan.setting.device == HOST
+        if line := price.line(choice, is_timed=timed, more_threads=usable_threads() if spare else 0):
             self.watch.note(line)
         return list(choice.jobs)
 
@@ -264,34 +267,38 @@ class Study:
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             record = msgspec.structs.replace(record, reference=measurement.reference or job.arms[0])
             self._keep(record)
-        self.watch.finished(record)
         self._open.pop(f"bytes of {job.case.id}", None)
+        self.watch.finished(record)
         return measurement
 
     def _time(self, job: RecordJob, measurement: CaseMeasurement) -> None:
         """Time the arms of a record whose exact numbers are there."""
-        calls = self.forward_s * (_CALL_OF_TRAINING if job.trains else 1.0)
-        seconds = self.shares.seconds(len(job.arms), FIRST * calls * (len(job.arms) + 1))
-        if not seconds:  # which is said once for all
+        round_s = self.forward_s * (_CALL_OF_TRAINING if job.trains else 1.0) * (len(job.arms) + 1)
+        if self.shares.is_spent(2 * round_s):  # each side's first call, and one sample; said once for all
+            self.shares.untimed += len(job.arms)
             self._open.pop(f"times of {job.case.id}", None)
             return
         record = next(each for each in self.run.records if each.case.id == job.case.id)
         self.watch.measuring(job.case, job.arms[0])
-        for result in measurement.times(job.arms, lambda arms: seconds * arms / len(job.arms)):
+        for result in measurement.times(job.arms, self.shares.seconds):
             arm = self._result_of(job, result)
             before = record.arm(arm.arm)
             if isinstance(result, Failure) and before is not None:  # its exact numbers stay
                 arm = msgspec.structs.replace(before, notes=(*before.notes, f"not timed: {result.reason}"))
             record = record.with_arm(msgspec.structs.replace(arm, axis=job.axis.get(arm.arm)))
             self._keep(record)
-        self.watch.finished(record)
         self._open.pop(f"times of {job.case.id}", None)
+        self.watch.finished(record)
 
     def missing(self) -> tuple[str, ...]:
         """Return what is planned and not finished."""
         sizes = self.plan.setting.batch_sizes
         begun = {record.case.batch_size for record in self.run.records}
-        return (*self._open.values(), *(f"batch size {size}" for size in sizes if size not in begun))
+        gaps = {case for case, _ in self.run.missing}
+        # An interrupt can come when the last arm of a record was kept and nobody was told so yet.
+        whole = {f"bytes of {each.case.id}" for each in self.run.records if each.case.id not in gaps}
+        still_open = (words for name, words in self._open.items() if name not in whole)
+        return (*still_open, *(f"batch size {size}" for size in sizes if size not in begun))
 
     def _result_of(self, job: RecordJob, result: ArmResult | Failure) -> ArmResult:
         """Return what there is to record of an arm; what went wrong is told."""

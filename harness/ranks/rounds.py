@@ -6,7 +6,8 @@ from random import Random
 
 import msgspec
 
-from harness.measure.block import Laps, move_sides, paired_samples, rounds_a_layout
+from harness.measure.block import Laps, move_sides, paired_samples
+from harness.measure.block_plan import rounds_a_layout
 from harness.measure.clock import Clock
 from harness.measure.heap import keep_freed_memory
 from harness.measure.sampling import WARM_S, Side, calls_a_sample, quiet, sample, warm_cost

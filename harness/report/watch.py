@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,8 @@ class TerminalWatch:
     shows_traceback: bool = False
     run: Run | None = None
     problems: list[str] = field(default_factory=list)
-    printed: set[str] = field(default_factory=set)  # cases whose bytes were
+    printed: dict[str, Record] = field(default_factory=dict)  # by case, as it was last
+    heed: Callable[[], None] = lambda: None  # raises where somebody asked to stop
     out: Console = field(default_factory=Output)
     err: Console = field(default_factory=lambda: Console(stderr=True))
     bar: ProgressBar = field(init=False)
@@ -56,6 +58,7 @@ class TerminalWatch:
 
     def measuring(self, case: Case, arm: str) -> None:
         """Name what is being measured."""
+        self.heed()
         self.bar.describe(f"{case.question} b{case.batch_size}: {arm}")
         self.bar.advance()
 
@@ -78,9 +81,20 @@ class TerminalWatch:
             text = times_text_of(self.run, record, self.width)
         else:
             text = record_text(self.run, record, self.width)
-        self.printed.add(record.case.id)
         if text:
             self.print(text)
+        self.printed[record.case.id] = record
+
+    def catch_up(self) -> None:
+        """Print what is there whole and was not printed: an interrupt came in between."""
+        if self.run is None:
+            return
+        begun = {case for case, _ in self.run.missing}
+        for record in self.run.records:
+            before = self.printed.get(record.case.id)
+            timed = {bool(arm.timings) for arm in record.arms if arm.status == "ok"}
+            if record.case.id not in begun and (before is None or (before != record and timed == {True})):
+                self.finished(record)
 
     def note(self, line: str) -> None:
         """Say it on standard error."""

@@ -191,6 +191,16 @@ def test_every_part_of_the_environments_key_counts(change: dict[str, object]) ->
     assert [finding.state for finding in outcome.findings] == [FindingState.NO_BASELINE]
 
 
+def test_where_threads_alone_differ_the_option_that_meets_the_baseline_is_named() -> None:
+    head = runs.run(environment=runs.environment(threads=2))
+    (line,) = told(gate(head, baselines_of(runs.run()), Limits()))
+
+    assert line.endswith(
+        "the nearest has threads 1 there, 2 here;"
+        " make one with `harness gate RUN.json --baseline DIR --update`, or measure with --threads 1"
+    )
+
+
 def test_each_dtype_has_a_baseline_of_its_own() -> None:
     both = runs.run(*runs.run().records, runs.record(runs.case(dtype="bfloat16"), runs.arm("grad")))
 

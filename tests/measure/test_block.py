@@ -14,6 +14,7 @@ from harness.judge.contrasts import judge_samples
 from harness.judge.looks import Looks
 from harness.judge.verdict import Verdict
 from harness.measure.block import TimingBlock, move_sides
+from harness.measure.block_plan import BlockPlan
 from harness.measure.sampling import Side, TimingError
 
 
@@ -459,3 +460,33 @@ def test_a_budget_for_too_few_layouts_is_stretched_to_twice_at_most() -> None:
     assert timed.enough(0.2) == pytest.approx(16 * 0.0202)
     assert timed.enough(0.05) == pytest.approx(0.1)
     assert timed.enough(1.0) == 1.0
+    assert timed.enough(0.2, 9) == timed.enough(0.2)  # as many as one would like to have cost little
+
+
+def test_where_layouts_take_long_as_few_have_to_do_as_can_be_judged() -> None:
+    timed = block(FakeDevice(), 1.0, 1.0)
+    timed.prepare(budget=20.0)
+
+    assert timed.enough(20.0, 9) == 20.0
+    assert timed.enough(12.0, 9) == 18.0
+    assert timed.enough(8.0, 9) == 16.0
+
+
+def test_a_budget_is_not_stretched_by_much_where_twice_of_it_would_not_do_either() -> None:
+    timed = block(FakeDevice(), 10.0, 10.0)
+    timed.prepare(budget=60.0)
+
+    assert timed.enough(60.0, 9) == 70.0
+    assert timed.enough(100.0, 9) == 180.0
+
+
+def test_long_calls_that_were_timed_when_they_ran_first_are_not_called_again_to_be_planned() -> None:
+    device = FakeDevice()
+    timed = block(device, 1.0, 1.0)
+    timed.prepare(budget=20.0, warmed=True, costs=(1.0, 1.0))
+
+    assert not device.log
+    assert timed.plan == BlockPlan(calls=1, rounds=1)
+
+    block(device, 0.1, 0.1).prepare(budget=1.0, warmed=True, costs=(0.1, 0.1))
+    assert device.log == ["reference", "arm 0"]

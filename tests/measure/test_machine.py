@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from harness.commands import app
 from harness.commands.doctor import machine_text
-from harness.measure import machine
+from harness.measure import machine, processors
 from harness.measure.machine import Machine, NoiseCause, Resolution, examine
 
 
@@ -44,7 +44,8 @@ def test_what_the_system_tells_is_named_with_what_would_help(monkeypatch: pytest
         "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave",
         "/sys/fs/cgroup/cpu.max": "50000 100000",
     }
-    monkeypatch.setattr(machine, "_text", lambda path: files.get(path, ""))
+    for module in (machine, processors):
+        monkeypatch.setattr(module, "system_text", lambda path: files.get(path, ""))
     monkeypatch.setattr(machine.os, "getloadavg", lambda: (9.0, 9.0, 9.0))
     clock = FakeClock()
     causes = {cause.name: cause for cause in examine(work(clock, 0.01), clock).causes}

@@ -60,6 +60,10 @@ def test_who_has_to_wait_is_told_how_long_and_what_is_left_out() -> None:
     assert price.line(Choice(_jobs(), {}), is_timed=False) == (
         "a forward pass takes 2.0 s, the exact numbers of 3 arms about 27 s"
     )
+    assert price.line(Choice(_jobs(), {}), is_timed=False, more_threads=8) == (
+        "a forward pass takes 2.0 s, the exact numbers of 3 arms about 27 s (less on a quiet machine with"
+        " --threads 8, with peaks of its own)"
+    )
     omitted = {"decay_groups": 5, "8 places of the freezing curve": 8}
     assert price.line(Choice(_jobs(), omitted), is_timed=True) == (
         "a forward pass takes 2.0 s, the exact numbers of 3 arms about 27 s, times come after them;"

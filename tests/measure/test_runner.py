@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from fakes import fake_entry, fake_question, nan_entry
+from fakes import FakeClock, fake_entry, fake_question, nan_entry
 from torch import nn
 
 from harness.errors import HarnessError
+from harness.judge.contrasts import judge_samples
 from harness.judge.looks import Looks
+from harness.measure import case as case_module
 from harness.measure import graph, trace
 from harness.measure.block import TimingBlock
 from harness.measure.case import CaseMeasurement, Failure, measure_arm, measure_arms
@@ -115,7 +117,7 @@ def measured(
     arms: tuple[str, ...], question: Question, *, seconds: float = 0.02, **options: Any
 ) -> list[ArmResult | Failure]:
     measurement = CaseMeasurement(question, CASE, Settings(budget=0), MODELS["fake"], **options)
-    return list(measurement.measure(arms, lambda _number: seconds))
+    return list(measurement.measure(arms, lambda _number, _least: seconds))
 
 
 @pytest.mark.usefixtures("built")
@@ -346,3 +348,28 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     assert any(seen["profilers"] for seen in exact)
     assert any(seen["saving hooks"] and seen["module hooks"] for seen in exact)
     assert all(seen["tracer"] is tracer for seen in exact)
+
+
+def test_where_a_call_takes_a_second_each_side_runs_once_and_then_as_often_as_can_be_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(case_module, "clock_for", lambda _device: clock)
+    monkeypatch.setitem(MODELS, "fake", fake_entry("fake", lambda _module: clock.advance(1.0)))
+    question = fake_question("reference", "arm", arms_share_model=True)
+    measurement = CaseMeasurement(question, CASE, Settings(budget=0), MODELS["fake"])
+    list(measurement.exact(("reference", "arm")))
+    began, asked = clock.now, []
+
+    def least(arms: int, seconds: float) -> float:
+        asked.append((arms, seconds))
+        return seconds
+
+    timed = list(measurement.times(("reference", "arm"), least))
+
+    # One arm is judged from 8 rounds on; one more, and each of a reference, its control and the arm.
+    assert asked == [(2, 27.0)]
+    assert clock.now - began == 2 + 27.0
+    (samples,) = [each.timings[0] for each in timed if isinstance(each, ArmResult) and each.arm == "arm"]
+    assert len(samples.arm) == 9
+    assert judge_samples(samples).low is not None

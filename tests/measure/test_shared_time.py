@@ -124,3 +124,26 @@ def test_seconds_an_arm_are_spent_whatever_the_run_takes() -> None:
 @pytest.mark.parametrize(("run", "per_arm"), [(0.0, None), (60.0, 0.0)])
 def test_no_seconds_are_exact_numbers_alone(run: float, per_arm: float | None) -> None:
     assert shared(FakeClock(), run, per_arm).exact_only
+
+
+def test_a_block_comes_too_late_where_less_is_left_than_it_takes_and_the_first_never_does() -> None:
+    clock = FakeClock()
+    time = shared(clock, run=10.0)
+    time.plan(2)
+    exact(time, clock, 20.0)
+    assert not time.is_spent(5.0)
+
+    time.seconds(1, least=5.0)
+    assert time.is_spent(0.1)
+    assert not shared(clock, run=1.0, per_arm=0.5).is_spent(5.0)
+
+
+def test_what_is_left_is_enough_for_a_short_block_and_not_for_a_long_one() -> None:
+    clock = FakeClock()
+    time = shared(clock, run=10.0)
+    time.plan(2)
+    time.seconds(1)
+    clock.advance(8.0)
+
+    assert not time.is_spent(1.9)
+    assert time.is_spent(2.1)

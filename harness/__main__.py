@@ -9,9 +9,9 @@ from harness.processes.interrupts import INTERRUPTED, InterruptedEnd, was_interr
 
 def main() -> None:
     """Run the command line."""
-    end_without_search()
     end = InterruptedEnd()
     end.install()
+    end_without_search()
     try:
         from harness.commands import app
         from harness.report.inert import refusal

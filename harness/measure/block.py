@@ -142,7 +142,9 @@ class TimingBlock:
     def _relocate(self, calls: int) -> None:
         move_sides(self._sides(), self.rng)
         if calls > 1:  # of a sample of many calls only the first would find the caches cold
-            for side in self._sides():
+            sides = self._sides()
+            self.rng.shuffle(sides)  # after it the first has the coldest caches of all
+            for side in sides:
                 side.call()
 
     def run(self, budget: float, looks: Looks, control: str = "") -> None:

@@ -60,6 +60,19 @@ def test_a_call_longer_than_a_millisecond_is_a_sample_by_itself() -> None:
     assert (timed.plan.calls, timed.plan.rounds) == (1, 1)
 
 
+def test_chance_decides_whose_call_is_the_first_after_a_move() -> None:
+    device = FakeDevice()
+    timed = block(device, 30e-6, 30e-6, 30e-6, move=1e-6)
+    timed.prepare(budget=0.5)
+    timed.run(0.5, Looks(9, alpha=1e-9))
+
+    moved = [index for index, name in enumerate(device.log[:-1]) if name.startswith("move ")]
+    first = [device.log[index + 1] for index in moved if not device.log[index + 1].startswith("move ")]
+    assert len(first) > 100
+    for name in ("reference", "arm 0", "arm 1"):
+        assert 0.2 < first.count(name) / len(first) < 0.47
+
+
 def test_every_side_makes_the_same_number_of_calls_a_round() -> None:
     device = FakeDevice()
     timed = block(device, 30e-6, 90e-6, 60e-6)

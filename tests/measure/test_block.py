@@ -68,7 +68,7 @@ def test_chance_decides_whose_call_is_the_first_after_a_move() -> None:
 
     moved = [index for index, name in enumerate(device.log[:-1]) if name.startswith("move ")]
     first = [device.log[index + 1] for index in moved if not device.log[index + 1].startswith("move ")]
-    assert len(first) > 100
+    assert len(first) > 50
     for name in ("reference", "arm 0", "arm 1"):
         assert 0.2 < first.count(name) / len(first) < 0.47
 
@@ -278,7 +278,7 @@ def test_where_a_sample_is_of_many_calls_a_call_after_each_move_finds_the_caches
     place = device.log.index("move reference")
     after = [name for name in device.log[place : place + 5] if not name.startswith("move")]
 
-    assert after[:2] == ["reference", "arm 0"]
+    assert sorted(after[:2]) == ["arm 0", "reference"]
 
 
 def test_a_mover_that_sides_share_moves_once() -> None:

@@ -36,16 +36,18 @@ _FIRST = (
     Column("parameters", "bytes of the small model that was measured"),
     Column("spared, train", "by no_grad, of what is held when a forward pass has returned"),
     Column("of held", "the same as a share of what is held"),
-    Column("spared, eval", "the same in eval mode"),
-    Column("of held, eval", "the same as a share"),
-    Column("saved, train", "bytes that the graph keeps for backward"),
-    Column("peak, train", "the highest level of a forward pass"),
 )
 _CURVE = (
     Column("trunk", "bytes saved in train mode that freezing all blocks spares"),
     Column("knee", "blocks to freeze until each further one spares much less"),
 )
-_LAST = (Column("books", "in the worse mode: whether what is held is accounted for to the byte"),)
+_LAST = (
+    Column("saved, train", "bytes that the graph keeps for backward"),
+    Column("peak, train", "the highest level of a forward pass"),
+    Column("spared, eval", "by no_grad in eval mode"),
+    Column("of held, eval", "the same as a share of what is held"),
+    Column("books", "in the worse mode: whether what is held is accounted for to the byte"),
+)
 
 
 def gallery(atlas: Atlas) -> str:
@@ -167,10 +169,10 @@ def _row(chart: Chart, *, with_curve: bool) -> tuple[str, ...]:
         quantity(chart.size, "B"),
         train,
         trained,
+        *curve,
+        *_saved_and_peak(fact),
         spared,
         evaluated,
-        *_saved_and_peak(fact),
-        *curve,
         _books(chart),
     )
 

@@ -99,7 +99,7 @@ def test_the_answer_is_first_and_every_architecture_is_in_a_plain_table() -> Non
     rows = [row for row in _Page(page).rows if len(row) > 6]
     assert rows[0][:4] == ["architecture", "library", "parameters", "spared, train"]
     assert rows[1] == [
-        "usual 0", "timm", "1000 B", "990 B", "99.0 %", "990 B", "99.0 %", "990 B", "1.074 KiB", "balance",
+        "usual 0", "timm", "1000 B", "990 B", "99.0 %", "990 B", "1.074 KiB", "990 B", "99.0 %", "balance",
     ]  # fmt: skip
     assert len(rows) == 22
 
@@ -112,7 +112,7 @@ def test_what_is_not_in_the_record_is_said() -> None:
     assert 'scope="col" title="blocks' not in without
     assert "Freezing was tried on 1 of 21" in some
     row = next(row for row in _Page(some).rows if row[:1] == ["curved"])
-    assert row[-3:] == ["90 B", "1 of 4", "balance"]
+    assert row[5:7] == ["90 B", "1 of 4"]
 
 
 def test_a_half_done_atlas_says_what_is_there_and_what_is_not() -> None:

@@ -27,17 +27,29 @@ ASKS = {
 }
 
 
-class _Countdown:
-    """Counts calls of a model, and interrupts one of them as Ctrl-C does."""
+def _raised() -> None:
+    """Interrupt as Ctrl-C does."""
+    raise KeyboardInterrupt
 
-    def __init__(self, last: int) -> None:
+
+def _swallowed() -> None:
+    """Interrupt the process, and swallow what comes of it."""
+    with suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class _Countdown:
+    """Counts calls of a model, and interrupts one of them."""
+
+    def __init__(self, last: int, interrupt: Callable[[], None] = _raised) -> None:
         self.calls = 0
         self.last = last
+        self.interrupt = interrupt
 
     def look(self, _module: nn.Module) -> None:
         self.calls += 1
         if self.calls == self.last:
-            raise KeyboardInterrupt
+            self.interrupt()
 
 
 def _measured(
@@ -82,24 +94,10 @@ def test_at_any_moment_what_is_finished_is_there_and_what_is_missing_is_said(
     assert finished_counts >= {0, 1, 2}
 
 
-class _Swallowing:
-    """Interrupts the process in one of a model's calls, and swallows what comes of it."""
-
-    def __init__(self, last: int) -> None:
-        self.calls = 0
-        self.last = last
-
-    def look(self, _module: nn.Module) -> None:
-        self.calls += 1
-        if self.calls == self.last:
-            with suppress(KeyboardInterrupt):
-                os.kill(os.getpid(), signal.SIGINT)
-
-
 def test_an_interrupt_that_the_model_swallows_is_heeded_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    swallowing = _Swallowing(6)
+    swallowing = _Countdown(6, _swallowed)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     status, _, errors, run = _measured(monkeypatch, tmp_path / "run.json", swallowing.look)
     signal.signal(signal.SIGINT, before)

@@ -238,8 +238,9 @@ class Study:
         price = Price(self.forward_s, math.inf if self.plan.setting.full else self.plan.exact_s)
         choice = choose(jobs, whole, price, may_omit=self.plan.may_omit)
         timed = not self.shares.exact_only
-        spare = self.run.environment.threads < usable_threads() and self.plan.setting.device == HOST
-        if line := price.line(choice, is_timed=timed, more_threads=usable_threads() if spare else 0):
+        threads = usable_threads()
+        is_spare = self.run.environment.threads < threads and self.plan.setting.device == HOST
+        if line := price.line(choice, is_timed=timed, more_threads=threads if is_spare else 0):
             self.watch.note(line)
         return list(choice.jobs)
 

@@ -3,7 +3,7 @@
 Who looks again and again is wrong more often than who looks once. So each look has a chance of a false alarm
 of its own, and together they have what one look would have: at the share t of the time, the third power of t
 is spent, so that early looks see only what is large, and most of the chance is left for the last. Late looks
-would take it away and spare little time: after two thirds of the time there is none but the last.
+would take it away and spare little time: after two thirds of the time the only look is the last.
 
 Source: K. Kim and D. L. DeMets, Design and analysis of group sequential tests based on the type I error
 spending rate function, Biometrika 74 (1987) 149-154. That looks depend on each other is not made use of: the

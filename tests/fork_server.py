@@ -142,6 +142,8 @@ class Server:
         """Answer until the tests end; return, in a fork, what it is to be, and its open files."""
         while True:
             for key, _ in self._selector.select():
+                if self._selector.get_map().get(key.fd) != key:  # a fork and who asked for it ended together
+                    continue
                 if key.fd == self._lifeline:
                     os._exit(0)
                 if key.fileobj is self._listener:

@@ -141,3 +141,28 @@ def test_two_run_beside_each_other() -> None:
     ]
 
     assert [each.communicate("\n")[0] for each in both] == ["1\n", "2\n"]
+
+
+def test_a_fork_that_ends_together_with_who_asked_for_it_ends_nothing_else() -> None:
+    """The server reads of both ends at once where it was stopped meanwhile."""
+    with subprocess.Popen(  # noqa: S603 (what stands for this interpreter)
+        [quick_python(), "-c", f"import os; print(os.getppid()); {IS_FORK}"], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        server = int(first.stdout.readline())
+    with subprocess.Popen(  # noqa: S603 (likewise)
+        [quick_python(), "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        os.kill(server, signal.SIGSTOP)
+        try:
+            os.kill(pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.01)
+        finally:
+            os.kill(server, signal.SIGCONT)
+
+    assert ended(quick_python(), Path.cwd(), "-c", IS_FORK).stdout == "True\n"

@@ -19,7 +19,7 @@ class BlockLimits:
     """The most that a block may take; None where it does not matter.
 
     Attributes:
-        peak: highest allocated bytes above the start of the block.
+        peak: most bytes at one time of what the block allocated.
         saved: most bytes that graphs held for backward at one time.
         nodes: autograd nodes recorded.
         waits: times that a value was read back from a tensor, which on a device waits for it.

@@ -23,9 +23,8 @@ _SHOWN = 5  # names in a message
 class limits:  # noqa: N801 (a context manager that reads as one word, as `contextlib.suppress` does)
     """Measure a block, or each call of a function, and fail where it takes more than it may.
 
-    The block runs once. Bytes are those of torch's allocators, above the start of the block; blocks that
-    were allocated before and are freed inside may not be seen to go. `saved` counts the storages that were
-    allocated inside, each once.
+    The block runs once. Bytes are those of torch's allocators, of what was allocated inside; memory that was
+    there before makes no room when it goes, so that equal blocks are equal. `saved` counts each storage once.
 
     Args:
         peak: bytes, or a size such as "64 MiB".

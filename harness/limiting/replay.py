@@ -133,8 +133,12 @@ def _allocate(
         levels[device].add(size, here)
         return
     block = live.pop(key, None)
-    levels[device].add(size, block.module if block else "freed since the start")
-    if block is not None and block.graphs:
+    if block is None:
+        # It was there before. That it goes is not always told, and under a size that an earlier block of the
+        # same process had at that address: counted, the peak of equal blocks would differ.
+        return
+    levels[device].add(-block.bytes, block.module)
+    if block.graphs:
         saved.add(-block.bytes, block.module)
 
 

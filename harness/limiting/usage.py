@@ -22,7 +22,7 @@ class BlockUsage:
     """What one block did; all is 0 until it has ended.
 
     Attributes:
-        peak: highest allocated bytes above the start of the block.
+        peak: most bytes at one time of what the block allocated.
         saved: most bytes that graphs held for backward at one time, of memory allocated in the block.
         nodes: autograd nodes recorded.
         waits: times that a value was read back from a tensor.

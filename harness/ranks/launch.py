@@ -1,6 +1,7 @@
 """Starts torchrun for a program that is not a rank itself, and takes the run that rank 0 wrote."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,8 +133,20 @@ def launched(request: "RankRequest", ranks: int, limit: float) -> Run:
         lines = [line for line in said.splitlines() if line.startswith("harness: ")]
         if status != 0 or not written.exists():
             reason = lines[0].removeprefix("harness: ") if lines else (said.strip().splitlines() or [""])[-1]
-            raise RanksError(reason or f"torchrun ended with status {status} and said nothing")
+            reason = reason or f"torchrun ended with status {status} and said nothing"
+            raise RanksError(f"{reason}{ending_signal(said)}")
         return load_run(written)
+
+
+def ending_signal(said: str) -> str:
+    """Return the signal that ended the first rank that ended, as more words of a sentence; "" for none.
+
+    Args:
+        said: by torchrun, which writes the exit status of the first process that failed, -9 for SIGKILL.
+    """
+    status = re.search(r"\bexitcode *: *-(\d+)", said)
+    number = int(status[1]) if status else 0
+    return f"; ended by {signal.Signals(number).name}" if number in set(signal.Signals) else ""
 
 
 def run_to_end(command: list[str], limit: float, folder: Path | None = None) -> tuple[int, str]:

@@ -43,6 +43,23 @@ def test_a_limit_of_what_is_taken_holds_and_one_less_fails(net: nn.Sequential, n
         net(x)
 
 
+def test_equal_blocks_are_equal_whatever_was_freed_in_them_and_before(net: nn.Sequential) -> None:
+    """The profiler tells that memory goes where an earlier block had something at the same address."""
+    x, peaks = torch.randn(4, 8), set()
+
+    def step() -> None:
+        net.zero_grad()  # the gradients of the step before go
+        net(x).sum().backward()
+
+    for _ in range(40):
+        step()
+        with harness.limits(peak="1 GiB") as usage:
+            step()
+        peaks.add(usage.peak)
+
+    assert len(peaks) == 1
+
+
 def test_saved_bytes_and_operators_are_those_of_the_ledger(net: nn.Sequential) -> None:
     x = torch.randn(4, 8)
     usage, ledger = measured(net, x), harness.ledger(harness.Model(net, (x,)))

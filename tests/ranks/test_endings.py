@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ranks.launch import run_to_end
+from harness.ranks.launch import ending_signal, run_to_end
 from harness.ranks.place import RanksError
 from harness.record.store import load_run
 
@@ -81,6 +81,7 @@ def test_a_rank_that_is_killed_ends_the_run_with_its_name(tmp_path: Path) -> Non
 
     assert status == 1
     assert line.startswith("rank 1 died without a word while rank 0 was ")
+    assert ending_signal(said) == "; ended by SIGKILL"
     assert not load_run(json).complete
     assert alive("planted_ranks:is_killed") == []
 

@@ -111,14 +111,14 @@ class _Rounds:
         total = abs(int(sums.sum()))
         if not total:
             return 1.0
-        sizes = sorted(int(size) for size in abs(sums) if size)
-        shared = math.gcd(*sizes)
-        total, sizes = total // shared, [size // shared for size in sizes]
+        sizes = np.sort(abs(sums[sums != 0]))
+        shared = int(np.gcd.reduce(sizes))
+        total, sizes = total // shared, sizes // shared
         if len(sizes) > _MANY_LAYOUTS:
             # turning a layout changes the sum by 2 or more, and the half of that belongs to this sum
-            deviation = math.sqrt(sum(size * size for size in sizes))
+            deviation = math.sqrt(int(sizes @ sizes))
             return min(1.0, math.erfc((total - 1) / deviation / math.sqrt(2)))
-        return 2 * _chances(tuple(sizes))[(sum(sizes) - total) // 2]
+        return 2 * _chance(sizes.tolist(), (int(sizes.sum()) - total) // 2)
 
     def lower_end(self, level: float) -> float | None:
         """Return the lowest value that is not refused as the middle; None where none is refused."""
@@ -131,22 +131,38 @@ class _Rounds:
             return None
         if self.flip_test(accepted) <= level:
             return median
-        while accepted - refused > _FINE:
+        means = _Means(np.sort(self.values))
+        below_refused, below_accepted = means.below(refused), means.below(accepted)
+        while accepted - refused > _FINE and below_accepted - below_refused > 1:
             between = (refused + accepted) / 2
             if self.flip_test(between) <= level:
-                refused = between
+                refused, below_refused = between, means.below(between)
             else:
-                accepted = between
-        return self.nearest_mean(accepted)
+                accepted, below_accepted = between, means.below(between)
+        return means.last_below(accepted)
 
-    def nearest_mean(self, value: float) -> float:
-        """Return the nearest mean of two values, or of one with itself: p changes nowhere else."""
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """The means of every two values, and of each with itself: where the p of a flip test changes."""
+
+    ordered: "NDArray[np.float64]"  # the values
+
+    def below(self, centre: float) -> int:
+        """Return how many there are below a centre."""
         import numpy as np
 
-        ordered = np.sort(self.values)
-        above = np.searchsorted(ordered, 2 * value - ordered).clip(max=len(ordered) - 1)
-        means = (ordered + ordered[np.stack([(above - 1).clip(min=0), above])]) / 2
-        return float(means.flat[abs(means - value).argmin()])
+        # each pair is counted from both of its values
+        pairs = np.searchsorted(self.ordered, 2 * centre - self.ordered).sum()
+        return int(pairs + np.searchsorted(self.ordered, centre)) // 2
+
+    def last_below(self, centre: float) -> float:
+        """Return the highest below a centre, above which is the lowest value."""
+        import numpy as np
+
+        partners = np.searchsorted(self.ordered, 2 * centre - self.ordered)
+        has_one = partners > 0
+        return float(((self.ordered[has_one] + self.ordered[partners[has_one] - 1]) / 2).max())
 
 
 def _rounds(layouts: Sequence[Sequence[float]]) -> _Rounds:
@@ -204,25 +220,28 @@ def _weights(distances: "NDArray[np.float64]") -> "NDArray[np.int64]":
     return weights
 
 
-@lru_cache(maxsize=256)  # where an end is looked for, and of arm after arm, the same sizes come again
-def _chances(sizes: tuple[int, ...]) -> tuple[float, ...]:
-    """Return the chances that the sizes at which a coin shows heads add up to 0 at most, to 1 at most ...
+def _chance(sizes: Sequence[int], most: int) -> float:
+    """Return the chance that the sizes at which a coin shows heads add up to so much at most.
 
-    The last is that of half of all sizes.
-
-    >>> _chances((1, 1, 2))
-    (0.125, 0.375, 0.625)
+    >>> [_chance((1, 1, 2), most) for most in range(3)]
+    [0.125, 0.375, 0.625]
     """
-    import numpy as np
+    width = len(sizes) + 1
+    lowest = _ways(tuple(sizes)) & ((1 << (most + 1) * width) - 1)
+    # modulo 99, the digits of a number to base 100 add up; here the base is 2 to the width
+    return int(lowest % ((1 << width) - 1)) / float(1 << len(sizes))
 
-    chance = np.zeros(sum(sizes) // 2 + 1)  # of each sum
-    chance[0] = 1.0
+
+@lru_cache(maxsize=256)  # where an end is looked for, and of arm after arm, the same sizes come again
+def _ways(sizes: tuple[int, ...]) -> int:
+    """Return in how many ways some of the sizes add up to 0, to 1, ..., as the digits of one number, lowest first.
+
+    A digit has a bit more than there are sizes, so that none overflows; a shift adds a size to every sum.
+    """
+    ways = 1
     for size in sizes:
-        turned = chance / 2
-        if size < len(chance):
-            turned[size:] += chance[: len(chance) - size] / 2
-        chance = turned
-    return tuple(np.cumsum(chance).tolist())
+        ways += ways << size * (len(sizes) + 1)
+    return ways
 
 
 def log_ratios(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -130,13 +129,12 @@ def test_arms_are_held_against_the_same_reference_in_whatever_order_tests_run(be
 def test_the_time_of_a_session_is_shared_out_and_what_is_left_goes_to_later_cases(
     bench: pytest.Pytester,
 ) -> None:
-    begin = time.perf_counter()
-    run(bench, "--harness-models", "linear,mlp-relu", "--harness-time", "8", budget="")
-    took = time.perf_counter() - begin
-    kept = run_file(bench)
-
-    assert took < 16
-    assert all(arm.timings for record in kept.records for arm in record.arms)
+    run(bench, "--harness-models", "linear,mlp-relu", "--harness-time", "3", budget="")
+    records = run_file(bench).records
+    spent = [sum(timing.measured_s for arm in record.arms for timing in arm.timings) for record in records]
+    # The first may take half of it, and the second what is left.
+    assert sum(spent) < 3
+    assert all(arm.timings for record in records for arm in record.arms)
 
 
 def test_no_time_at_all_is_exact_numbers_alone(bench: pytest.Pytester) -> None:

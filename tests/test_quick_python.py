@@ -146,7 +146,9 @@ def test_two_run_beside_each_other() -> None:
 def test_a_fork_that_ends_together_with_who_asked_for_it_ends_nothing_else() -> None:
     """The server reads of both ends at once where it was stopped meanwhile."""
     with subprocess.Popen(  # noqa: S603 (what stands for this interpreter)
-        [quick_python(), "-c", f"import os; print(os.getppid()); {IS_FORK}"], stdout=subprocess.PIPE, text=True
+        [quick_python(), "-c", f"import os; print(os.getppid()); {IS_FORK}"],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as first:
         assert first.stdout is not None
         server = int(first.stdout.readline())

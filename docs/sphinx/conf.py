@@ -27,6 +27,7 @@ autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
 myst_heading_anchors = 4
+smartquotes = False  # most quotation marks stand in code
 suppress_warnings = ["myst.header"]  # tables of results begin at the level that a job summary wants
 highlight_language = "none"
 

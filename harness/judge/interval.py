@@ -234,7 +234,7 @@ def _chance(sizes: Sequence[int], most: int) -> float:
 
 @lru_cache(maxsize=256)  # where an end is looked for, and of arm after arm, the same sizes come again
 def _ways(sizes: tuple[int, ...]) -> int:
-    """Return in how many ways some of the sizes add up to 0, to 1, ..., as the digits of one number, lowest first.
+    """Return in how many ways some of the sizes add up to 0, to 1, ...: the digits of a number, lowest first.
 
     A digit has a bit more than there are sizes, so that none overflows; a shift adds a size to every sum.
     """

@@ -1,6 +1,7 @@
 """`python -m bench.fits`: plan real models, ask other tools, and hold plans against every combination."""
 
 import shlex
+import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,14 @@ import typer
 from bench.command import Page, Record, Stored, run_command
 from bench.fits.record import Fits, Said, load_fits
 from bench.fits.table import fits_markdown
+from bench.passes.plain import plain_steps
 from harness.errors import HarnessError
 from harness.record.fit import FitSearch
 from harness.record.store import replace_file
 
 MODELS = {"hf:gpt2": 2, "hf:bert-base": 8, "hf:vit-b16": 8, "hf:resnet-50": 8}  # examples a batch
 SHARES = ("0.75", "0.5", "0.35")  # of the untouched peak
+_PLAIN_STEPS = 3  # before the searches of a model, and after them
 
 
 def _say(line: str) -> None:
@@ -136,11 +139,17 @@ def measured(
     commands = dict.fromkeys((*fits.command.split("; "), command))
     fits = replace(fits, environment=environment("cpu"), command="; ".join(commands))
     for name, shares in real.items():
+        steps = plain_steps(name, _PLAIN_STEPS, MODELS[name])["wall"]
         peak = untouched_peak(name, MODELS[name])
         fits = fits.with_peak(name, peak).with_said(name, others(name, MODELS[name]))
+        fits = fits.with_step(name, statistics.median(steps))
         replace_file(json, msgspec.json.encode(fits))
         for share in shares:
             fits = fits.with_search(plan(name, MODELS[name], int(float(share) * peak), budget))
+            replace_file(json, msgspec.json.encode(fits))
+        if shares:
+            steps += plain_steps(name, _PLAIN_STEPS, MODELS[name])["wall"]
+            fits = fits.with_step(name, statistics.median(steps))
             replace_file(json, msgspec.json.encode(fits))
     for name in little:
         rows = exhausted(name, budget, rounds if budget else 0.0, _say)

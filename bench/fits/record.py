@@ -83,6 +83,7 @@ class Fits:
         said: of the same, by others.
         exhausted: of small models.
         peaks: of the real models' steps as they are, in bytes.
+        steps: seconds of a plain step of them: the median of those before the searches and after them.
     """
 
     environment: Environment
@@ -91,10 +92,15 @@ class Fits:
     said: tuple[Said, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
     peaks: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
 
     def with_peak(self, model: str, peak: int) -> "Fits":
         """Return the same with a model's untouched peak, in bytes."""
         return replace(self, peaks={**self.peaks, model: peak})
+
+    def with_step(self, model: str, seconds: float) -> "Fits":
+        """Return the same with the seconds of a model's plain step."""
+        return replace(self, steps={**self.steps, model: seconds})
 
     def with_said(self, model: str, said: Iterable[Said]) -> "Fits":
         """Return the same with what others say of a model, in place of what they said before."""

@@ -1,6 +1,5 @@
 """`python -m bench.passes`: `harness measure` on real models, in plain training steps of theirs."""
 
-import json as json_module
 import os
 import resource
 import shlex
@@ -17,6 +16,7 @@ import msgspec
 import typer
 
 from bench.command import run_command
+from bench.passes.plain import one_thread, plain_steps
 from bench.passes.record import Passes, Timed, load_passes
 from bench.passes.table import passes_markdown
 from harness.errors import HarnessError
@@ -26,24 +26,6 @@ from harness.record.store import load_run, replace_file
 MODELS = ("hf:gpt2", "hf:bert-base", "hf:vit-b16", "hf:resnet-50", "mlp-relu")
 _FIRST = "What does recording the graph cost a forward pass?"  # the first table begins with it
 _KIB = 1024  # ru_maxrss counts these, on Linux
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-
-
-def _plain(model: str, steps: int) -> dict[str, list[float]]:
-    done = subprocess.run(  # noqa: S603 (this interpreter)
-        [sys.executable, "-m", "bench.passes.plain", model, str(steps)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_environment(),
-    )
-    if done.returncode:
-        raise HarnessError(f"the plain loop of {model} failed: {done.stderr.strip().splitlines()[-1:]}")
-    said: dict[str, list[float]] = json_module.loads(done.stdout)
-    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +44,7 @@ def _measured(model: str, *options: str) -> _Command:
         words = [sys.executable, "-m", "harness", "measure", model, *options, "--json", str(file)]
         began = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 (this interpreter)
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=one_thread()
         )
         first = 0.0
         for line in process.stdout or ():
@@ -83,9 +65,9 @@ def timed(model: str, steps: int) -> Timed:
     Raises:
         HarnessError: one of them failed.
     """
-    before = _plain(model, steps)
+    before = plain_steps(model, steps)
     exact, default = _measured(model, "--time", "0"), _measured(model)
-    after = _plain(model, steps)
+    after = plain_steps(model, steps)
     arms = [arm for record in default.run.records for arm in record.arms]
     return Timed(
         model=model,

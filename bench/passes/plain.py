@@ -1,27 +1,61 @@
-"""`python -m bench.passes.plain MODEL STEPS`: a training loop of torch alone, and what a step took."""
+"""`python -m bench.passes.plain MODEL BATCH STEPS`: a training loop of torch alone, and what a step took."""
 
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 
-import torch
-
-from harness.record.measured import Case
-from harness.workload.sources import build, resolve
+from harness.errors import HarnessError
 
 _KIB = 1024  # ru_maxrss counts these, on Linux
 
 
-def trained(target: str, steps: int) -> dict[str, object]:
+def one_thread() -> dict[str, str]:
+    """Return an environment for a process whose steps are timed."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def plain_steps(target: str, steps: int, batch_size: int = 0) -> dict[str, list[float]]:
+    """Return what `trained` returns, of a process of its own.
+
+    Raises:
+        HarnessError: it failed.
+    """
+    done = subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-m", "bench.passes.plain", target, str(batch_size), str(steps)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=one_thread(),
+    )
+    if done.returncode:
+        raise HarnessError(f"the plain loop of {target} failed: {done.stderr.strip().splitlines()[-1:]}")
+    said: dict[str, list[float]] = json.loads(done.stdout)
+    return said
+
+
+def trained(target: str, batch_size: int, steps: int) -> dict[str, object]:
     """Train a model with AdamW on one thread.
+
+    Args:
+        target: as `harness measure` takes it.
+        batch_size: examples; 0 for the target's own.
+        steps: that are timed, after a first one.
 
     Returns:
         Seconds of each step after the first, wall and of the processor, and the process's peak in bytes.
     """
+    import torch
+
+    from harness.record.measured import Case
+    from harness.workload.sources import build, resolve
+
     torch.set_num_threads(1)
     entry = resolve(target)
-    model = build(Case(question="passes", model=target, batch_size=entry.batch_size, mode="train"), 0, entry)
+    size = batch_size or entry.batch_size
+    model = build(Case(question="passes", model=target, batch_size=size, mode="train"), 0, entry)
     optimizer = torch.optim.AdamW(model.module.parameters())
     wall, cpu = [], []
     for _ in range(steps + 1):
@@ -36,4 +70,4 @@ def trained(target: str, steps: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(trained(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 (what asked reads it)
+    print(json.dumps(trained(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))  # noqa: T201 (what asked reads it)

@@ -63,6 +63,14 @@ def record() -> Fits:
     )
 
 
+def test_what_a_search_takes_beyond_a_minute_is_told_in_plain_steps(record: Fits) -> None:
+    slow = replace(record, searches=(replace(search(PLAN), took_s=75.0),)).with_step("net", 2.0)
+    quick = record.with_step("net", 2.0)
+
+    assert "| 7.5 steps of 2.00 s |" in fits_markdown(slow)
+    assert "| 0.0 steps of 2.00 s |" in fits_markdown(quick)
+
+
 def test_plans_errors_others_and_combinations_have_a_table_each(record: Fits) -> None:
     text = fits_markdown(record)
 

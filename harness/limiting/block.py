@@ -1,6 +1,5 @@
 """Measures a block while it runs once: allocations by the profiler, graphs by saved-tensor hooks."""
 
-import json
 import os
 import tempfile
 import threading
@@ -25,6 +24,7 @@ from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
 from harness.measure.callers import OuterCalls, calling_line, records_graph
+from harness.measure.trace_file import read_trace
 from harness.processes.folder import own_folder
 from harness.workload.hooks import is_compiling, register_forward_hook
 
@@ -73,12 +73,10 @@ def measured(usage: BlockUsage) -> Iterator[None]:
 
 
 def _events(profiler: Any) -> list[dict[str, Any]]:
-    # The exported file is the one door: the event objects in memory renamed their fields between versions.
     with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))
-        events: list[dict[str, Any]] = json.loads(path.read_bytes())["traceEvents"]
-        return events
+        return read_trace(path)
 
 
 @dataclass(slots=True, weakref_slot=True)

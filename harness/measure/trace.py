@@ -1,11 +1,6 @@
-"""What torch's profiler saw of one call: allocations and operators, between marks.
-
-The only door used is the exported trace file: the in-memory event objects renamed their fields
-between torch 2.0 and 2.13, the file did not.
-"""
+"""What torch's profiler saw of one call: allocations and operators, between marks."""
 
 import bisect
-import json
 import os
 import re
 import tempfile
@@ -25,6 +20,7 @@ from torch.profiler import ProfilerActivity, record_function, supported_activiti
 
 from harness.measure.devices.protocol import Device
 from harness.measure.torch_compat import events_kept
+from harness.measure.trace_file import read_trace
 from harness.processes.folder import own_folder
 from harness.workload.hooks import hookable
 
@@ -218,7 +214,7 @@ def recording(device: Device | None = None) -> Iterator[Recording]:
         yield session
     with tempfile.NamedTemporaryFile(dir=own_folder(), suffix=".json") as file:
         profiler.export_chrome_trace(file.name)
-        session.events = json.loads(Path(file.name).read_bytes())["traceEvents"]
+        session.events = read_trace(Path(file.name))
 
 
 def trace(

@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.judge.exact import direction, exact_values, meaning_of, unit_of
+from harness.judge.callers import CallersChange, callers_change
+from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.times import times_of
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
+from harness.record.callers import callers_of
+from harness.record.measured import Calls, CodeLine
+from harness.record.names import NODES, OPERATORS
 from harness.record.pytest_benchmark import BenchmarkFile, Stats
 from harness.record.schema import ArmResult, Case, Group, Metric, Run, Status
 
@@ -27,6 +31,8 @@ class ArmSummary:
     counts: Mapping[str, int]
     groups: tuple[Group, ...]
     spreads: Mapping[str, Spread]  # by metric
+    calls: tuple[Calls, ...] = ()  # who calls which operators
+    lines: tuple[CodeLine, ...] = ()  # that call modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,8 @@ def _entry(arm: ArmResult, seconds: Mapping[tuple[str, str], float]) -> ArmSumma
         samples.metric: Spread.of_side(samples.arm, seconds[arm.arm, samples.metric])
         for samples in arm.timings
     }
-    return ArmSummary(arm.status, arm.reason, arm.counts, arm.groups, spreads)
+    lines = arm.places.get(NODES, ())
+    return ArmSummary(arm.status, arm.reason, arm.counts, arm.groups, spreads, arm.calls, lines)
 
 
 def _entry_of_stats(stats: Stats) -> ArmSummary:
@@ -122,6 +129,7 @@ def compare_runs(base: Listing, head: Listing, *, pairs_follow: bool = False) ->
     )
     findings: list[Finding] = []
     equal: dict[str, int] = {}
+    changes: list[CallersChange] = []
     timed = False
     findings.extend(
         Finding(
@@ -141,6 +149,8 @@ def compare_runs(base: Listing, head: Listing, *, pairs_follow: bool = False) ->
             continue
         if exact_apart or before.counts != after.counts or before.groups != after.groups:
             same = _exact(key, base, head, exact_apart, findings)
+            if not exact_apart:
+                changes.append(_change(key, base, head))
         else:
             same = len(exact_values(after, head.metrics))
         equal[case] = equal.get(case, 0) + same
@@ -167,6 +177,7 @@ def compare_runs(base: Listing, head: Listing, *, pairs_follow: bool = False) ->
         subject=f"{head.name} against {base.name}",
         findings=in_order(findings),
         equal=equal,
+        changes=tuple(changes),
         cases={**base.cases, **head.cases},
         notes=tuple(notes),
         command=head.command,
@@ -249,6 +260,20 @@ def _exact(
             )
         )
     return same
+
+
+def _change(key: tuple[str, str], base: Listing, head: Listing) -> CallersChange:
+    """Return what is known of the cause of an arm's difference."""
+    before, after = base.arms[key], head.arms[key]
+    known, measured = exact_values(before, base.metrics), exact_values(after, head.metrics)
+    return callers_change(
+        key,
+        callers_of(before.calls, before.lines),
+        (after.calls, after.lines),
+        operators_differ=bool(before.calls) and known.get(OPERATORS) != measured.get(OPERATORS),
+        recorded_none=known.get(NODES) == 0,
+        is_free=not more_than_counts(known, measured, head.metrics),
+    )
 
 
 def _redefined(name: str, base: Listing, head: Listing) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from harness.judge.causes import causes
+from harness.judge.comparison import compare_runs, listing
 from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate
 from harness.judge.limits import Limits
@@ -101,9 +102,11 @@ def test_one_more_reshape_is_named_with_its_module() -> None:
         return grad_mode.QUESTION.build(case, arm, model)
 
     base = measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"))
-    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"), reshaped), base)
+    head = measured(grad_mode.QUESTION, GRAD_MODE, ("grad", "no_grad"), reshaped)
+    outcome = held(head, base)
 
     assert causes(outcome)[0] == "2 (Linear) makes 2 more reshape in each of 2 arms, no byte changed"
+    assert causes(compare_runs(listing(base, "base"), listing(head, "head")))[0] == causes(outcome)[0]
     assert {finding.state for finding in outcome.findings} == {FindingState.CHANGED}
 
 
@@ -116,8 +119,10 @@ def test_a_model_that_records_a_graph_under_no_grad_is_named_with_its_forward_pa
         return with_extra(_cloned, case, arm, model)
 
     base = measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), wrapped)
-    outcome = held(measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), stubborn), base)
+    head = measured(grad_mode.QUESTION, GRAD_MODE, ("no_grad",), stubborn)
+    outcome = held(head, base)
 
+    assert causes(compare_runs(listing(base, "base"), listing(head, "head")))[0] == causes(outcome)[0]
     assert re.fullmatch(
         r"no_grad lost in _Recording\.forward \(tests/judge/test_gate_catches\.py:\d+\)", causes(outcome)[0]
     )

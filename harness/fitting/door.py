@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.guard import memory_guarded
 from harness.measure.inspection import OutOfMemoryError
+from harness.measure.sampling import TimingError
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
 from harness.session import Target, entry_to_measure
 from harness.setting import Setting, options_of, parse_bytes
@@ -31,6 +33,7 @@ from harness.workload.model import WorkloadError
 from harness.workload.questions.freezing import matching
 
 FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
+_LONG_S = 30.0  # of timing, after which no other finalist is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +220,15 @@ def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
 def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
     """Return the quickest of the finalists that is proved to change nothing else, with its proof.
 
-    Where nothing is timed, the one that repeats least work stands for the quickest.
+    Where nothing is timed, the one that repeats least work stands for the quickest. Where steps are long, it
+    alone is timed.
     """
-    finalists = hunt.within(limit)
+    blocks = len(hunt.bench.names.paths)
+    finalists = sorted(hunt.within(limit), key=lambda trial: repeated_work(trial.candidate, blocks))
     if budget:
-        finalists = [_timed(hunt.bench, trial, budget, hunt.say) for trial in finalists]
+        finalists = list(_all_timed(hunt, finalists, budget))
         hunt.trials.update({trial.candidate: trial for trial in finalists})
         finalists.sort(key=lambda trial: math.inf if trial.ratio is None else trial.ratio)
-    else:
-        blocks = len(hunt.bench.names.paths)
-        finalists.sort(key=lambda trial: repeated_work(trial.candidate, blocks))
     for trial in finalists:
         hunt.say("proving the plan")
         try:
@@ -250,22 +252,36 @@ def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> 
     hunt.run(FitCandidate(biases_only=True))
 
 
+def _all_timed(hunt: Hunt, trials: Iterable[FitTrial], budget: float) -> Iterator[FitTrial]:
+    """Yield trials with their times, as long as timing has not taken too long."""
+    began, has_time = time.perf_counter(), False
+    for trial in trials:
+        took = time.perf_counter() - began
+        if has_time and took > _LONG_S:
+            said = f"timing another candidate took {took:.0f} s, and this one repeats more work"
+            yield replace(trial, timing=said)
+            continue
+        timed = _timed(hunt.bench, trial, budget, hunt.say)
+        has_time = has_time or timed.ratio is not None
+        yield timed
+
+
 def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTrial:
     if trial.candidate == FitCandidate() or trial.peak is None:
         return trial
     say(f"timing {trial.candidate}")
     try:
-        timing = bench.time(trial.candidate, budget)
-    except WorkloadError as error:
+        judged, seconds = bench.time(trial.candidate, budget)
+    except (WorkloadError, TimingError) as error:
         return replace(trial, timing=str(error))
     return replace(
         trial,
-        ratio=timing.ratio,
-        low=timing.low,
-        high=timing.high,
-        verdict=timing.verdict.value,
-        timing=timing.reason,
-        step_s=None if math.isnan(timing.arm_s) else timing.arm_s,
+        ratio=judged.ratio,
+        low=judged.low,
+        high=judged.high,
+        verdict=judged.verdict.value,
+        timing=judged.reason,
+        step_s=seconds,
     )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 import torch
 
-from harness.api import Comparison, compare
 from harness.fitting.accumulation import accumulating_step, in_dtype
 from harness.fitting.levers.checkpointing import Checkpointing, normalises
 from harness.fitting.levers.freezing import all_but, all_but_biases, first_blocks
@@ -24,7 +24,12 @@ from harness.fitting.levers.micro_batches import (
 from harness.fitting.levers.precision import Precision
 from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
 from harness.fitting.names import Names, names_of
+from harness.judge.contrasts import judge_samples
+from harness.judge.interval import MIN_UNITS
+from harness.judge.times import arm_seconds
+from harness.judge.verdict import Judgement
 from harness.measure.attribution import attribute_peak, lasting_bytes
+from harness.measure.callables import time_pair
 from harness.measure.clock import clock_for
 from harness.measure.inspection import refusing
 from harness.measure.observe import Observation, device_of_model
@@ -267,8 +272,15 @@ class Workbench:
         """Run stretches of a step twice; return the trace of the second time."""
         return trace(stretches, device=device_of_model(step.model))
 
-    def time(self, candidate: FitCandidate, budget: float) -> Comparison:
+    def time(self, candidate: FitCandidate, budget: float) -> tuple[Judgement, float]:
         """Time a candidate against the untouched step, each on a copy of its own, in one block.
+
+        Args:
+            candidate: what is timed.
+            budget: seconds of timing; of long steps as few rounds as can be judged are run all the same.
+
+        Returns:
+            What is said of the ratio, and the median seconds of the candidate's step.
 
         Raises:
             WorkloadError: it cannot be run.
@@ -281,17 +293,13 @@ class Workbench:
             clock = clock_for(self.device)
             costs = []
             for one in (reference, step):
-                one()
                 start = clock()
                 one()
                 costs.append(clock() - start)
-            # A quarter more goes to the comparison's own control.
-            timing = compare(
-                reference, step, max(budget, _LEAST_ROUNDS * sum(costs)), seed=self.seed, clock=clock
-            )
-            steps = 4 + 2 * timing.rounds * max(1, timing.calls)
-            self.passes += steps
-            return timing
+            enough = max(budget, _FEWEST_ROUNDS * sum(costs))
+            samples = time_pair(reference, step, enough, Random(self.seed), clock, costs=costs)
+            self.passes += 2 + 2 * sum(map(len, samples.arm)) * samples.calls
+            return judge_samples(samples), arm_seconds(samples)
 
 
-_LEAST_ROUNDS = 4  # of long steps, both sides; fewer say nothing
+_FEWEST_ROUNDS = MIN_UNITS + 1  # one more than can be judged: a round may take longer than those before

@@ -1,7 +1,7 @@
 """Any two callables as the sides of a pair: functions, Models, Steps, and what can move its own memory."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol, runtime_checkable
 
@@ -39,17 +39,19 @@ def time_pair(
     *,
     floor: float | None = None,
     alpha: float = ALPHA,
+    costs: Sequence[float] = (),
 ) -> Samples:
     """Time two callables against each other until the difference is decided, or for `budget` seconds.
 
-    The floor is by default that of the unit: 0.1 %, and 0.5 % where both sides are moved in memory.
+    The floor is by default that of the unit: 0.1 %, and 0.5 % where both sides are moved in memory. Where
+    both have run before, and took long, their seconds as `costs` spare the calls that would warm them.
 
     Raises:
         TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
     """
     one = as_side(reference)
     block = TimingBlock(one, {"arm": one if arm is reference else as_side(arm)}, clock, rng)
-    block.prepare(budget, longest=budget)
+    block.prepare(budget, longest=budget, costs=costs)
     small = floor if floor is not None else LAYOUT_FLOOR if block.moves else FLOOR
     block.run(budget, Looks(1, small, alpha))
     for error in block.failed.values():

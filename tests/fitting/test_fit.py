@@ -11,6 +11,7 @@ from torch import nn
 
 import harness
 from harness.errors import HarnessError
+from harness.fitting.candidates import repeated_work
 from harness.fitting.door import fit
 from harness.fitting.plan import Plan
 from harness.fitting.workbench import Workbench
@@ -435,3 +436,18 @@ def test_the_page_is_whole_and_shows_the_answer() -> None:
     assert page.startswith("<!doctype html>")
     assert "<svg" in page
     assert "src=" not in page
+
+
+def test_where_timing_takes_long_the_finalist_that_repeats_least_work_is_timed_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.fitting.door._LONG_S", 0.0)
+    search = fit(net, limit=untouched() * 6 // 10, budget=0.01).search
+    timed = [trial for trial in search.trials if trial.ratio is not None]
+    others = [trial for trial in search.trials if "repeats more work" in trial.timing]
+
+    assert timed == [search.plan]
+    assert others
+    assert search.plan is not None
+    assert search.plan.low is not None  # as many rounds as can be judged, whatever the budget
+    assert all(repeated_work(other.candidate, 8) >= repeated_work(timed[0].candidate, 8) for other in others)

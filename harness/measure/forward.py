@@ -79,6 +79,7 @@ class ForwardPass:
         stays: bytes that are still there when all that it returned is gone, less what it freed.
         changes: paths of the model's state and inputs that it changed.
         built: those of modules and parameters that it made.
+        trains: it ran a backward pass itself, which left gradients.
         defect: what in its output is no number: "NaN", "infinity", or "".
         lazy: the class of an iterator in its output that has run nothing yet; "" where there is none.
         may_follow_random: it drew random numbers and read a value back after that, as random depth does.
@@ -97,6 +98,7 @@ class ForwardPass:
     stays: int
     changes: tuple[str, ...]
     built: tuple[str, ...]
+    trains: bool
     defect: str
     lazy: str
     may_follow_random: bool
@@ -198,6 +200,7 @@ def _run(plan: ForwardPlan, seed: int, *, hooked: bool, warm: bool) -> ForwardPa
         stays=last.retained_bytes(),
         changes=measured.changes,
         built=measured.built,
+        trains=measured.trains,
         defect=measured.defect,
         lazy=measured.lazy,
         may_follow_random=_may_follow_random(passed, measured),
@@ -282,7 +285,7 @@ def _look(plan: ForwardPlan, seed: int, session: Recording, look: Look) -> None:
     look.marks.append(session.mark())
     gc.collect()
     look.marks.append(session.mark())
-    look.changes, look.built = state.changes(versions), state.built()
+    look.changes, look.built, look.trains = state.changes(versions), state.built(), state.has_gradients()
     for _, value in reached_by(plan.model):
         for address, _ in storages_of(value) if isinstance(value, torch.Tensor) else ():
             note_block(REACHED, address)

@@ -82,6 +82,7 @@ class Look:
     lazy: str = ""
     changes: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
+    trains: bool = False
     used_random: bool = False
     used_random_outside: bool = False  # of torch: the generators of Python and numpy
     outer: tuple[

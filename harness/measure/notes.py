@@ -22,6 +22,7 @@ def notes_of(seen: Observation, varying: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(
         sentence
         for sentence in (
+            _training(seen.forward_pass),
             _laziness(seen.forward_pass),
             _unseen(seen.forward_pass),
             _growth(seen),
@@ -34,6 +35,15 @@ def notes_of(seen: Observation, varying: Sequence[str] = ()) -> tuple[str, ...]:
             _open_books(seen),
         )
         if sentence
+    )
+
+
+def _training(passed: ForwardPass) -> str:
+    if not passed.trains:
+        return ""
+    return (
+        "a call runs a backward pass itself: its graph is gone when it returns, and without a graph it does"
+        " not run; hand over the model with its inputs, and the step is made here"
     )
 
 

@@ -120,6 +120,13 @@ class ModelState:
         ]
         return tuple(dict.fromkeys(readable(path) for path in paths))
 
+    def has_gradients(self) -> bool:
+        """Return whether a backward pass left gradients since."""
+        return any(
+            values.tensor.is_leaf and values.tensor.grad is not None and values.tensor.grad is not values.grad
+            for values in self.tensors
+        )
+
     def built(self) -> tuple[str, ...]:
         """Return the paths of modules and parameters that are there where there were none."""
         paths = (path for content in self.contents for path in content.built())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from brought import models_callables as models
 from brought.command import measure
 from brought.witness import held, spared
@@ -75,6 +76,13 @@ def test_a_training_step_in_a_function_has_a_peak_and_holds_nothing() -> None:
     # its backward needs a graph, so that there is no pass without one
     assert books.retained_no_grad_bytes is None
     assert "retained_no_grad_bytes" in books.unavailable
+    assert [note for note in books.notes if note.startswith("a call runs a backward pass itself: ")]
+
+
+def test_a_call_that_takes_a_derivative_does_not_train() -> None:
+    x = torch.ones(8, requires_grad=True)
+
+    assert not ledger(lambda: torch.autograd.grad((x * x).sum(), x)).notes
 
 
 def test_a_callable_that_returns_nothing_holds_nothing() -> None:

@@ -236,7 +236,7 @@ def test_a_session_that_measures_nothing_loads_what_pytest_has_loaded_and_the_pl
 
 @pytest.mark.process
 def test_a_load_of_torch_is_seen() -> None:
-    assert loads_torch("harness.measure.trace")
+    assert loads_torch("harness.measure.recording")
 
 
 # It runs in a fresh process, as a program, and has to build the step that it is told of.

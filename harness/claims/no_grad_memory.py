@@ -3,7 +3,7 @@
 from harness.claims.claim import Evidence, Lab, claim
 from harness.claims.no_grad import REAL, World, model_of
 from harness.claims.record import Check, Number
-from harness.measure.trace import trace
+from harness.measure.recording import trace
 from harness.workload.model import Model
 from harness.workload.tensors import bytes_of
 

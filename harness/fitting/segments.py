@@ -9,7 +9,8 @@ from statistics import median
 import torch
 from torch import nn
 
-from harness.measure.trace import Trace, note
+from harness.measure.recording import note
+from harness.measure.trace import Trace
 from harness.workload.tensors import tensors_in
 
 FORWARD, BACKWARD = "forward", "backward"

@@ -33,7 +33,8 @@ from harness.measure.callables import time_pair
 from harness.measure.clock import clock_for
 from harness.measure.inspection import refusing
 from harness.measure.observe import Observation, device_of_model
-from harness.measure.trace import Trace, trace
+from harness.measure.recording import trace
+from harness.measure.trace import Trace
 from harness.record.fit import Allocator, FitCandidate, Weight
 from harness.record.measured import Case
 from harness.workload.model import Model, WorkloadError

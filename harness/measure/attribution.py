@@ -16,7 +16,8 @@ from torch import nn
 
 from harness.measure.devices.protocol import Device
 from harness.measure.graph import Graph, SavedTensors
-from harness.measure.trace import Allocation, Nesting, Span, Trace, followed, note, recording
+from harness.measure.recording import followed, note, recording
+from harness.measure.trace import Allocation, Nesting, Span, Trace
 from harness.record.measured import Attribution, Share
 from harness.workload.generators import random_state_kept, seed_everything
 from harness.workload.state import ModelState

@@ -34,7 +34,8 @@ from harness.measure.held import (
     without_graph,
 )
 from harness.measure.randomness import draws_random
-from harness.measure.trace import Nesting, Recording, Trace, followed, recording
+from harness.measure.recording import Recording, followed, recording
+from harness.measure.trace import Nesting, Trace
 from harness.record.measured import CodeLine
 from harness.workload.generators import random_fingerprint, seed_everything
 from harness.workload.model import Model

@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 
 import torch
 
-from harness.measure.trace import recording
+from harness.measure.recording import recording
 
 
 @contextmanager

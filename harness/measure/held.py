@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 
 from harness.measure.devices.protocol import Device
-from harness.measure.trace import Allocation, Nesting, Span, Trace, note
+from harness.measure.recording import note
+from harness.measure.trace import Allocation, Nesting, Span, Trace
 from harness.record.measured import CodeLine
 
 Holder = Literal["output", "saved", "scalar", "graph", "model", "cycle"]

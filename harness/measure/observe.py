@@ -15,7 +15,8 @@ from harness.measure.forward import ForwardPass, ForwardPlan, Signature, run_for
 from harness.measure.garbage import collection_disabled, old_objects_set_aside
 from harness.measure.graph import Graph
 from harness.measure.randomness import reads_random_values
-from harness.measure.trace import Trace, recording
+from harness.measure.recording import recording
+from harness.measure.trace import Trace
 from harness.measure.waits import Waits, placed_waits, readings_by_part, waits_on_device
 from harness.measure.whole import Whole, WholePlan, has_foreign_state, run_whole
 from harness.record.measured import Block, Books

@@ -24,7 +24,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.measure.callers import short_path
 from harness.measure.devices.protocol import Device
-from harness.measure.trace import NOTE, Nesting, Span, Trace, recording
+from harness.measure.recording import recording
+from harness.measure.trace import Nesting, Span, Trace
+from harness.measure.trace_file import NOTE
 from harness.record.measured import CodeLine
 from harness.workload.hooks import is_compiled
 from harness.workload.step import Part, Step

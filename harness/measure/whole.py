@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from harness.measure.devices.protocol import Device
 from harness.measure.forward import Signature, signature_of
-from harness.measure.trace import Trace, recording
+from harness.measure.recording import recording
+from harness.measure.trace import Trace
 from harness.workload.generators import seed_everything
 from harness.workload.state import ModelState
 from harness.workload.step import Step

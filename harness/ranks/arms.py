@@ -9,8 +9,8 @@ from harness.measure.clock import clock_for
 from harness.measure.collectives import RANK_PEAK, TRAINABLE, bytes_sent
 from harness.measure.devices.registry import device_of
 from harness.measure.inspection import refusing
+from harness.measure.recording import trace
 from harness.measure.sampling import Side
-from harness.measure.trace import trace
 from harness.ranks.crew import Crew
 from harness.ranks.rounds import Together, slowest
 from harness.record.measured import Case

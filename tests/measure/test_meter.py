@@ -14,8 +14,8 @@ from harness.measure.block import TimingBlock
 from harness.measure.case import measure_arm
 from harness.measure.meter import Meter, metered
 from harness.measure.observe import Observation
+from harness.measure.recording import trace
 from harness.measure.runner import Settings
-from harness.measure.trace import trace
 from harness.record.schema import Case
 from harness.report.measurement import took_line
 from harness.workload.model import Model

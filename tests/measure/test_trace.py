@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.measure import trace as traces
-from harness.measure.trace import Allocation, Nesting, Span, Trace, trace
+from harness.measure.recording import followed, trace
+from harness.measure.trace import Allocation, Nesting, Span, Trace
 
 # Two stretches: 100 B come and go, 40 B stay; then 30 B more come, and the 40 B go.
 EVENTS = Trace(
@@ -204,7 +204,7 @@ def test_a_span_ends_in_the_thread_in_which_it_began(monkeypatch: pytest.MonkeyP
     barrier = threading.Barrier(2)
     modules = nn.ModuleList([Meets(barrier, first=True), Meets(barrier, first=False)])
     x = torch.ones(1)
-    with traces.followed(modules), ThreadPoolExecutor(2) as pool:
+    with followed(modules), ThreadPoolExecutor(2) as pool:
         earlier = pool.submit(modules[0], x)
         entered.wait(timeout=30)
         later = pool.submit(modules[1], x)

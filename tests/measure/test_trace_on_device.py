@@ -8,7 +8,8 @@ from typing import Any
 
 from fake_cuda import FakeCuda
 
-from harness.measure.trace import Allocation, read_events
+from harness.measure.trace import Allocation
+from harness.measure.trace_file import read_events
 
 
 def span(name: str, start: float, length: float, cat: str, **arguments: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from harness.duel.worker.protocol import Message
 from harness.measure.attribution import attribute_peak, saved_shares
 from harness.measure.calls import placed
 from harness.measure.observe import Observation
-from harness.measure.trace import trace
+from harness.measure.recording import trace
 from harness.record.measured import Share
 from harness.record.names import OPERATORS, PEAK, SAVED
 

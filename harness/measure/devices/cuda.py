@@ -162,7 +162,7 @@ class CudaDevice:
     def trace(self, stretches: Sequence[tuple[str, Callable[[], object]]]) -> Sequence[dict[str, Any]]:
         """Run named stretches under torch's profiler; see the protocol."""
         # What reads traces knows devices by their protocol, and is imported when one is taken.
-        from harness.measure.trace import recording, sees_launches, span
+        from harness.measure.recording import recording, sees_launches, span
 
         if not sees_launches():
             raise RuntimeError("this torch's profiler is not told of what a CUDA device does")

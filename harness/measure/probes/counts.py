@@ -2,7 +2,7 @@
 
 from harness.measure.observe import Observation
 from harness.measure.probes.probe import Probe, exact
-from harness.measure.trace import sees_launches
+from harness.measure.recording import sees_launches
 
 
 def _read(seen: Observation) -> dict[str, int]:

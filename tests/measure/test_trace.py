@@ -200,7 +200,7 @@ def test_a_span_ends_in_the_thread_in_which_it_began(monkeypatch: pytest.MonkeyP
         def __exit__(self, *_nothing: object) -> None:
             ended[self.name] = threading.get_ident()
 
-    monkeypatch.setattr(traces, "record_function", Span)
+    monkeypatch.setattr("harness.measure.recording.record_function", Span)
     barrier = threading.Barrier(2)
     modules = nn.ModuleList([Meets(barrier, first=True), Meets(barrier, first=False)])
     x = torch.ones(1)

@@ -1,5 +1,6 @@
 """The search: pieces first, then runs of what looks best; only what was run counts."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from harness.workload.model import WorkloadError
 
 ALLOWANCES = ("freeze", "dtype", "optimizer", "batchnorm")
 MOST_FINALISTS = 3  # that fit, of different kinds
+_LONG_RUN_S = 10.0  # of a candidate, from which on there is one finalist
 MOST_CANDIDATES = 10  # of candidates for one limit
 SHARES = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3)  # of the untouched peak, where no limit is given
 
@@ -45,6 +47,7 @@ class Hunt:
         trials: what was run, by candidate.
         dropped: levers that were left out, with the reason.
         expected: peaks of the candidates whose pieces were measured.
+        longest_s: seconds of the run that took longest.
     """
 
     bench: Workbench
@@ -53,16 +56,19 @@ class Hunt:
     trials: dict[FitCandidate, FitTrial] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     expected: dict[FitCandidate, int] = field(default_factory=dict)
+    longest_s: float = 0.0
 
     def run(self, candidate: FitCandidate, predicted: int | None = None) -> FitTrial:
         """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
         predicted = self.expected.get(candidate) if predicted is None else predicted
         if candidate not in self.trials:
             self.say(f"running {len(self.trials) + 1}: {candidate}")
+            began = time.perf_counter()
             try:
                 trial = FitTrial(candidate, predicted, self.bench.observe(candidate))
             except WorkloadError as error:
                 trial = FitTrial(candidate, predicted, reason=str(error))
+            self.longest_s = max(self.longest_s, time.perf_counter() - began)
             self.trials[candidate] = trial
         elif predicted is not None and self.trials[candidate].predicted is None:
             self.trials[candidate] = replace(self.trials[candidate], predicted=predicted)
@@ -134,9 +140,10 @@ class Hunt:
         fitting: list[FitTrial] = []
         off = 1.0  # measured over expected, where it was more
         failing: set[FitCandidate] = set()
+        most = MOST_FINALISTS if self.longest_s < _LONG_RUN_S else 1
         for _ in range(MOST_CANDIDATES):
             rest = [one for one in pool if one.candidate not in failing]
-            chosen = best_of_each_kind(rest, limit / off, MOST_FINALISTS)
+            chosen = best_of_each_kind(rest, limit / off, most)
             waiting = [one for one in chosen if one.candidate not in self.trials]
             fitting = [
                 self.trials[one.candidate]

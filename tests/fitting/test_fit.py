@@ -451,3 +451,13 @@ def test_where_timing_takes_long_the_finalist_that_repeats_least_work_is_timed_a
     assert search.plan is not None
     assert search.plan.low is not None  # as many rounds as can be judged, whatever the budget
     assert all(repeated_work(other.candidate, 8) >= repeated_work(timed[0].candidate, 8) for other in others)
+
+
+def test_where_runs_take_long_there_is_one_finalist(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = untouched() * 6 // 10
+    usual = fit(net, limit=limit, budget=0).search
+    monkeypatch.setattr("harness.fitting.searching._LONG_RUN_S", 0.0)
+    search = fit(net, limit=limit, budget=0).search
+
+    assert len(usual.trials) > 2  # the step as it is, and finalists
+    assert search.trials == (search.untouched, search.plan)

@@ -25,7 +25,6 @@ from harness.fitting.levers.precision import Precision
 from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
 from harness.fitting.names import Names, names_of
 from harness.judge.contrasts import judge_samples
-from harness.judge.interval import MIN_UNITS
 from harness.judge.times import arm_seconds
 from harness.judge.verdict import Judgement
 from harness.measure.attribution import attribute_peak, lasting_bytes
@@ -297,10 +296,6 @@ class Workbench:
                 start = clock()
                 one()
                 costs.append(clock() - start)
-            enough = max(budget, _FEWEST_ROUNDS * sum(costs))
-            samples = time_pair(reference, step, enough, Random(self.seed), clock, costs=costs)
+            samples = time_pair(reference, step, budget, Random(self.seed), clock, costs=costs)
             self.passes += 2 + 2 * sum(map(len, samples.arm)) * samples.calls
             return judge_samples(samples), arm_seconds(samples)
-
-
-_FEWEST_ROUNDS = MIN_UNITS + 1  # one more than can be judged: a round may take longer than those before

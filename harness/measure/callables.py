@@ -6,6 +6,7 @@ from random import Random
 from typing import Protocol, runtime_checkable
 
 from harness.errors import HarnessError
+from harness.judge.interval import MIN_UNITS
 from harness.judge.looks import Looks
 from harness.judge.verdict import ALPHA, FLOOR, LAYOUT_FLOOR
 from harness.measure.block import TimingBlock
@@ -44,16 +45,21 @@ def time_pair(
     """Time two callables against each other until the difference is decided, or for `budget` seconds.
 
     The floor is by default that of the unit: 0.1 %, and 0.5 % where both sides are moved in memory. Where
-    both have run before, and took long, their seconds as `costs` spare the calls that would warm them.
+    both have run before, `costs` are the seconds that they took: long calls are not warmed again, and where
+    the budget does not hold as many rounds as can be judged, just these are run.
 
     Raises:
         TimingError: a call takes longer than the budget, or hardly longer than reading the clock.
     """
     one = as_side(reference)
     block = TimingBlock(one, {"arm": one if arm is reference else as_side(arm)}, clock, rng)
-    block.prepare(budget, longest=budget, costs=costs)
+    least = MIN_UNITS * sum(costs)
+    enough = budget if budget >= least else 2 * least
+    block.prepare(enough, longest=enough, costs=costs)
+    if enough > budget:
+        block.most_rounds = MIN_UNITS * block.plan.rounds
     small = floor if floor is not None else LAYOUT_FLOOR if block.moves else FLOOR
-    block.run(budget, Looks(1, small, alpha))
+    block.run(enough, Looks(1, small, alpha))
     for error in block.failed.values():
         raise error
     return block.samples("arm")[0]

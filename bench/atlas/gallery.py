@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -126,10 +128,9 @@ def _missing(charts: Sequence[Chart]) -> tuple[str, ...]:
             f" {_MEASURES_CURVES} takes them."
         )
     elif curves < len(charts):
-        told.append(
-            f"Freezing was tried on {curves:,} of {len(charts):,}; the others have a dash: they have no row"
-            " of blocks, or were charted before curves were taken."
-        )
+        reasons = Counter(_why_no_curve(chart) for chart in charts if not chart.curve)
+        listed = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+        told.append(f"Freezing was tried on {curves:,} of {len(charts):,}; the others have a dash: {listed}.")
     compared = sum(1 for _ in facts(charts, "train"))
     if compared < len(charts):
         told.append(
@@ -155,6 +156,17 @@ def _by_family(charts: Iterable[Chart]) -> dict[str, list[Chart]]:
     for chart in charts:
         families.setdefault(chart.subject.family, []).append(chart)
     return families
+
+
+def _why_no_curve(chart: Chart) -> str:
+    """Return why freezing was not tried, without what differs between models.
+
+    >>> from bench.atlas.record import Subject
+    >>> _why_no_curve(Chart(subject=Subject("timm", "x"), no_curve="WorkloadError: has 24 blocks; name them"))
+    'has more blocks'
+    """
+    reason = chart.no_curve or "charted before curves were taken"
+    return re.sub(r"\d+ blocks", "more blocks", reason.rpartition("Error: ")[2].partition(";")[0])
 
 
 def _row(chart: Chart, *, with_curve: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.judge.contrasts import judge_samples
 from harness.judge.looks import Looks
 from harness.measure import case as case_module
-from harness.measure import graph, trace
+from harness.measure import graph, recording
 from harness.measure.block import TimingBlock
 from harness.measure.case import CaseMeasurement, Failure, measure_arm, measure_arms
 from harness.measure.devices.cpu import CpuBackend
@@ -319,7 +319,7 @@ def test_while_timing_no_hook_profiler_or_tracer_is_active(monkeypatch: pytest.M
     onlookers = Onlookers()
     onlookers.seen.clear()
     monkeypatch.setitem(MODELS, "fake", fake_entry("fake", onlookers.look))
-    monkeypatch.setattr(trace, "profile", onlookers.counting("profilers", trace.profile))
+    monkeypatch.setattr(recording, "profile", onlookers.counting("profilers", recording.profile))
     monkeypatch.setattr(
         graph, "saved_tensors_hooks", onlookers.counting("saving_hooks", graph.saved_tensors_hooks)
     )

@@ -7,6 +7,7 @@ import pytest
 from quick_python import quick_python
 
 from harness.ranks.launch import launched
+from harness.ranks.place import RanksError
 from harness.ranks.session import RankRequest
 from harness.record.schema import ArmResult, Case, Record, Run
 
@@ -26,7 +27,12 @@ SECOND = 4 * (512 * 512 + 512)
 def run() -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", quick_python())
-        return launched(RankRequest(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05), 2, limit=120)
+        request = RankRequest(cases=(DDP, FSDP2, WITH_BUFFERS), budget=0.05)
+        try:
+            return launched(request, 2, limit=120)
+        except RanksError as error:  # seen once in some hundred launches; what is said of it is kept
+            print(error, file=sys.__stderr__)
+            return launched(request, 2, limit=120)
 
 
 def record(run: Run, case: Case) -> Record:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.judge.callers import CallersChange, callers_change
-from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
+from harness.judge.callers import CallersChange
+from harness.judge.exact import direction, exact_values, meaning_of, unit_of, values_change
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.times import times_of
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.judge.verdict import Verdict
 from harness.record.callers import callers_of
 from harness.record.measured import Calls, CodeLine
-from harness.record.names import NODES, OPERATORS
+from harness.record.names import NODES
 from harness.record.pytest_benchmark import BenchmarkFile, Stats
 from harness.record.schema import ArmResult, Case, Group, Metric, Run, Status
 
@@ -265,14 +265,12 @@ def _exact(
 def _change(key: tuple[str, str], base: Listing, head: Listing) -> CallersChange:
     """Return what is known of the cause of an arm's difference."""
     before, after = base.arms[key], head.arms[key]
-    known, measured = exact_values(before, base.metrics), exact_values(after, head.metrics)
-    return callers_change(
+    return values_change(
         key,
         callers_of(before.calls, before.lines),
-        (after.calls, after.lines),
-        operators_differ=bool(before.calls) and known.get(OPERATORS) != measured.get(OPERATORS),
-        recorded_none=known.get(NODES) == 0,
-        is_free=not more_than_counts(known, measured, head.metrics),
+        (after.calls if before.calls else (), after.lines),  # an old run holds none
+        (exact_values(before, base.metrics), exact_values(after, head.metrics)),
+        head.metrics,
     )
 
 

@@ -1,10 +1,13 @@
 """The exact values of an arm, as integers by name, and how two of them compare."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from harness.judge.callers import CallersChange, callers_change
 from harness.judge.finding import FindingState
-from harness.record.names import NODES, WAITS
+from harness.record.callers import Callers
+from harness.record.measured import Calls, CodeLine
+from harness.record.names import NODES, OPERATORS, WAITS
 from harness.record.schema import Better, Group, Metric, Unit
 
 
@@ -61,4 +64,31 @@ def more_than_counts(
         or (name == NODES and not before.get(name))
         for name in {*before, *after}
         if before.get(name) != after.get(name)
+    )
+
+
+def values_change(
+    key: tuple[str, str],
+    before: Callers,
+    after: tuple[Iterable[Calls], Iterable[CodeLine]],
+    values: tuple[Mapping[str, int], Mapping[str, int]],
+    metrics: Mapping[str, Metric],
+) -> CallersChange:
+    """Return what is known of the cause of a difference between the exact values of an arm.
+
+    Args:
+        key: as `callers_change` takes it, as the next two.
+        before: what the other side holds.
+        after: who calls which operators now, and which lines call modules.
+        values: the exact values before and after, by name.
+        metrics: of these, by name.
+    """
+    known, measured = values
+    return callers_change(
+        key,
+        before,
+        after,
+        operators_differ=OPERATORS in known and known[OPERATORS] != measured.get(OPERATORS),
+        recorded_none=known.get(NODES) == 0,
+        is_free=not more_than_counts(known, measured, metrics),
     )

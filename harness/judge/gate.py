@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from harness.judge.callers import CallersChange, callers_change
-from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of
+from harness.judge.callers import CallersChange
+from harness.judge.exact import direction, exact_values, meaning_of, more_than_counts, unit_of, values_change
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.limits import Limits, matches
 from harness.record.baseline import Baseline, Key, key_of
-from harness.record.names import NODES, OPERATORS
+from harness.record.names import NODES
 from harness.record.schema import ArmResult, Metric, Record, Run
 
 _MOST_PLACES = 3  # lines of code in one sentence
@@ -203,14 +203,12 @@ def _gone(
 
 def _change(judge: _Judge, key: tuple[str, str], baseline: Baseline, arm: ArmResult) -> CallersChange:
     """Return what is known of the cause of an arm's difference."""
-    known, measured = baseline.values[key], exact_values(arm, judge.metrics)
-    return callers_change(
+    return values_change(
         key,
         baseline.callers.get(key, {}),
         (arm.calls, arm.places.get(NODES, ())),
-        operators_differ=OPERATORS in known and known[OPERATORS] != measured.get(OPERATORS),
-        recorded_none=known.get(NODES) == 0,
-        is_free=not more_than_counts(known, measured, judge.metrics),
+        (baseline.values[key], exact_values(arm, judge.metrics)),
+        judge.metrics,
     )
 
 

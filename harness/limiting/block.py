@@ -1,14 +1,11 @@
 """Measures a block while it runs once: allocations by the profiler, graphs by saved-tensor hooks."""
 
-import os
-import tempfile
 import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from sys import _getframe
 from typing import Any
 
@@ -24,12 +21,8 @@ from harness.errors import HarnessError
 from harness.limiting.replay import PREFIX, replay
 from harness.limiting.usage import BlockUsage
 from harness.measure.callers import OuterCalls, calling_line, records_graph
-from harness.measure.trace_file import read_trace
-from harness.processes.folder import own_folder
+from harness.measure.trace_file import exported_events
 from harness.workload.hooks import is_compiling, register_forward_hook
-
-# The profiler's tracing library logs its starts to standard error; it reads the level at the first of them.
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 _ALONE = threading.Lock()
 _MARKED = "harness.counted"
@@ -64,19 +57,12 @@ def measured(usage: BlockUsage) -> Iterator[None]:
                 _note("mark")
                 yield
             _note("mark")
-        measured_now = replay(_events(profiler), nodes.counted)
+        measured_now = replay(exported_events(profiler), nodes.counted)
     finally:
         _ALONE.release()
     measured_now.graphs = outer.lines()
     for name in BlockUsage.__slots__:
         setattr(usage, name, getattr(measured_now, name))
-
-
-def _events(profiler: Any) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(dir=own_folder()) as folder:
-        path = Path(folder) / "trace.json"
-        profiler.export_chrome_trace(str(path))
-        return read_trace(path)
 
 
 @dataclass(slots=True, weakref_slot=True)

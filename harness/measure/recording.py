@@ -1,13 +1,10 @@
 """Recording what one call does: torch's profiler, with marks, notes, and modules as spans."""
 
-import os
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -18,13 +15,8 @@ from torch.profiler import ProfilerActivity, record_function, supported_activiti
 from harness.measure.devices.protocol import Device
 from harness.measure.torch_compat import events_kept
 from harness.measure.trace import Trace
-from harness.measure.trace_file import MARK, MODULE, NOTE, read_events, read_trace
-from harness.processes.folder import own_folder
+from harness.measure.trace_file import MARK, MODULE, NOTE, exported_events, read_events
 from harness.workload.hooks import hookable
-
-# The profiler's tracing library logs every start and stop to standard error; it reads the level when
-# the first profiler starts, and 6 is above all of its levels.
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 
 @dataclass(slots=True)
@@ -43,11 +35,11 @@ class Recording:
         return self.marks - 1
 
     def trace(self) -> Trace:
-        """Return what the device's allocator did, or the CPU's where there is no device, and all the rest."""
+        """Return the trace with the allocations of its device, or of the CPU where it has none."""
         return read_events(self.events, self.device)
 
     def trace_of_all(self) -> Trace:
-        """Return what all allocators did, the CPU's and those of devices, and all the rest."""
+        """Return the trace with the allocations of the CPU and of all devices."""
         return read_events(self.events, of=lambda _arguments: True)
 
 
@@ -75,9 +67,7 @@ def recording(device: Device | None = None) -> Iterator[Recording]:
     session = Recording(device)
     with _profiler(device) as profiler:
         yield session
-    with tempfile.NamedTemporaryFile(dir=own_folder(), suffix=".json") as file:
-        profiler.export_chrome_trace(file.name)
-        session.events = read_trace(Path(file.name))
+    session.events = exported_events(profiler)
 
 
 def trace(

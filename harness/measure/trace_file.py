@@ -5,7 +5,9 @@ the file did not.
 """
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -13,6 +15,11 @@ from typing import Any, TypedDict
 
 from harness.measure.devices.protocol import Device
 from harness.measure.trace import Allocation, Span, Trace
+from harness.processes.folder import own_folder
+
+# The profiler's tracing library logs every start and stop to standard error; it reads the level when
+# the first profiler starts, and 6 is above all of its levels.
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 # The beginnings of the names that a recording gives to marks, modules and notes.
 MARK, MODULE, NOTE = "harness.mark:", "harness.module:", "harness.note:"
@@ -47,10 +54,12 @@ class _TraceFile(TypedDict):
     traceEvents: list[EventRead]
 
 
-def read_trace(path: Path) -> list[dict[str, Any]]:
-    """Return the events of an exported trace, each with the keys of a `EventRead` at least."""
-    events: list[dict[str, Any]] = _decoder()(path.read_bytes())["traceEvents"]
-    return events
+def exported_events(profiler: Any) -> list[dict[str, Any]]:
+    """Return the events of a profiler that has ended, each with the keys of an `EventRead` at least."""
+    with tempfile.NamedTemporaryFile(dir=own_folder(), suffix=".json") as file:
+        profiler.export_chrome_trace(file.name)
+        events: list[dict[str, Any]] = _decoder()(Path(file.name).read_bytes())["traceEvents"]
+        return events
 
 
 @cache

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from harness.measure.inspection import OutOfMemoryError, refusing
@@ -61,8 +60,8 @@ def check_parts_stay(model: Model) -> None:
         WorkloadError: it does not; a plan names parts, and adds up what each of them did.
     """
     before = _parts_of(model.module)
-    with refusing("a forward pass"), torch.no_grad():
-        model()
+    with refusing("a forward pass"):
+        model()  # with a graph, for a model may differentiate inside
     if changed := sorted(before ^ _parts_of(model.module)):
         raise WorkloadError(
             f"each call of the model adds or removes parts, such as {changed[0]!r}; a plan needs a model"

@@ -14,6 +14,7 @@ from harness.report.units import quantity
 
 WIDTH = 80
 LEGEND = "* plan  ! over the limit  ~ gives something up  ? not decided in the time"
+THROWN_OUT = "x thrown out: changes more than it says"
 _MOST_ROWS = 8
 _MOST_NOTES = 3
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
@@ -38,7 +39,8 @@ def fit_text(search: FitSearch, *, verbose: bool = False) -> str:
         parts += ["", *(textwrap.fill(note, WIDTH) for note in notes)]
     if verbose:
         parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in search.weights)]
-    parts += ["", textwrap.fill(closing(search), WIDTH), LEGEND]
+    thrown_out = any(mark(trial, search) == "x" for trial in search.trials)
+    parts += ["", textwrap.fill(closing(search), WIDTH), LEGEND, *[THROWN_OUT] * thrown_out]
     return "\n".join(parts)
 
 
@@ -140,9 +142,11 @@ def table(search: FitSearch, most: int) -> str:
 
 
 def mark(trial: FitTrial, search: FitSearch) -> str:
-    """Return what a trial is: "*" the plan, "!" above the limit, "~" gives something up."""
+    """Return what a trial is: "*" the plan, "x" thrown out, "!" above the limit, "~" gives something up."""
     if trial == search.plan:
         return "*"
+    if trial.reason and trial.peak is not None:
+        return "x"
     if search.limit is not None and (trial.peak is None or trial.peak > search.limit):
         return "!"
     return "~" if _sacrifices(trial.candidate, search) else ""

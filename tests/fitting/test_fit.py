@@ -441,7 +441,7 @@ def test_the_page_is_whole_and_shows_the_answer() -> None:
 def test_where_timing_takes_long_the_finalist_that_repeats_least_work_is_timed_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.fitting.door._LONG_S", 0.0)
+    monkeypatch.setattr("harness.fitting.finalists._LONG_S", 0.0)
     search = fit(net, limit=untouched() * 6 // 10, budget=0.01).search
     timed = [trial for trial in search.trials if trial.ratio is not None]
     others = [trial for trial in search.trials if "repeats more work" in trial.timing]

@@ -106,6 +106,15 @@ def test_a_checkpoint_does_not_count_a_batch_twice_in_running_statistics() -> No
     assert int(left["blocks.0.1.num_batches_tracked"]) == 3
 
 
+def test_a_checkpoint_does_not_count_a_batch_twice_in_those_of_instances() -> None:
+    def norm() -> nn.Module:
+        return nn.InstanceNorm1d(4, track_running_stats=True)
+
+    left = trained(training(norm), Checkpointing(PATHS, normalises=True))
+
+    assert_equal(left, trained(training(norm)))
+
+
 EVERY = [
     Freezing(frozenset({"head.weight"}), "head.weight"),
     Checkpointing(PATHS),

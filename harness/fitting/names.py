@@ -8,6 +8,7 @@ from torch import nn
 from harness.measure.inspection import OutOfMemoryError, refusing
 from harness.workload.blocks import find_blocks
 from harness.workload.model import Model, WorkloadError
+from harness.workload.state import ModelState
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,22 @@ def check_parts_stay(model: Model) -> None:
         raise WorkloadError(
             f"each call of the model adds or removes parts, such as {changed[0]!r}; a plan needs a model"
             " whose parts stay"
+        )
+
+
+def check_no_backward(model: Model) -> None:
+    """Check that a call of a model whose step failed runs no backward pass itself.
+
+    Raises:
+        WorkloadError: it does, so that there is no graph left for the step's own.
+    """
+    state = ModelState.of(model)
+    with refusing("a forward pass"):
+        model()
+    if state.has_gradients():
+        raise WorkloadError(
+            "a call runs a backward pass itself, and leaves no graph to make a step of; hand over the model"
+            " with its inputs, and the step is made here"
         )
 
 

@@ -10,6 +10,7 @@ import torch
 _OWN = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 _ALL = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.1, torch.float16: 0.02}
 _TF32 = 1e-3  # of either, on a device that may multiply float32 with 10 bits of a significand
+_OF_THE_WAY = 0.1  # that weights went, on average
 _COMPLEX = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 
 
@@ -33,15 +34,12 @@ class Difference:
         return self.beyond <= 1
 
 
-def largest_difference(
-    before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor], *, own: bool = True
-) -> Difference:
+def largest_difference(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> Difference:
     """Return the difference of the tensor that is furthest beyond rounding.
 
     Args:
         before: by name.
         after: by name; one that is there on one side alone is beyond all rounding.
-        own: a tensor is held against the largest number of its own first; else against that of all alone.
 
     >>> largest_difference({"a": torch.ones(1)}, {"a": torch.full((1,), 1.25)}).relative
     0.25
@@ -54,12 +52,43 @@ def largest_difference(
     sizes = {name: _largest(tensor) for name, tensor in before.items()}
     whole = max((size for name, size in sizes.items() if not _is_exact(before[name])), default=0.0)
     return max(
-        (
-            _difference(name, before[name], after[name], sizes[name] if own else whole, whole)
-            for name in before
-        ),
+        (_difference(name, before[name], after[name], sizes[name], whole) for name in before),
         default=Difference(),
     )
+
+
+def drift(
+    start: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]
+) -> Difference:
+    """Return how far weights that began alike are apart, held against how far they went.
+
+    An optimizer such as Adam makes a whole step of a gradient that is rounding alone, as that of a bias
+    before a normalisation is, so that a few weights may be apart by as much as they went. Of 16 bits, a step
+    may be lost or not; their largest difference counts.
+
+    >>> weights = torch.arange(100.0)
+    >>> moved = weights + 0.1
+    >>> drift({"a": weights}, {"a": moved}, {"a": torch.cat([moved[:1] - 0.1, moved[1:]])}).is_rounding
+    True
+    >>> drift({"a": weights}, {"a": moved}, {"a": moved + 0.1}).is_rounding
+    False
+    """
+    coarse = {name for name, tensor in before.items() if tensor.dtype in {torch.bfloat16, torch.float16}}
+    worst = largest_difference(*({name: one[name] for name in coarse} for one in (before, after)))
+    rest = sorted(before.keys() - coarse)
+    whole = max((_largest(before[name]) for name in rest if not _is_exact(before[name])), default=0.0)
+    apart = gone = 0.0
+    for name in rest:
+        one, other, first = (_dense(each[name]) for each in (before, after, start))
+        if not torch.equal(one.isfinite(), other.isfinite()):
+            return Difference(float("inf"), float("inf"), name)
+        apart += float((one - other).nan_to_num().abs().sum())
+        gone += float((one - first).nan_to_num().abs().sum())
+        here = _difference(name, before[name], after[name], whole, whole)
+        if here.relative > worst.relative:
+            worst = Difference(worst.beyond, here.relative, name)
+    share = apart / gone / _OF_THE_WAY if gone else (float("inf") if apart else 0.0)
+    return Difference(max(worst.beyond, share), worst.relative, worst.name)
 
 
 def _difference(name: str, before: torch.Tensor, after: torch.Tensor, own: float, whole: float) -> Difference:

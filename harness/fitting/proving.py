@@ -11,7 +11,7 @@ from harness.fitting.drawing import in_eval_mode
 from harness.fitting.levers.lever import TrainingSetup, apply_all
 from harness.fitting.levers.micro_batches import MicroBatches, split
 from harness.fitting.levers.updating import optimizer_of
-from harness.fitting.nearness import Difference, largest_difference
+from harness.fitting.nearness import Difference, drift, largest_difference
 from harness.fitting.workbench import Workbench
 from harness.measure.inspection import refusing
 from harness.record.fit import FitCandidate, Proof
@@ -31,12 +31,14 @@ class EndState:
         gradients: of the first step.
         buffers: at the end.
         weights: at the end; empty where no optimizer stepped.
+        start: the weights before the first step.
     """
 
     random: torch.Tensor
     gradients: dict[str, torch.Tensor]
     buffers: dict[str, torch.Tensor]
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    start: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def is_same(self, other: "EndState") -> bool:
         """Return whether every bit is the same."""
@@ -53,13 +55,12 @@ class EndState:
     def difference(self, other: "EndState") -> Difference:
         """Return how far what another run left is from this, and whether rounding explains it.
 
-        A weight is held against the largest of all: an optimizer such as Adam makes whole steps of gradients
-        that are rounding alone. Gradients and buffers are held against their own.
+        Gradients and buffers are held against their own largest numbers, weights against how far they went.
         """
         return max(
             largest_difference(self.gradients, other.gradients),
             largest_difference(self.buffers, other.buffers),
-            largest_difference(self.weights, other.weights, own=False),
+            drift(self.start, self.weights, other.weights),
         )
 
 
@@ -147,13 +148,14 @@ def _trained(bench: Workbench, candidate: FitCandidate) -> EndState:
         replace(model, inputs=as_cast(model.inputs, training), autocast=training.autocast),
         training.optimizer,
     )
+    start = {name: parameter.detach().clone() for name, parameter in model.module.named_parameters()}
     torch.manual_seed(bench.seed)
     with _gathering_gradients(model) as gradients:
         step()
     for _ in range(_STEPS - 1):
         step()
     weights = {name: parameter.detach() for name, parameter in model.module.named_parameters()}
-    return EndState(torch.get_rng_state(), gradients, dict(model.module.named_buffers()), weights)
+    return EndState(torch.get_rng_state(), gradients, dict(model.module.named_buffers()), weights, start)
 
 
 def _gradients(bench: Workbench, candidate: FitCandidate) -> EndState:

@@ -325,6 +325,21 @@ class Lazy(nn.Module):
         return result
 
 
+def test_a_step_that_runs_its_own_backward_pass_is_refused_with_what_to_hand_over() -> None:
+    module, rows = nn.Linear(4, 4), torch.randn(2, 4)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss: torch.Tensor = module(rows).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss
+
+    with pytest.raises(HarnessError, match="a call runs a backward pass itself"):
+        fit(step, limit="1MiB", budget=0)
+
+
 def test_a_model_that_builds_a_part_in_its_first_call_alone_is_not() -> None:
     plan = fit(lambda batch_size=8: Model(Lazy(), (torch.randn(batch_size, 16),)), limit="1MiB", budget=0)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harness.fitting.nearness import largest_difference
+from harness.fitting.nearness import drift, largest_difference
 
 LARGE = torch.tensor([100.0])
 
@@ -47,7 +47,27 @@ def test_what_is_there_on_one_side_alone_is_no_rounding() -> None:
     assert (found.is_rounding, found.name) == (False, "a")
 
 
-def test_large_whole_numbers_do_not_make_the_rest_look_near() -> None:
-    before = {"place": torch.arange(1000), "weight": torch.zeros(2)}
+START = {"weight": torch.ones(100), "bias": torch.zeros(2), "place": torch.arange(100)}
+MOVED = {"weight": START["weight"] - 1e-3, "bias": START["bias"] + 1e-3, "place": START["place"]}
 
-    assert not largest_difference(before, {**before, "weight": torch.ones(2) * 1e-3}, own=False).is_rounding
+
+@pytest.mark.parametrize(
+    ("after", "is_rounding"),
+    [
+        ({"weight": MOVED["weight"] + 1e-7}, True),
+        ({"bias": MOVED["bias"] - 2e-3}, True),  # a whole step of a gradient that is rounding alone
+        ({"weight": START["weight"]}, False),
+        ({"weight": START["weight"] + 1e-3}, False),
+        ({"bias": torch.tensor([math.nan, 1e-3])}, False),
+    ],
+)
+def test_weights_are_held_against_how_far_they_went(
+    after: dict[str, torch.Tensor], *, is_rounding: bool
+) -> None:
+    assert drift(START, MOVED, {**MOVED, **after}).is_rounding is is_rounding
+
+
+def test_a_step_that_16_bits_lose_on_one_side_is_rounding() -> None:
+    before, after = torch.ones(4, dtype=torch.bfloat16), torch.full((4,), 1.01, dtype=torch.bfloat16)
+
+    assert drift({"a": before}, {"a": after}, {"a": before}).is_rounding

@@ -12,7 +12,7 @@ from harness.fitting.finalists import freezing_alone, planned, time_trial
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
-from harness.fitting.names import check_no_backward, check_parts_stay
+from harness.fitting.names import check_graph_left, check_parts_stay
 from harness.fitting.plan import Plan
 from harness.fitting.searching import Hunt, Say, allowances
 from harness.fitting.workbench import Workbench
@@ -151,7 +151,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     _check_floor(bench, limit, allowed)
     untouched = hunt.run(FitCandidate())
     if untouched.peak is None and "out of memory" not in untouched.reason:
-        check_no_backward(bench.make())
+        check_graph_left(untouched.reason)
         raise WorkloadError(untouched.reason)
     if untouched.peak is not None:
         check_parts_stay(bench.model())

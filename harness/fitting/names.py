@@ -8,7 +8,6 @@ from torch import nn
 from harness.measure.inspection import OutOfMemoryError, refusing
 from harness.workload.blocks import find_blocks
 from harness.workload.model import Model, WorkloadError
-from harness.workload.state import ModelState
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +69,16 @@ def check_parts_stay(model: Model) -> None:
         )
 
 
-def check_no_backward(model: Model) -> None:
-    """Check that a call of a model whose step failed runs no backward pass itself.
+def check_graph_left(reason: str) -> None:
+    """Check that it was not a graph that is gone, for which the step could not be run.
 
     Raises:
-        WorkloadError: it does, so that there is no graph left for the step's own.
+        WorkloadError: it was, in other words than torch's.
     """
-    state = ModelState.of(model)
-    with refusing("a forward pass"):
-        model()
-    if state.has_gradients():
+    if "backward through the graph a second time" in reason:  # torch's words
         raise WorkloadError(
-            "a call runs a backward pass itself, and leaves no graph to make a step of; hand over the model"
-            " with its inputs, and the step is made here"
+            "no step can be made of a call whose graph is gone: it runs a backward pass itself, or goes on with"
+            " what a call before it left; hand over the model with its inputs, and the step is made here"
         )
 
 

@@ -235,7 +235,7 @@ def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
     if candidate.trained:
         said.append(f"training all but {', '.join(candidate.trained)}")
     if candidate.frozen:
-        said.append(f"training {_numbers(range(candidate.frozen))}")
+        said.append(f"training {_numbers(range(candidate.frozen))} and all that runs before")
     if candidate.micro_batches > 1 and "batchnorm" in search.allowed:
         said.append("batch statistics over the whole batch, where BatchNorm takes them")
     return said

@@ -336,7 +336,7 @@ def test_a_step_that_runs_its_own_backward_pass_is_refused_with_what_to_hand_ove
         optimizer.step()
         return loss
 
-    with pytest.raises(HarnessError, match="a call runs a backward pass itself"):
+    with pytest.raises(HarnessError, match="it runs a backward pass itself"):
         fit(step, limit="1MiB", budget=0)
 
 

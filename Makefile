@@ -50,9 +50,9 @@ bench: $(VENV)/installed
 tables: $(VENV)/installed
 	$(MEASURE) --harness-results results
 
-# A worker a core, each of one thread; one that has nothing left takes over half of what another has.
+# A worker a core; one that has nothing left takes over half of what another has.
 # What is compiled is kept, whatever the shell says: tests start Python, and sessions of pytest, many times.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 quick: $(VENV)/installed
 	$(PYTEST) -m "not slow and not process"

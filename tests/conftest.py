@@ -9,13 +9,8 @@ import pytest
 # What test modules import stays: looking for garbage in it takes a fifth of the time that collecting takes.
 gc.disable()
 
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    # So that a busy machine does not make small work slow. The process that hands tests out needs no torch.
-    import torch
-
-    torch.set_num_threads(1)
+# So that a busy machine does not make small work slow; and the process that forks has to have one thread.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True, scope="session")

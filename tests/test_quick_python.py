@@ -151,13 +151,14 @@ def test_a_fork_that_ends_together_with_who_asked_for_it_ends_nothing_else() -> 
         text=True,
     ) as first:
         assert first.stdout is not None
-        server = int(first.stdout.readline())
+        parent, is_fork = first.stdout.read().split()
+    assert is_fork == "True"  # else the parent is the process of this test, which would stop itself
     with subprocess.Popen(  # noqa: S603 (likewise)
         [quick_python(), "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
-        os.kill(server, signal.SIGSTOP)
+        os.kill(int(parent), signal.SIGSTOP)
         try:
             os.kill(pid, signal.SIGKILL)
             process.kill()
@@ -165,6 +166,6 @@ def test_a_fork_that_ends_together_with_who_asked_for_it_ends_nothing_else() -> 
             while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 time.sleep(0.01)
         finally:
-            os.kill(server, signal.SIGCONT)
+            os.kill(int(parent), signal.SIGCONT)
 
     assert ended(quick_python(), Path.cwd(), "-c", IS_FORK).stdout == "True\n"

@@ -8,6 +8,7 @@ from contents import with_contents
 from file_pages import files_text
 from pytest_pages import pytest_text
 from python_pages import python_text
+from raw_tables import with_raw_tables
 from sphinx.application import Sphinx
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -25,7 +26,11 @@ def filled(text: str) -> str:
     return with_contents(_MARK.sub(lambda match: PARTS[match[1]](), text))
 
 
+def _read(name: str, text: str) -> str:
+    return with_raw_tables(text) if name.startswith("results/tables/") else filled(text)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Fill pages as they are read."""
-    app.connect("source-read", lambda _app, _name, content: content.__setitem__(0, filled(content[0])))
+    app.connect("source-read", lambda _app, name, content: content.__setitem__(0, _read(name, content[0])))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

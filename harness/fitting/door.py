@@ -17,6 +17,7 @@ from harness.fitting.plan import Plan
 from harness.fitting.searching import Hunt, Say, allowances
 from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
+from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.guard import memory_guarded
 from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial
 from harness.session import Target, entry_to_measure
@@ -138,8 +139,10 @@ def plan_step(target: Target, inputs: object, wish: Wish, setting: Setting, say:
     if setting.threads:
         torch.set_num_threads(setting.threads)
     budget = FINALIST_BUDGET_S if setting.budget is None else setting.budget
-    with memory_guarded(setting.device), random_state_kept():  # a factory draws from it too
+    # a factory draws random numbers too
+    with memory_guarded(setting.device), random_state_kept(), old_objects_set_aside():
         bench = _bench(target, inputs, wish, setting)
+        set_optimizers_aside()
         return _search(bench, wish, budget, say, began)
 
 

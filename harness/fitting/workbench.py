@@ -1,5 +1,6 @@
 """One model to try candidates on: the only place that knows how this project builds, traces and times."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -184,6 +185,7 @@ class Workbench:
         Raises:
             LeverError: a lever cannot be applied.
         """
+        gc.collect()  # what an earlier candidate left in reference cycles
         model = self.model(which)
         trainable = [p for p in model.module.parameters() if p.requires_grad]
         if not trainable:

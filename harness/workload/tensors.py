@@ -38,6 +38,7 @@ _OPAQUE_PACKAGES = frozenset(
 )
 _PLAIN_TENSORS = (torch.Tensor, nn.Parameter)
 _ROWS = (tuple, list, collections.deque)
+_WITHOUT_ATTRIBUTES = (dict, list, tuple, set)
 
 
 def bytes_of(tensor: torch.Tensor) -> int:
@@ -128,10 +129,20 @@ def objects_in(
         enter_tensors: whether to go into tensors that wrap others, such as jagged ones.
     """
     visited: dict[int, object] = {}  # holds what it visits: an address could be used again
-    waiting = list(roots.items())[::-1]
+    opaque: dict[
+        int, bool
+    ] = {}  # by the class, which lives as long as what is visited; not all can be hashed
+
+    def is_ahead(item: object) -> bool:
+        kind = type(item)
+        if id(kind) not in opaque:
+            opaque[id(kind)] = _is_opaque(kind)
+        return not opaque[id(kind)] and id(item) not in visited
+
+    waiting = [(path, value) for path, value in roots.items() if is_ahead(value)][::-1]
     while waiting and len(visited) < MOST_OBJECTS:
         path, value = waiting.pop()
-        if _is_opaque(type(value)) or id(value) in visited:
+        if id(value) in visited:
             continue
         visited[id(value)] = value
         if issubclass(type(value), nn.Module) and not enter_modules:
@@ -139,7 +150,7 @@ def objects_in(
         yield path, value
         if issubclass(type(value), torch.Tensor) and not enter_tensors:
             continue
-        waiting += [(path + step, item) for step, item in _inside(value)][::-1]
+        waiting += [(path + step, item) for step, item in _inside(value) if is_ahead(item)][::-1]
 
 
 def _is_opaque(kind: type) -> bool:
@@ -192,6 +203,8 @@ def _inside_array(value: object) -> Iterator[tuple[str, object]]:
 
 def attributes_of(value: object) -> dict[str, object]:
     """Return an object's own attributes, those in slots among them, by name; no code of its class runs."""
+    if type(value) in _WITHOUT_ATTRIBUTES:  # most of what a walk visits
+        return {}
     try:
         attributes = dict(object.__getattribute__(value, "__dict__"))
     except (AttributeError, TypeError, ValueError):

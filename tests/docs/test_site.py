@@ -24,7 +24,7 @@ from harness.commands import COMMANDS
 from harness.record.schema import ArmResult, Environment, Record, Run
 
 
-@pytest.mark.parametrize("name", ["cells", "contents", "file_pages"])
+@pytest.mark.parametrize("name", ["cells", "contents", "file_pages", "raw_tables"])
 def test_the_examples_of_what_builds_the_site_hold(name: str) -> None:
     results = doctest.testmod(importlib.import_module(name))
 

@@ -8,7 +8,7 @@ import torch
 
 from harness.errors import HarnessError
 from harness.fitting.batches import largest_batches
-from harness.fitting.finalists import freezing_alone, planned, time_trial
+from harness.fitting.finalists import freezing_alone, proved_plan, time_trial
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
@@ -167,7 +167,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
             if budget:
                 hunt.trials[trial.candidate] = time_trial(bench, trial, budget, say)
     elif not enough:
-        plan, proof = planned(hunt, limit, budget, notes)
+        plan, proof = proved_plan(hunt, limit, budget, notes)
         if bench.entry.trainable:
             hunt.run(FitCandidate(trained=bench.entry.trainable))
         if "freeze" in allowed:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from harness.workload.generators import random_fingerprint, random_state_kept
+from harness.workload.generators import device_states, random_fingerprint, random_state_kept
 from harness.workload.hooks import hookable
 from harness.workload.model import Model
 from harness.workload.state import ModelState
@@ -70,7 +70,5 @@ def in_eval_mode(module: nn.Module, paths: Iterable[str]) -> Iterator[None]:
 
 def _drawn(own: Sequence[torch.Generator]) -> tuple[object, ...]:
     """Return what differs where a generator was used in between, a module's own among them."""
-    states = [each.get_state() for each in own]
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states.append(torch.cuda.get_rng_state())
+    states = [*(each.get_state() for each in own), *device_states()]
     return (*random_fingerprint(), *(bytes(state.tolist()) for state in states))

@@ -18,7 +18,9 @@ _MOST_ROUNDS = 4  # of finalists, where all of a round change more than they say
 _LONG_S = 30.0  # of timing, after which no other finalist is timed
 
 
-def planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
+def proved_plan(
+    hunt: Hunt, limit: int, budget: float, notes: list[str]
+) -> tuple[FitTrial | None, Proof | None]:
     """Return the quickest of the finalists that is proved to change nothing else, with its proof.
 
     Where nothing is timed, the one that repeats least work stands for the quickest. Where steps are long, it

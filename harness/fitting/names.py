@@ -77,8 +77,8 @@ def check_graph_left(reason: str) -> None:
     """
     if "backward through the graph a second time" in reason:  # torch's words
         raise WorkloadError(
-            "no step can be made of a call whose graph is gone: it runs a backward pass itself, or goes on with"
-            " what a call before it left; hand over the model with its inputs, and the step is made here"
+            "no step can be made of a call whose graph is gone: it runs a backward pass itself, or goes on"
+            " with what a call before it left; hand over the model with its inputs, and the step is made here"
         )
 
 

@@ -67,8 +67,8 @@ class EndState:
 def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
     """Train two steps with a candidate's levers and without, from one start, and compare what is left.
 
-    What a candidate gives up is given up on both sides. With micro-batches the gradients of one step are
-    compared, without what draws random numbers: dropout would draw other masks for each part.
+    What a candidate gives up is given up on both sides. With micro-batches the gradients and buffers of one
+    step are compared, without what draws random numbers: dropout would draw other masks for each part.
 
     Raises:
         WorkloadError: one of the two cannot be run.

@@ -11,6 +11,7 @@ from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import Dimensions, grown_dimensions, leading_dimensions, split
 from harness.measure.inspection import is_out_of_memory, refusing
 from harness.record.measured import Case
+from harness.workload.copying import Copying
 from harness.workload.model import Model
 from harness.workload.models import Entry
 from harness.workload.sources import build
@@ -31,6 +32,8 @@ def dimensions_of(entry: Entry, case: Case, seed: int, inputs: object) -> Dimens
     if not entry.sized or case.batch_size == 1:
         return leading_dimensions(inputs, case.batch_size)
     smaller = replace(case, batch_size=case.batch_size // 2)
+    if isinstance(entry.build, Copying):  # what it hands out copies of stays the model of the whole batch
+        entry = replace(entry, build=entry.build.build)
     with refusing("building a smaller batch"), torch.random.fork_rng(devices=[]):
         small = build(smaller, seed, entry).inputs
     return grown_dimensions(small, inputs)

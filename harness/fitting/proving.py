@@ -89,8 +89,7 @@ def prove(bench: Workbench, candidate: FitCandidate) -> Proof:
         held=worst.is_rounding,
         sentence=f"{what} equal the untouched step's up to {worst.relative:.1e} of the largest"
         if worst.is_rounding
-        else f"{what} differ from the untouched step's, most in {worst.name}, by {worst.relative:.1e} of the"
-        " largest",
+        else f"{worst.name} differs by {worst.relative:.1e} of the largest number; compared were {what}",
     )
 
 

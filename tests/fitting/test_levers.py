@@ -232,6 +232,19 @@ def test_all_but_biases_are_frozen() -> None:
     assert len(trains) == 7
 
 
+def test_another_optimizer_keeps_the_rates_and_decays_of_parameter_groups() -> None:
+    module = nn.Linear(4, 4)
+    groups = [{"params": [module.weight], "lr": 0.5}, {"params": [module.bias], "weight_decay": 0.0}]
+    made = TrainingSetup(module, torch.optim.AdamW(groups, lr=0.1, weight_decay=0.2))
+
+    apply_all((OptimizerKind("SGD"),), made)
+
+    assert [(group["lr"], group["weight_decay"]) for group in made.optimizer.param_groups] == [
+        (0.5, 0.2),
+        (0.1, 0.0),
+    ]
+
+
 def test_stepping_in_backward_leaves_no_gradient() -> None:
     made = training()
     apply_all((InBackward(),), made)

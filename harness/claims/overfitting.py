@@ -59,6 +59,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
     """Train with and without decay; compare losses and norms at the end."""
     task = book_data(lab.seeds, lab.seed)
     free, decayed = train_by_sgd(task, (0.0, 3.0), lab.seed, world.sgd, epochs=_EPOCHS)
+    histories = {0.0: free, 3.0: decayed}
     gap = seed_ratio(free.test[-1], free.train[-1])
     change = seed_ratio(decayed.test[-1], free.test[-1])
     shrunk = seed_ratio(decayed.norm[-1], decayed.norm[0])
@@ -79,7 +80,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
         number("wd = 0: ||w|| end / start", norm_ratio, "ratio"),
         *(
             number(f"wd = {decay:g}: {name} loss at the end", estimate(getattr(history, name)[-1]))
-            for decay, history in ((0.0, free), (3.0, decayed))
+            for decay, history in histories.items()
             for name in ("train", "test")
         ),
     )
@@ -89,7 +90,7 @@ def book_experiment(lab: Lab, world: World = World()) -> Evidence:
 def _curves(histories: dict[float, History]) -> Plot:
     epochs = tuple(float(epoch) for epoch in range(_EPOCHS + 1))
     panels = []
-    for decay, history in ((0.0, free), (3.0, decayed)):
+    for decay, history in histories.items():
         series = []
         for name, rows in (("test", history.test), ("training", history.train)):
             low, middle, high = band(rows.T)
@@ -105,7 +106,7 @@ def _curves(histories: dict[float, History]) -> Plot:
             )
         )
     shrinking = []
-    for decay, history in ((0.0, free), (3.0, decayed)):
+    for decay, history in histories.items():
         low, middle, high = band(history.norm.T)
         shrinking.append(Series(name=f"||w||, wd = {decay:g}", x=epochs, y=middle, low=low, high=high))
     panels.append(

@@ -1,6 +1,7 @@
 """The metrics that views of one model are about: named here once, for who takes and who shows them."""
 
 TIME = "time"  # of a whole step
+PART_TIMES = ("forward time", "backward time", "optimizer time")  # of its parts, one after the other
 PEAK = "peak"  # of a whole step
 SAVED = "saved"  # by its forward pass
 RETAINED = "retained"  # after its forward pass

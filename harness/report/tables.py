@@ -1,18 +1,17 @@
 """Comparison tables: a case at a time, for a terminal or in markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judge.contrasts import Contrast, contrasts
 from harness.judge.noise import scatter_of_run
-from harness.judge.verdict import Judgement, Verdict
 from harness.record.schema import ArmResult, Environment, Metric, Record, Run
 from harness.report.answer import answer_of
+from harness.report.case_lines import arm_lines, time_lines
 from harness.report.inert import code, markdown
-from harness.report.ranks import rank_lines
 from harness.report.text import many, markdown_table, percent, tables_in_width, text_table, width_of
 from harness.report.units import quantity, ratio, two_digits, whole
-from harness.report.witness import WITNESS_HEADERS, witness_line, witness_rows
+from harness.report.witness import WITNESS_HEADERS, witness_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +100,10 @@ def _case_table(
         title,
         headers,
         tuple(rows),
-        _lines(record, metrics),
+        arm_lines(record, metrics),
         groups,
         witnessed,
-        tuple(_time_lines(record, judged, floor)),
+        tuple(time_lines(record, judged, floor)),
     )
 
 
@@ -170,82 +169,6 @@ def _value(arm: ArmResult, metric: Metric) -> str:
         low, high = arm.varies[metric.name]
         return f"{quantity(low, metric.unit)} to {quantity(high, metric.unit)}"
     return quantity(arm.counts[metric.name], metric.unit) if metric.name in arm.counts else "-"
-
-
-def _time_lines(record: Record, judged: Sequence[Contrast], floor: float) -> Iterator[str]:
-    unit = next((samples.unit_name for arm in record.arms for samples in arm.timings), "layout")
-    for contrast in judged:
-        if contrast.control and contrast.metric == judged[0].metric:
-            judgement = contrast.judgement
-            yield (
-                f"A/A control ({contrast.arm} once more), {many(judgement.units, unit)}:"
-                f" {_control_says(judgement, floor)}"
-            )
-    too_few = [
-        contrast.judgement
-        for contrast in judged
-        if contrast.judgement.verdict is Verdict.UNDECIDED and contrast.judgement.low is None
-    ]
-    if too_few:
-        needed = max(judgement.units_to_decide or 0 for judgement in too_few)
-        yield f"undecided: at least {many(needed, unit)} would decide; give more time"
-
-
-def _lines(record: Record, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    lines = _books(record)
-    common = _said_of_all(record)
-    lines.extend(common)
-    for arm in record.arms:
-        if arm.status != "ok":
-            lines.append(f"{arm.arm} {arm.status}: {arm.reason}")
-        lines.extend(f"{arm.arm}: {name} is not available: {why}" for name, why in arm.unavailable.items())
-        lines.extend(
-            f"{arm.arm}: {said}"
-            for said in (*arm.warnings, *(note for note in arm.notes if note not in common))
-        )
-        lines.extend(rank_lines(arm))
-        lines.extend(_witnesses(arm, metrics))
-        lines.extend(line for line in [witness_line(arm)] if line)
-        lines.extend(
-            f"{arm.arm}: {block.bytes:,} B held by {block.operator or 'no operator'}"
-            f" in {block.module or 'the model itself'}, unaccounted for"
-            for block in arm.blocks
-        )
-    return tuple(lines)
-
-
-def _said_of_all(record: Record) -> tuple[str, ...]:
-    """Return the notes that all arms have which were timed and have notes, where there are several."""
-    noted = [arm.notes for arm in record.arms if arm.status == "ok" and arm.timings and arm.notes]
-    if len(noted) < 2:  # noqa: PLR2004 (a note of one arm says which)
-        return ()
-    return tuple(note for note in dict.fromkeys(noted[0]) if all(note in notes for notes in noted))
-
-
-def _witnesses(arm: ArmResult, metrics: Mapping[str, Metric]) -> list[str]:
-    witnesses = [metrics[name] for name in arm.counts if metrics[name].kind == "witness"]
-    if len(witnesses) == 1:
-        value = quantity(arm.counts[witnesses[0].name], witnesses[0].unit)
-        return [f"{arm.arm}, {witnesses[0].meaning} (a witness, not exact): {value}"]
-    values = ", ".join(
-        f"{metric.name} {quantity(arm.counts[metric.name], metric.unit)}" for metric in witnesses
-    )
-    return [f"{arm.arm}, witnesses, not exact: {values}"] if witnesses else []
-
-
-def _control_says(judgement: Judgement, floor: float) -> str:
-    if judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
-        return f"{answer_of(judgement, floor)} where nothing differs, so distrust what is smaller here"
-    return answer_of(judgement, floor)
-
-
-def _books(record: Record) -> list[str]:
-    open_books = [
-        (arm.arm, arm.books.unaccounted) for arm in record.arms if arm.books and arm.books.unaccounted
-    ]
-    if open_books:
-        return [f"books do not balance: {arm} leaves {rest:+,} B unaccounted" for arm, rest in open_books]
-    return ["books balance: 0 B unaccounted"] if any(arm.books for arm in record.arms) else []
 
 
 def case_text(table: CaseTable, width: int = 80) -> str:

@@ -37,6 +37,7 @@ ENVIRONMENT = Environment(
 METRICS = (
     Metric("time", "s", "lower", "noisy", "seconds a call of the whole step"),
     Metric("forward time", "s", "lower", "noisy", "seconds a call of the forward part"),
+    Metric("backward time", "s", "lower", "noisy", "seconds a call of the backward part"),
     Metric("peak", "B", "lower", "exact", "highest allocated bytes"),
     Metric("nodes", "1", "lower", "exact", "autograd nodes"),
     Metric("rss", "B", "lower", "witness", "resident bytes a step adds"),
@@ -114,6 +115,27 @@ A/A control (grad once more), 12 layouts: the same within 0.5 %
 books balance: 0 B unaccounted
 """
     )
+
+
+def in_parts(share: float) -> ArmResult:
+    """Return a timed arm whose two parts together take this share of its step."""
+
+    def constant(metric: str, seconds: float) -> Samples:
+        rows = ((seconds,) * 3,) * 12
+        return Samples(metric=metric, calls=10, reference=rows, arm=rows)
+
+    timings = [constant(name, ONE * share / 2) for name in ("forward time", "backward time")]
+    return ArmResult(arm="grad", timings=(constant("time", ONE), *timings))
+
+
+@pytest.mark.parametrize(("share", "is_told"), [(0.74, True), (0.95, False)])
+def test_parts_that_do_not_add_up_to_their_step_are_explained(share: float, *, is_told: bool) -> None:
+    line = (
+        "most steps were interrupted in one of their parts: the parts' times add up to 74 % of the whole;"
+        " measure where less else runs (harness doctor)"
+    )
+
+    assert (line in terminal(run_of(in_parts(share)), width=200)) is is_told
 
 
 def test_what_is_too_wide_is_split_in_two() -> None:

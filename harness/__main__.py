@@ -1,5 +1,6 @@
 """`python -m harness`: the command line. A refusal is one line and exit status 2, an interrupt status 130."""
 
+import os
 import sys
 
 from harness.errors import HarnessError
@@ -12,6 +13,9 @@ def main() -> None:
     end = InterruptedEnd()
     end.install()
     end_without_search()
+    # Read when torch is loaded, which would else write warnings of its own between the lines: what is said of
+    # memory that ran out, and of blocks that the profiler did not see allocated, comes from exceptions.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         from harness.commands import app
         from harness.report.inert import refusal

@@ -1,6 +1,7 @@
 """`harness fit` from a shell: what it prints, what it writes, and how it exits."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,3 +98,39 @@ def test_the_program_prints_a_refusal_in_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("harness: '8G' is not an amount of memory; write 500MB, 8GiB")
     assert done.stderr.count("\n") == 1
+
+
+_FREEING = """
+import torch
+from torch import nn
+
+HELD = [torch.ones(4096) for _ in range(100)]
+
+class Freeing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(*[nn.Linear(16, 16) for _ in range(4)])
+
+    def forward(self, rows):
+        if HELD:
+            HELD.pop()
+        return self.blocks(rows)
+
+def freeing(batch_size=32):
+    return Freeing(), torch.randn(batch_size, 16)
+"""
+
+
+def test_torch_writes_no_warnings_of_its_own_between_the_lines(folder: Path) -> None:
+    (folder / "fit_freeing.py").write_text(_FREEING)  # its profiler warns of what it did not see allocated
+    ran = subprocess.run(
+        [sys.executable, "-m", "harness", "fit", "fit_freeing:freeing", "--in", "20KiB", "--budget", "0"],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "TORCH_CPP_LOG_LEVEL"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "measuring the pieces" in ran.stderr
+    assert ".cpp:" not in ran.stderr

@@ -58,10 +58,8 @@ class World:
 def book_experiment(lab: Lab, world: World = World()) -> Evidence:
     """Train with and without decay; compare losses and norms at the end."""
     task = book_data(lab.seeds, lab.seed)
-    histories = {
-        decay: train_by_sgd(task, decay, lab.seed, world.sgd, epochs=_EPOCHS) for decay in (0.0, 3.0)
-    }
-    free, decayed = histories[0.0], histories[3.0]
+    free, decayed = train_by_sgd(task, (0.0, 3.0), lab.seed, world.sgd, epochs=_EPOCHS)
+    histories = {0.0: free, 3.0: decayed}
     gap = seed_ratio(free.test[-1], free.train[-1])
     change = seed_ratio(decayed.test[-1], free.test[-1])
     shrunk = seed_ratio(decayed.norm[-1], decayed.norm[0])

@@ -117,46 +117,53 @@ def half_square(weights: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: t
 
 def train_by_sgd(
     task: RegressionTask,
-    decay: float,
+    decays: Sequence[float],
     seed: int,
     make_optimizer: MakeOptimizer = SGD,
     *,
     rate: float = 0.003,
     epochs: int = 100,
     batch: int = 5,
-) -> History:
-    """Train a linear model for every seed at once, decaying its weights and not its bias.
+) -> tuple[History, ...]:
+    """Train a linear model for every seed and every decay of the weights at once; the bias does not decay.
 
-    The losses of the seeds are added; the gradient of each is then its own, and so is its path.
+    All models start from the same weights and see the same batches. Their losses are added; the gradient of
+    each is then its own, and so is its path.
+
+    Returns:
+        The history of each decay, in their order.
     """
     generator = torch.Generator().manual_seed(seed + 1)
     seeds, examples, inputs = task.x.shape
-    weights = torch.randn(seeds, inputs, generator=generator, dtype=torch.float64).requires_grad_()
-    bias = torch.zeros(seeds, dtype=torch.float64, requires_grad=True)
-    groups: list[dict[str, Any]] = [{"params": [weights], "weight_decay": decay}, {"params": [bias]}]
-    optimizer = make_optimizer(groups, lr=rate)
+    start = torch.randn(seeds, inputs, generator=generator, dtype=torch.float64)
+    weights = [start.clone().requires_grad_() for _ in decays]
+    bias = torch.zeros(seeds, 1, len(decays), dtype=torch.float64, requires_grad=True)
+    groups: list[dict[str, Any]] = [
+        {"params": [each], "weight_decay": decay} for each, decay in zip(weights, decays, strict=True)
+    ]
+    optimizer = make_optimizer([*groups, {"params": [bias]}], lr=rate)
     rows: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+
+    def losses(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return half the mean squares [seed, decay]."""
+        missed = x @ torch.stack(weights, -1) + bias - y.unsqueeze(-1)
+        return missed.square().mean(1) / 2
 
     def note() -> None:
         with torch.no_grad():
-            rows.append(
-                (
-                    half_square(weights, bias, task.x, task.y),
-                    half_square(weights, bias, task.test_x, task.test_y),
-                    weights.norm(dim=1),
-                )
-            )
+            norms = torch.stack(weights, -1).norm(dim=1)
+            rows.append((losses(task.x, task.y), losses(task.test_x, task.test_y), norms))
 
     note()
     for _ in range(epochs):
         order = torch.randperm(examples, generator=generator)
         for chosen in torch.split(order, batch):
             optimizer.zero_grad()
-            half_square(weights, bias, task.x[:, chosen], task.y[:, chosen]).sum().backward()  # type: ignore[no-untyped-call]
+            losses(task.x[:, chosen], task.y[:, chosen]).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         note()
-    train, test, norm = (torch.stack(column) for column in zip(*rows, strict=True))
-    return History(train, test, norm)
+    train, test, norm = (torch.stack(column).unbind(-1) for column in zip(*rows, strict=True))
+    return tuple(map(History, train, test, norm))
 
 
 def ridge(x: torch.Tensor, y: torch.Tensor, strength: float) -> tuple[torch.Tensor, torch.Tensor]:

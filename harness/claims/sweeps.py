@@ -65,7 +65,7 @@ class World:
 def error_against_decay(lab: Lab, world: World = World()) -> Evidence:
     """Sweep the strength of decay on four data sets."""
     book = book_data(lab.seeds, lab.seed)
-    trained = [train_by_sgd(book, strength, lab.seed, world.sgd) for strength in STRENGTHS]
+    trained = train_by_sgd(book, STRENGTHS, lab.seed, world.sgd)
     train = torch.stack([2 * history.train[-1] for history in trained], 1)
     test = torch.stack([2 * history.test[-1] for history in trained], 1)
     real = diabetes_data(lab.seeds, lab.seed)

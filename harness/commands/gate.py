@@ -24,8 +24,13 @@ def gate(
     ] = False,
     config: Config = Path("pyproject.toml"),
     json: Json = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="show all rows, and what would replace them")
+    ] = False,
 ) -> None:
     """Hold runs against the committed baselines; exit with status 1 on any change."""
+    import shlex
+
     from harness.commands.files import print_report, write_json
     from harness.report.outcomes import gate_files
     from harness.report.written import gate_text, written
@@ -33,7 +38,8 @@ def gate(
     gated = gate_files(runs, baseline, config, update=update, prune=prune, every_baseline=every_baseline)
     if json is not None:
         write_json(json, written(gated.outcomes, "json"), inputs=runs)
-    print_report(gate_text(gated.outcomes, gated.changes), json)
+    command = shlex.join(["harness", "gate", *map(str, runs), "--baseline", str(baseline), "--update"])
+    print_report(gate_text(gated.outcomes, gated.changes, command, verbose=verbose), json)
     for path in gated.written:
         typer.echo(f"wrote {path}", err=True)
     if gated.fails:

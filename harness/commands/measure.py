@@ -50,12 +50,15 @@ def measure(
     ] = None,
     time_limit: Annotated[float, typer.Option(help="seconds that a rank may be stuck, with --wrap")] = 300,
     traceback: Annotated[bool, typer.Option(help="show where an error came from")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="show all columns, and where the memory is, by module")
+    ] = False,
 ) -> None:
     """Say what gradients cost a model of yours, where its memory is, and what freezing would buy."""
     from harness.ranks.wrapped import WrapRequest, check_alone, measure_over_ranks
     from harness.report.watch import TerminalWatch
 
-    watch = TerminalWatch(json, shows_traceback=traceback)
+    watch = TerminalWatch(json, shows_traceback=traceback, verbose=verbose)
     if wrap is not None:
         without_meaning = {
             "--question": question,
@@ -127,8 +130,6 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch", int
         inquiry = Inquiry(inquired.target, None, inquired.questions or QUESTIONS, command, inquired.began)
         stack.enter_context(exits_told(watch.problem))
         study = start_study(inquiry, setting, watch)
-        watch.print(environment_text(study.run, watch.width))
-        watch.print("")
         with watch.bar:
             study.measure()
         if memory_history is not None:
@@ -146,8 +147,10 @@ def _measure_alone(inquired: Inquired, words: Words, watch: "TerminalWatch", int
             watch.problem(str(error), error)
     finally:
         stack.close()
-    if watch.run is not None and (closing := closing_text(watch.run, watch.width)):
-        watch.print(closing)
+    if watch.run is not None and watch.run.records:
+        if closing := closing_text(watch.run, watch.width):
+            watch.print(closing)
+        watch.print(environment_text(watch.run, watch.width))
     return is_whole
 
 
@@ -164,13 +167,15 @@ def _print_seconds(watch: "TerminalWatch", began: float) -> None:
 
 
 def _print_next(watch: "TerminalWatch", target: str, html: Path | None) -> None:
-    """Print what to do next, as commands."""
-    from harness.report.measurement import next_steps
+    """Print the answer once more in a sentence, and what to do next, as commands."""
+    from harness.report.measurement import headline_text, next_steps
 
     if watch.run is None or not watch.run.records:
         return
-    steps = next_steps(watch.run, target, has_page=html is not None)
-    watch.print("\n".join(["", "next:", *(f"  {step}" for step in steps)]))
+    steps = next_steps(watch.run, target, "" if html is None else str(html))
+    watch.print(
+        "\n".join(["", headline_text(watch.run, watch.width), "", "next:", *(f"  {step}" for step in steps)])
+    )
 
 
 def _write_files(watch: "TerminalWatch", html: Path | None, trace: Path | None) -> None:

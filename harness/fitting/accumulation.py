@@ -35,6 +35,11 @@ def accumulating_step(
     )
 
 
+def as_cast(inputs: Any, training: TrainingSetup) -> Any:
+    """Return inputs in the dtype that a training step asks for."""
+    return inputs if training.casts_inputs is None else in_dtype(inputs, training.casts_inputs)
+
+
 def in_dtype(inputs: Any, dtype: torch.dtype) -> Any:
     """Return inputs whose floating-point tensors are of another dtype."""
     if isinstance(inputs, dict):

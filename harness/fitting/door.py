@@ -1,8 +1,6 @@
 """The door through Python: `harness.fit`."""
 
-import math
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,21 +8,18 @@ import torch
 
 from harness.errors import HarnessError
 from harness.fitting.batches import largest_batches
-from harness.fitting.candidates import repeated_work
+from harness.fitting.finalists import freezing_alone, proved_plan, time_trial
 from harness.fitting.levers.lever import Lever
 from harness.fitting.levers.micro_batches import MicroBatches
 from harness.fitting.levers.updating import OPTIMIZERS
-from harness.fitting.names import check_parts_stay
+from harness.fitting.names import check_graph_left, check_parts_stay
 from harness.fitting.plan import Plan
-from harness.fitting.proving import prove
 from harness.fitting.searching import Hunt, Say, allowances
 from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.guard import memory_guarded
-from harness.measure.inspection import OutOfMemoryError
-from harness.measure.sampling import TimingError
-from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, Proof
+from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial
 from harness.session import Target, entry_to_measure
 from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.copying import Copying
@@ -34,7 +29,6 @@ from harness.workload.model import WorkloadError
 from harness.workload.questions.freezing import matching
 
 FINALIST_BUDGET_S = 2.0  # of timing for a finalist and the untouched step, unless told
-_LONG_S = 30.0  # of timing, after which no other finalist is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +154,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     _check_floor(bench, limit, allowed)
     untouched = hunt.run(FitCandidate())
     if untouched.peak is None and "out of memory" not in untouched.reason:
+        check_graph_left(untouched.reason)
         raise WorkloadError(untouched.reason)
     if untouched.peak is not None:
         check_parts_stay(bench.model())
@@ -170,16 +165,17 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
     if limit is None:
         for trial in hunt.frontier(untouched.peak or 0):
             if budget:
-                hunt.trials[trial.candidate] = _timed(bench, trial, budget, say)
+                hunt.trials[trial.candidate] = time_trial(bench, trial, budget, say)
     elif not enough:
-        plan, proof = _planned(hunt, limit, budget, notes)
+        plan, proof = proved_plan(hunt, limit, budget, notes)
         if bench.entry.trainable:
             hunt.run(FitCandidate(trained=bench.entry.trainable))
         if "freeze" in allowed:
-            _freezing_alone(hunt, limit, budget, notes)
+            freezing_alone(hunt, limit, budget, notes)
     untouched = hunt.trials[FitCandidate()]
     trials = tuple(hunt.trials.values())
-    shown = plan or min((t for t in trials if t.peak is not None), key=lambda t: t.peak or 0, default=None)
+    ran = (trial for trial in trials if trial.peak is not None and not trial.reason)
+    shown = plan or min(ran, key=lambda trial: trial.peak or 0, default=None)
     levers = bench.levers(plan.candidate) if plan is not None else ()
     case = bench.case
     return Plan(
@@ -218,74 +214,6 @@ def _lines(levers: tuple[Lever, ...]) -> tuple[str, ...]:
     setup = [lever for lever in levers if not isinstance(lever, MicroBatches)]
     loop = [lever for lever in levers if isinstance(lever, MicroBatches)]
     return tuple(line for lever in (*setup, *loop) for line in lever.lines)
-
-
-def _planned(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> tuple[FitTrial | None, Proof | None]:
-    """Return the quickest of the finalists that is proved to change nothing else, with its proof.
-
-    Where nothing is timed, the one that repeats least work stands for the quickest. Where steps are long, it
-    alone is timed.
-    """
-    blocks = len(hunt.bench.names.paths)
-    finalists = sorted(hunt.within(limit), key=lambda trial: repeated_work(trial.candidate, blocks))
-    if budget:
-        finalists = list(_all_timed(hunt, finalists, budget))
-        hunt.trials.update({trial.candidate: trial for trial in finalists})
-        finalists.sort(key=lambda trial: math.inf if trial.ratio is None else trial.ratio)
-    for trial in finalists:
-        hunt.say("proving the plan")
-        try:
-            proof = prove(hunt.bench, trial.candidate)
-        except OutOfMemoryError as error:
-            proof = Proof(held=True, sentence=f"not compared with the untouched step: {error}")
-        if proof.held:
-            return trial, proof
-        hunt.trials[trial.candidate] = replace(trial, reason=proof.sentence)
-        notes.append(f"a candidate that fits was thrown out: {proof.sentence}")
-    return None, None
-
-
-def _freezing_alone(hunt: Hunt, limit: int, budget: float, notes: list[str]) -> None:
-    """Run the fewest frozen blocks that fit with no other lever, and training of biases alone."""
-    alone = hunt.freezing_alone(limit)
-    if alone is not None and budget and alone.ratio is None:
-        hunt.trials[alone.candidate] = _timed(hunt.bench, alone, budget, hunt.say)
-    if alone is None and hunt.bench.names.paths:
-        notes.append("freezing alone does not fit, however many blocks are frozen")
-    hunt.run(FitCandidate(biases_only=True))
-
-
-def _all_timed(hunt: Hunt, trials: Iterable[FitTrial], budget: float) -> Iterator[FitTrial]:
-    """Yield trials with their times, as long as timing has not taken too long."""
-    began, has_time = time.perf_counter(), False
-    for trial in trials:
-        took = time.perf_counter() - began
-        if has_time and took > _LONG_S:
-            said = f"timing another candidate took {took:.0f} s, and this one repeats more work"
-            yield replace(trial, timing=said)
-            continue
-        timed = _timed(hunt.bench, trial, budget, hunt.say)
-        has_time = has_time or timed.ratio is not None
-        yield timed
-
-
-def _timed(bench: Workbench, trial: FitTrial, budget: float, say: Say) -> FitTrial:
-    if trial.candidate == FitCandidate() or trial.peak is None:
-        return trial
-    say(f"timing {trial.candidate}")
-    try:
-        judged, seconds = bench.time(trial.candidate, budget)
-    except (WorkloadError, TimingError) as error:
-        return replace(trial, timing=str(error))
-    return replace(
-        trial,
-        ratio=judged.ratio,
-        low=judged.low,
-        high=judged.high,
-        verdict=judged.verdict.value,
-        timing=judged.reason,
-        step_s=seconds,
-    )
 
 
 def _bench(target: Target, inputs: object, wish: Wish, setting: Setting) -> Workbench:

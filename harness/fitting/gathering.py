@@ -31,12 +31,14 @@ class Gathering:
         base: precision and optimizer that all pieces are measured in.
         freezes: the pieces of frozen blocks are wanted too.
         dropped: reasons, by lever.
+        reached: the names of the parameters that got a gradient; what runs without a graph gets none.
     """
 
     bench: Workbench
     base: FitCandidate = FitCandidate()  # noqa: RUF009 (it is frozen)
     freezes: bool = False
     dropped: dict[str, str] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
 
     def measure(self, numbers: Sequence[int]) -> Pieces:
         """Measure the passes for these numbers of micro-batches, and the optimizer's implementations.
@@ -46,14 +48,11 @@ class Gathering:
         """
         bench = self.bench
         names = bench.names
-        fixed, gradients, states, updates = self._updates()
-        passes = {}
+        passes: dict[int, BlockPasses] = {}
         for number in numbers:
             try:
                 if number > 1:
-                    with bench.prepared(replace(self.base, micro_batches=number)):
-                        pass  # the lever itself may refuse
-                    bench.check_split(number)
+                    self._check_split(number, passes)
                 passes[number] = self._passes(number)
             except OutOfMemoryError as error:
                 self.dropped[f"a batch in {number} parts" if number > 1 else "the whole batch"] = str(error)
@@ -65,7 +64,22 @@ class Gathering:
                     raise
                 self.dropped["micro-batches"] = str(error)
                 break
+        fixed, gradients, states, updates = self._updates()
         return Pieces(passes, updates, fixed, gradients, states, names.before)
+
+    def _check_split(self, number: int, passes: dict[int, BlockPasses]) -> None:
+        """Check that the batch may be run in so many parts; what does not come apart once never does.
+
+        Two parts may make up the whole by chance, within rounding, where four do not.
+        """
+        with self.bench.prepared(replace(self.base, micro_batches=number)):
+            pass  # the lever itself may refuse
+        try:
+            self.bench.check_split(number)
+        except LeverError:
+            for other in [each for each in passes if each > 1]:
+                del passes[other]
+            raise
 
     def _passes(self, number: int) -> BlockPasses:
         blocks = tuple(range(len(self.bench.names.paths)))
@@ -117,9 +131,21 @@ class Gathering:
             calls = _calls(bench, step, number)
             # Both are run twice: with several parts, the second finds the gradients of the one before.
             with noting_blocks(step.model.module, paths):
-                recorded = bench.record([*calls, _clearing(step, number)], step)
+                recorded = bench.record([*calls, self._clearing(step, number)], step)
         bench.passes += 2 * bench.cost(candidate) / number
         return segments_of(replace(recorded, marks=recorded.marks[:3]), len(paths))
+
+    def _clearing(self, step: Step, number: int) -> Callable[[], None]:
+        """Return what ends a traced pass, after the last mark that is read."""
+
+        def clear() -> None:
+            named = dict(step.model.module.named_parameters())
+            self.reached |= {name for name, parameter in named.items() if parameter.grad is not None}
+            if number == 1:
+                for parameter in named.values():
+                    parameter.grad = None
+
+        return clear
 
     def _updates(self) -> tuple[int, dict[str, int], dict[str, int], dict[str, Update]]:
         """Return fixed bytes, gradients' and states' bytes by name, and what each implementation costs."""
@@ -135,7 +161,11 @@ class Gathering:
                     optimizer = step.optimizer
                     if optimizer is None:
                         raise LeverError("the step has no optimizer")
-                    trainable = {key: p for key, p in step.model.module.named_parameters() if p.requires_grad}
+                    trainable = {
+                        key: p
+                        for key, p in step.model.module.named_parameters()
+                        if p.requires_grad and (key in self.reached or not self.reached)
+                    }
                     fixed = lasting_bytes(step)
                     _give_gradients(trainable.values())
                     recorded = bench.record([optimizer.step], step)
@@ -177,14 +207,3 @@ def _calls(bench: Workbench, step: Step, number: int) -> list[Callable[[], objec
         losses.pop().backward()  # type: ignore[no-untyped-call]
 
     return [forward, backward]
-
-
-def _clearing(step: Step, number: int) -> Callable[[], None]:
-    """Return what ends a traced pass, after the last mark that is read."""
-
-    def clear() -> None:
-        if number == 1:
-            for parameter in step.model.module.parameters():
-                parameter.grad = None
-
-    return clear

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from harness.measure.inspection import OutOfMemoryError, refusing
@@ -61,12 +60,25 @@ def check_parts_stay(model: Model) -> None:
         WorkloadError: it does not; a plan names parts, and adds up what each of them did.
     """
     before = _parts_of(model.module)
-    with refusing("a forward pass"), torch.no_grad():
-        model()
+    with refusing("a forward pass"):
+        model()  # with a graph, for a model may differentiate inside
     if changed := sorted(before ^ _parts_of(model.module)):
         raise WorkloadError(
             f"each call of the model adds or removes parts, such as {changed[0]!r}; a plan needs a model"
             " whose parts stay"
+        )
+
+
+def check_graph_left(reason: str) -> None:
+    """Check that it was not a graph that is gone, for which the step could not be run.
+
+    Raises:
+        WorkloadError: it was, in other words than torch's.
+    """
+    if "backward through the graph a second time" in reason:  # torch's words
+        raise WorkloadError(
+            "no step can be made of a call whose graph is gone: it runs a backward pass itself, or goes on"
+            " with what a call before it left; hand over the model with its inputs, and the step is made here"
         )
 
 

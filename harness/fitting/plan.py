@@ -8,11 +8,12 @@ from torch.optim import Optimizer
 
 from harness.errors import HarnessError
 from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
-from harness.fitting.levers.micro_batches import MicroBatches, leading_dimensions, split
+from harness.fitting.levers.micro_batches import Dimensions, MicroBatches, leading_dimensions, split
 from harness.record.fit import FitSearch
 from harness.report.fit import fit_json, fit_text
 from harness.workload.factory import batch_size_of
 from harness.workload.model import Model
+from harness.workload.tensors import tensors_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Applied:
         scale: what the loss of each part is multiplied by before its backward pass.
         autocast: the dtype of an autocast region to put around the forward pass; None for none.
         undo: puts everything back.
+        dimensions: of each input tensor, which counted the examples where the plan was made.
     """
 
     optimizer: Optimizer
@@ -32,17 +34,22 @@ class Applied:
     scale: float
     autocast: object
     undo: Undo
+    dimensions: Dimensions = ()
 
     def parts(self, inputs: Any) -> list[Any]:
-        """Return a batch's parts, cut along the first dimension of every tensor that counts the examples.
+        """Return a batch's parts, cut along the dimension of every tensor that counts the examples.
+
+        It is the plan's, where there are as many tensors as the plan was made with, else the first.
 
         Raises:
             HarnessError: it cannot be divided into equal parts.
         """
         if self.micro_batches == 1:
             return [inputs]
-        batch = batch_size_of(Model(nn.Identity(), (inputs,)))
-        return split(inputs, leading_dimensions(inputs, batch), self.micro_batches)
+        dimensions = self.dimensions
+        if len(dimensions) != sum(1 for _ in tensors_in(inputs)):
+            dimensions = leading_dimensions(inputs, batch_size_of(Model(nn.Identity(), (inputs,))))
+        return split(inputs, dimensions, self.micro_batches)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,13 +89,14 @@ class Plan:
             undo = apply_all(self.levers, training)
         except AttributeError as error:
             raise HarnessError(f"the model is not like the one that was measured: {error}") from error
-        scale = next((one.scale for one in self.levers if isinstance(one, MicroBatches)), None)
+        parts = next((one for one in self.levers if isinstance(one, MicroBatches)), MicroBatches(1))
         return Applied(
             training.optimizer,
             training.micro_batches,
-            1 / training.micro_batches if scale is None else scale,
+            1 / training.micro_batches if parts.scale is None else parts.scale,
             training.autocast,
             undo,
+            parts.dimensions,
         )
 
     def __str__(self) -> str:

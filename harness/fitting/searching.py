@@ -1,7 +1,7 @@
 """The search: pieces first, then runs of what looks best; only what was run counts."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from harness.errors import HarnessError
@@ -57,6 +57,9 @@ class Hunt:
     dropped: dict[str, str] = field(default_factory=dict)
     expected: dict[FitCandidate, int] = field(default_factory=dict)
     longest_s: float = 0.0
+    _refuted: list[frozenset[str]] = field(default_factory=list)
+    _measured: list[list[Prospect]] = field(default_factory=list)
+    _unmeasured: Iterator[list[Prospect]] | None = None
 
     def run(self, candidate: FitCandidate, predicted: int | None = None) -> FitTrial:
         """Run a candidate once, and remember it; one that cannot be run is out, with its reason."""
@@ -74,8 +77,23 @@ class Hunt:
             self.trials[candidate] = replace(self.trials[candidate], predicted=predicted)
         return self.trials[candidate]
 
-    def pools(self) -> Iterable[list[Prospect]]:
-        """Yield candidates, first those that give up least; measures the pieces of each when asked for it."""
+    def refute(self, candidate: FitCandidate) -> None:
+        """Leave out what pulls the same kinds of levers as one that changes more than it says, and others."""
+        self._refuted.append(_kinds_of(candidate))
+
+    def pools(self) -> Iterator[list[Prospect]]:
+        """Yield candidates, first those that give up least; measures the pieces of each once, when asked."""
+        if self._unmeasured is None:
+            self._unmeasured = self._measure_pools()
+        yield from list(self._measured)
+        for pool in self._unmeasured:
+            self._measured.append(pool)
+            yield pool
+
+    def _is_refuted(self, candidate: FitCandidate) -> bool:
+        return any(kinds <= _kinds_of(candidate) for kinds in self._refuted)
+
+    def _measure_pools(self) -> Iterator[list[Prospect]]:
         batch = self.bench.case.batch_size
         numbers = [1, *parts_of(batch)]
         if batch > 1 and len(numbers) == 1:
@@ -125,7 +143,8 @@ class Hunt:
         Where a run shows that the pieces add up to too little, what comes after has to be expected lower.
         """
         everything: list[Prospect] = []
-        for pool in self.pools():
+        for whole in self.pools():
+            pool = [one for one in whole if not self._is_refuted(one.candidate)]
             everything += pool
             if fitting := self._fitting(pool, limit):
                 return fitting
@@ -181,3 +200,13 @@ class Hunt:
             if trial.peak is not None and trial.peak <= limit:
                 return trial
         return None
+
+
+def _kinds_of(candidate: FitCandidate) -> frozenset[str]:
+    """Return what kinds of levers a candidate pulls, of those that claim to change nothing."""
+    pulled = {
+        "checkpointing": bool(candidate.checkpointed),
+        "micro-batches": candidate.micro_batches > 1,
+        "in backward": candidate.update == "in backward",
+    }
+    return frozenset(kind for kind, is_pulled in pulled.items() if is_pulled)

@@ -5,26 +5,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
 
 import torch
 
-from harness.fitting.accumulation import accumulating_step, in_dtype
-from harness.fitting.levers.checkpointing import Checkpointing, normalises
+from harness.fitting.accumulation import accumulating_step, as_cast
+from harness.fitting.drawing import drawing_modules
+from harness.fitting.levers.checkpointing import Checkpointing, counting, keeps_statistics, normalises
 from harness.fitting.levers.freezing import all_but, all_but_biases, first_blocks
 from harness.fitting.levers.lever import Lever, TrainingSetup, Undo, apply_all
 from harness.fitting.levers.micro_batches import (
     Dimensions,
     MicroBatches,
-    grown_dimensions,
-    leading_dimensions,
+    part_in_code,
     parts_of,
-    scale_of_parts,
     split,
 )
 from harness.fitting.levers.precision import Precision
 from harness.fitting.levers.updating import Implementation, InBackward, OptimizerKind, optimizer_of
 from harness.fitting.names import Names, names_of
+from harness.fitting.parting import dimensions_of, scale_of_parts
 from harness.judge.contrasts import judge_samples
 from harness.judge.times import arm_seconds
 from harness.judge.verdict import Judgement
@@ -69,6 +68,7 @@ class Workbench:
     _names: Names | None = None
     _dimensions: Dimensions | None = None
     _scales: dict[int, float | None] = field(default_factory=dict)
+    _drawing: tuple[str, ...] | None = None
 
     def make(self) -> Model:
         """Build the model anew.
@@ -116,19 +116,8 @@ class Workbench:
             LeverError: the inputs do not show it.
         """
         if self._dimensions is None:
-            inputs = self.model().inputs
-            if self.entry.sized and self.case.batch_size > 1:
-                smaller = replace(self.case, batch_size=self.case.batch_size // 2)
-                with refusing("building a smaller batch"), torch.random.fork_rng(devices=[]):
-                    small = build(smaller, self.seed, self.entry).inputs
-                self._dimensions = grown_dimensions(small, inputs)
-            else:
-                self._dimensions = leading_dimensions(inputs, self.case.batch_size)
+            self._dimensions = dimensions_of(self.entry, self.case, self.seed, self.model().inputs)
         return self._dimensions
-
-    def normalises(self) -> bool:
-        """Tell whether batch normalisation is at work."""
-        return normalises(self.model().module)
 
     def levers(self, candidate: FitCandidate) -> tuple[Lever, ...]:
         """Return what a candidate is made of, in the order it is applied."""
@@ -147,14 +136,15 @@ class Workbench:
         if candidate.checkpointed:
             paths = tuple(names.paths[index] for index in candidate.checkpointed)
             blocks = [module.get_submodule(path) for path in paths]
-            levers.append(Checkpointing(paths, normalises=any(map(normalises, blocks))))
+            levers.append(Checkpointing(paths, normalises=any(map(keeps_statistics, blocks))))
         if candidate.micro_batches > 1:
             levers.append(
                 MicroBatches(
                     candidate.micro_batches,
-                    with_batch_norm=self.with_batch_norm and self.normalises(),
+                    with_batch_norm=self.with_batch_norm and normalises(module),
                     scale=self._scales.get(candidate.micro_batches),
-                    dimension=next((d for d in self.dimensions if d is not None), 0),
+                    dimensions=self.dimensions,
+                    part=part_in_code(self.model().inputs, self.dimensions, candidate.micro_batches),
                 )
             )
         if candidate.update == "in backward":
@@ -166,14 +156,27 @@ class Workbench:
     def check_split(self, number: int) -> None:
         """Check that the losses of parts make the loss of the whole: their mean does, or their sum.
 
-        Dropout is off meanwhile.
+        What draws random numbers is in eval mode meanwhile.
 
         Raises:
-            LeverError: neither does, or a part cannot be run.
+            LeverError: neither does, a part cannot be run, or the parts leave other buffers.
         """
         with refusing(f"a batch in {number} parts"):
-            self._scales[number] = scale_of_parts(self.model(), self.dimensions, number)
+            model = self.model()
+            if self._drawing is None:
+                part = split(model.inputs, self.dimensions, number)[0]
+                self._drawing = drawing_modules(replace(model, inputs=part))
+                self.passes += 1 / 3 / number
+            self._scales[number] = scale_of_parts(
+                model, self.dimensions, number, self.still, buffers=not self.with_batch_norm
+            )
         self.passes += 2 / 3
+
+    @property
+    def still(self) -> tuple[str, ...]:
+        """The modules that give parts of a batch other numbers by design; in eval mode while compared."""
+        norms = counting(self.model().module) if self.with_batch_norm else ()
+        return (*(self._drawing or ()), *norms)
 
     @contextmanager
     def prepared(self, candidate: FitCandidate, which: str = "tried") -> Iterator[Step]:
@@ -203,17 +206,12 @@ class Workbench:
                 parameter.grad = None
 
     def _step(self, model: Model, training: TrainingSetup, scale: float | None) -> Step:
-        inputs = self.cast(model.inputs, training)
+        inputs = as_cast(model.inputs, training)
         changed = replace(model, inputs=inputs, autocast=training.autocast)
         if training.micro_batches == 1:
             return training_step(changed, training.optimizer)
         parts = split(inputs, self.dimensions, training.micro_batches)
         return accumulating_step(changed, training, parts, scale)
-
-    @staticmethod
-    def cast(inputs: Any, training: TrainingSetup) -> Any:
-        """Return inputs in the dtype that a training step asks for."""
-        return inputs if training.casts_inputs is None else in_dtype(inputs, training.casts_inputs)
 
     def sized(self, batch_size: int) -> "Workbench":
         """Return a bench like this one with another batch, and nothing built yet."""

@@ -91,7 +91,7 @@ def inspect(run: Run, limits: Limits) -> Outcome:
                 judge.find(state, fails=failed, case=record.case.id, arm=arm.arm, detail=arm.reason)
     if run.records and not any(arm.status == "ok" for record in run.records for arm in record.arms):
         judge.find(FindingState.NOTHING, detail="no arm was measured")
-    return judge.outcome("report", run.id, ("held against no baseline",))
+    return judge.outcome("report", run.id, ("compared with nothing; --baseline names what to compare with",))
 
 
 def incomplete(run: Run) -> str:

@@ -66,7 +66,7 @@ class FitTrial:
         predicted: the peak that its pieces add up to, in bytes; None where they say nothing of it.
         peak: measured: parameters, buffers, inputs, optimizer state, and the highest level above them in
             the second step; None where it could not be run.
-        reason: why not; else "".
+        reason: why not, or why it was thrown out all the same; else "".
         ratio: its time over that of the untouched step; None where it was not timed.
         low: of the ratio's 99 % interval.
         high: likewise.
@@ -187,8 +187,8 @@ class FitSearch:
 
     @property
     def least(self) -> FitTrial | None:
-        """The trial with the lowest peak."""
-        ran = [trial for trial in self.trials if trial.peak is not None]
+        """The trial with the lowest peak, of those that were not thrown out."""
+        ran = [trial for trial in self.trials if trial.peak is not None and not trial.reason]
         return min(ran, key=lambda trial: trial.peak or 0, default=None)
 
 

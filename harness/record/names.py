@@ -4,6 +4,7 @@ TIME = "time"  # of a whole step
 PEAK = "peak"  # of a whole step
 SAVED = "saved"  # by its forward pass
 RETAINED = "retained"  # after its forward pass
+GRADIENT_BYTES = "gradients"  # after its backward part
 NODES = "nodes"  # of its graph
 OPERATORS = "operators"  # dispatched in a step
 WAITS = "waits"  # values read back in a step, for each of which the host waits for a device
@@ -13,6 +14,9 @@ TEMPORARIES = "(temporaries)"  # gone when the part of the step that made them e
 GRADIENTS = "(gradients)"  # what the backward part leaves
 OPTIMIZER = "(made by the optimizer)"  # what the optimizer's part leaves
 BEFORE = "(freed since the start)"  # what was there before
+
+# What memory is at a peak that lasts from step to step, or until the optimizer has used it.
+LASTING = ("parameters", "buffers", "inputs", "gradients", "optimizer state")
 
 
 def short_name(operator: str) -> str:

@@ -57,15 +57,37 @@ def contributors(shares: Sequence[Share]) -> tuple[tuple[str, int], ...]:
     for share in shares:
         # A temporary belongs to its operator, and so does what no module inside the model holds.
         what = share.operator if share.category == "temporaries" or not share.module else share.kind
-        grouped[what or share.kind, block_of(share.module)[0]].append(share)
+        grouped[what or share.kind, _inner(block_of(share.module)[0])].append(share)
     named = []
-    for (what, prefix), members in grouped.items():
-        numbers = [number for share in members if (number := block_of(share.module)[1]) is not None]
-        where = f" {_ranges(numbers)}" if numbers else ""
-        inside = f"{prefix or 'submodule'}{where}" if prefix or numbers else ""
+    for (what, inner), members in grouped.items():
+        inside = _place(inner, [share.module for share in members])
         text = f"{what or 'bytes'} in {inside}" if inside else what or "bytes"
         named.append((text, sum(share.bytes for share in members)))
     return tuple(sorted(named, key=lambda one: -one[1]))
+
+
+def _inner(prefix: str) -> str:
+    """Return a block's path without a number at its very front: in a `Sequential`, blocks differ in that."""
+    return re.sub(r"^\d+\.", "", prefix)
+
+
+def _place(inner: str, modules: Sequence[str]) -> str:
+    """Return where alike modules are, in words; "" for the model itself.
+
+    >>> _place("layers", ["1.layers.0", "1.layers.2", "2.layers.0", "2.layers.2"])
+    'layers 0, 2 of 1 to 2'
+    >>> _place("layers", ["1.layers.0", "1.layers.2"]), _place("", ["0", "1"])
+    ('1.layers 0, 2', 'submodule 0 to 1')
+    """
+    blocks = [block_of(module) for module in modules]
+    numbers = _ranges(number for _, number in blocks if number is not None)
+    if not inner:
+        return f"submodule {numbers}" if numbers else ""
+    prefixes = {prefix for prefix, _ in blocks}
+    if len(prefixes) == 1:
+        return f"{prefixes.pop()} {numbers}".strip()
+    outer = _ranges(int(prefix.partition(".")[0]) for prefix in prefixes if prefix != inner)
+    return f"{inner} {numbers} of {outer}".replace("  ", " ")
 
 
 def tree(attribution: Attribution) -> tuple[Branch, ...]:

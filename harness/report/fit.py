@@ -2,18 +2,19 @@
 
 import statistics
 import textwrap
-from collections.abc import Sequence
 
 import msgspec
 from tabulate import tabulate
 
 from harness.record.fit import BatchFit, FitCandidate, FitSearch, FitTrial
+from harness.report.fit_blocks import numbers_of, paths_in_brackets
 from harness.report.inert import escaped_json
 from harness.report.text import many
 from harness.report.units import quantity
 
 WIDTH = 80
 LEGEND = "* plan  ! over the limit  ~ gives something up  ? not decided in the time"
+THROWN_OUT = "x thrown out: changes more than it says"
 _MOST_ROWS = 8
 _MOST_NOTES = 3
 _MOST_LINES = 16  # of code, so that all that is printed are 40 lines at most
@@ -38,7 +39,7 @@ def fit_text(search: FitSearch, *, verbose: bool = False) -> str:
         parts += ["", *(textwrap.fill(note, WIDTH) for note in notes)]
     if verbose:
         parts += ["", *(f"{one.name:<20} {quantity(one.bytes, 'B'):>10}" for one in search.weights)]
-    parts += ["", textwrap.fill(closing(search), WIDTH), LEGEND]
+    parts += ["", textwrap.fill(closing(search), WIDTH), *legend(search)]
     return "\n".join(parts)
 
 
@@ -140,12 +141,20 @@ def table(search: FitSearch, most: int) -> str:
 
 
 def mark(trial: FitTrial, search: FitSearch) -> str:
-    """Return what a trial is: "*" the plan, "!" above the limit, "~" gives something up."""
+    """Return what a trial is: "*" the plan, "x" thrown out, "!" above the limit, "~" gives something up."""
     if trial == search.plan:
         return "*"
+    if trial.reason and trial.peak is not None:
+        return "x"
     if search.limit is not None and (trial.peak is None or trial.peak > search.limit):
         return "!"
     return "~" if _sacrifices(trial.candidate, search) else ""
+
+
+def legend(search: FitSearch) -> tuple[str, ...]:
+    """Return what the marks stand for, in lines; that of what was thrown out only where something was."""
+    is_needed = any(mark(trial, search) == "x" for trial in search.trials)
+    return (LEGEND, THROWN_OUT) if is_needed else (LEGEND,)
 
 
 def closing(search: FitSearch) -> str:
@@ -180,11 +189,11 @@ def levers_in_words(candidate: FitCandidate, search: FitSearch, *, short: bool =
     if candidate.trained:
         said.append(f"train only {', '.join(candidate.trained)}")
     if candidate.frozen:
-        names = "" if short else _names(search.blocks[: candidate.frozen])
-        said.append(f"freeze {_numbers(range(candidate.frozen))} of {blocks}{names}")
+        names = "" if short else paths_in_brackets(search.blocks[: candidate.frozen])
+        said.append(f"freeze {numbers_of(range(candidate.frozen))} of {blocks}{names}")
     if candidate.checkpointed:
-        names = "" if short else _names([search.blocks[index] for index in candidate.checkpointed])
-        said.append(f"checkpoint {_numbers(candidate.checkpointed)} of {blocks}{names}")
+        names = "" if short else paths_in_brackets([search.blocks[index] for index in candidate.checkpointed])
+        said.append(f"checkpoint {numbers_of(candidate.checkpointed)} of {blocks}{names}")
     if candidate.micro_batches > 1:
         each = search.batch_size // candidate.micro_batches
         said.append(f"{candidate.micro_batches} micro-batches of {each}")
@@ -231,7 +240,7 @@ def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
     if candidate.trained:
         said.append(f"training all but {', '.join(candidate.trained)}")
     if candidate.frozen:
-        said.append(f"training {_numbers(range(candidate.frozen))}")
+        said.append(f"training {numbers_of(range(candidate.frozen))} and all that runs before")
     if candidate.micro_batches > 1 and "batchnorm" in search.allowed:
         said.append("batch statistics over the whole batch, where BatchNorm takes them")
     return said
@@ -276,23 +285,3 @@ def _out(trial: FitTrial, search: FitSearch) -> str:
 
 def _in_two_lines(text: str) -> str:
     return textwrap.shorten(text, 2 * WIDTH - 10)
-
-
-def _names(paths: Sequence[str]) -> str:
-    return f" ({paths[0]})" if len(paths) == 1 else f" ({paths[0]} to {paths[-1]})"
-
-
-def _numbers(blocks: Sequence[int]) -> str:
-    """Return blocks by number, counted from 1: "block 3", "blocks 3 to 12", "blocks 1, 3, 5".
-
-    >>> _numbers((0, 1, 2, 5))
-    'blocks 1 to 3, 6'
-    """
-    runs: list[list[int]] = []
-    for block in blocks:
-        if runs and block == runs[-1][1] + 1:
-            runs[-1][1] = block
-        else:
-            runs.append([block, block])
-    said = [f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs]
-    return f"block{'s' if len(blocks) > 1 else ''} {', '.join(said)}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.record.fit import FitSearch, load_search
 from harness.report.document import Document
-from harness.report.fit import LEGEND, answer, closing, cost, fit_json, levers_in_words, mark, more_sentences
+from harness.report.fit import answer, closing, cost, fit_json, legend, levers_in_words, mark, more_sentences
 from harness.report.fit_page import fit_page
 from harness.report.inert import code_block, markdown
 from harness.report.text import markdown_text_table
@@ -50,5 +50,5 @@ def fit_markdown(search: FitSearch) -> str:
     ]
     if search.lines:
         parts.append(code_block(search.lines, "python"))
-    parts.append(markdown(f"{closing(search)} {LEGEND}"))
+    parts.append(markdown(f"{closing(search)} {' '.join(legend(search))}"))
     return "\n\n".join(parts) + "\n"

@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from harness.record.fit import FitSearch
-from harness.report.fit import LEGEND, answer, closing, cost, levers_in_words, mark, more_sentences
+from harness.report.fit import answer, closing, cost, legend, levers_in_words, mark, more_sentences
 from harness.report.fit_plot import frontier_plot
 from harness.report.html import render
 from harness.report.units import quantity
@@ -34,6 +34,6 @@ def fit_page(search: FitSearch) -> str:
         "lines": "\n".join(search.lines),
         "notes": search.notes,
         "blocks": search.blocks,
-        "closing": f"{closing(search)} {LEGEND}",
+        "closing": f"{closing(search)} {' '.join(legend(search))}",
     }
     return render("fit.html", values)

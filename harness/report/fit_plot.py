@@ -9,6 +9,7 @@ _LABELS = {
     "": "nothing given up",
     "~": "gives something up",
     "*": "the plan",
+    "x": "thrown out",
     "!": "over the limit",
 }
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.record.names import PEAK
+from harness.record.names import GRADIENT_BYTES, LASTING, PEAK
 from harness.record.schema import ArmResult, Record, Run
 from harness.report.attribution import memory_sentence, tree_lines
+from harness.report.brief import peak_line, without_alike
+from harness.report.headline import run_headline
 from harness.report.inert import visible
 from harness.report.study import curve_section, fit_line, is_curve, scaling_sections, text_of_table
 from harness.report.tables import CaseTable, case_tables, case_text, environment_lines, times_text
@@ -20,18 +22,31 @@ def environment_text(run: Run, width: int = 80) -> str:
     return wrapped_text("\n".join(environment_lines(run.environment)), width)
 
 
-def record_text(run: Run, record: Record, width: int = 80) -> str:
-    """Return one record as text: its table, the sentence, and where its memory is."""
+def record_text(run: Run, record: Record, width: int = 80, *, verbose: bool = False) -> str:
+    """Return one record as text: its table, the sentence, and where its memory is.
+
+    Args:
+        run: that it belongs to.
+        record: of one case.
+        width: in characters.
+        verbose: show all columns, and the memory by module.
+    """
     run, table = _alone(run, record)
+    if not verbose:
+        table = without_alike(table)
     parts = [record.asks, case_text(table, width)]
     if is_curve(record):
         parts = [record.asks, text_of_table(curve_section(run, record)).rstrip(), *table.time_lines]
         parts += [line for line in table.lines if line.startswith("books")] + [""]
-    if told := memory_sentence(record):
-        parts += [told, ""]
     reference = record.arm(record.reference)
-    if reference is not None and reference.attribution is not None:
-        parts += [f"Where the memory of {reference.arm} is:", *tree_lines(reference.attribution, width), ""]
+    attribution = None if reference is None else reference.attribution
+    told = [memory_sentence(record)]
+    if reference is not None and not verbose:
+        told.append(peak_line(reference))
+    if any(told):
+        parts += [*filter(None, told), ""]
+    if reference is not None and attribution is not None and verbose:
+        parts += [f"Where the memory of {reference.arm} is:", *tree_lines(attribution, width), ""]
     return wrapped_text("\n".join(parts), width)
 
 
@@ -50,51 +65,62 @@ def times_text_of(run: Run, record: Record, width: int = 80) -> str:
     return wrapped_text(text, width)
 
 
-def next_steps(run: Run, target: str, *, has_page: bool) -> tuple[str, ...]:
-    """Return the commands that follow from a run: make it fit, look at it, and time what paid most.
+def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
+    """Return what follows from a run: make it fit, look at it, and time what paid most.
 
     Args:
         run: what was measured.
         target: as it was named to the command line.
-        has_page: a page was written.
+        page: the file of the page that was written; "" for none.
     """
-    peaks = [
+    trained = [
         (arm.counts[PEAK], record, arm)
         for record in run.records
         for arm in record.arms
         if record.case.mode == "train" and PEAK in arm.counts and arm.status == "ok"
     ]
     steps = []
-    if peaks:
-        highest, record, _ = max(peaks, key=lambda item: item[0])
-        steps.append(_fit_step(target, [arm for _, _, arm in peaks]))
+    if trained:
+        highest, record, _ = max(trained, key=lambda item: item[0])
+        steps.append(_fit_step(target, [arm for _, _, arm in trained]))
         lowest, saving, arm = min(
-            (each for each in peaks if each[1].case.question == record.case.question),
+            (each for each in trained if each[1].case.question == record.case.question),
             key=lambda item: item[0],
         )
-        if lowest < highest:
+        question = saving.case.question
+        if lowest < highest and any(record.case.question != question for record in run.records):
             steps.append(
-                f"harness measure {shlex.quote(target)} --question {saving.case.question} --time 120\n"
+                f"harness measure {shlex.quote(target)} --question {question} --time 120\n"
                 f"    ({visible(arm.arm)} saves most: {percent(1 - lowest / highest)} of the peak)"
             )
-    if not has_page:
-        steps.append(f"harness measure {shlex.quote(target)} --html page.html")
+    steps.append(f"look at {page}" if page else f"harness measure {shlex.quote(target)} --html page.html")
     return tuple(steps)
 
 
 _FIT = 0.75  # of what a training step takes in all: what `harness fit` is asked to fit
+_ROOM = 0.1  # of it, that a step needs at least beside what always lasts
 
 
 def _fit_step(target: str, arms: Sequence[ArmResult]) -> str:
-    """Return the command that makes training fit into less than the most that one of these arms takes."""
-    most = max((arm.attribution.peak for arm in arms if arm.attribution is not None), default=0)
-    if not most:
+    """Return the command that makes training fit, with a limit where what lasts leaves room for one."""
+    whole = [
+        arm.attribution for arm in arms if arm.attribution is not None and arm.counts.get(GRADIENT_BYTES)
+    ]
+    if not whole:
         return f"harness fit {shlex.quote(target)}"
-    limit = quantity(_FIT * most, "B").replace(" ", "")
+    most = max(whole, key=lambda attribution: attribution.peak)
+    lasting = sum(share.bytes for share in most.shares if share.category in LASTING)
+    has_room = _FIT * most.peak >= lasting + _ROOM * most.peak
+    limit = f" --in {quantity(_FIT * most.peak, 'B').replace(' ', '')}" if has_room else ""
     return (
-        f"harness fit {shlex.quote(target)} --in {limit}\n"
-        f"    (training takes {quantity(most, 'B')} in all: parameters and optimizer state included)"
+        f"harness fit {shlex.quote(target)}{limit}\n"
+        f"    (training takes {quantity(most.peak, 'B')} in all: parameters and optimizer state included)"
     )
+
+
+def headline_text(run: Run, width: int = 80) -> str:
+    """Return what a run found, in a sentence or two."""
+    return wrapped_text(visible(run_headline(run)), width)
 
 
 def closing_text(run: Run, width: int = 80) -> str:
@@ -116,6 +142,6 @@ def took_line(run: Run) -> str:
 
 def measurement_text(run: Run, width: int = 80) -> str:
     """Return a whole run as text."""
-    parts = [environment_text(run, width), ""]
-    parts += [record_text(run, record, width) for record in run.records]
-    return "\n".join([*parts, closing_text(run, width), wrapped_text(took_line(run), width)])
+    parts = [headline_text(run, width), "", *(record_text(run, record, width) for record in run.records)]
+    parts += [closing_text(run, width), environment_text(run, width), wrapped_text(took_line(run), width)]
+    return "\n".join(part for part in parts)

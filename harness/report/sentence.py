@@ -21,7 +21,7 @@ def verdict_line(outcomes: Sequence[Outcome]) -> str:
             f"baseline {made}: {many(equal, 'exact value')} of {many(cases, 'case')}; compared with nothing"
         )
     if not failing and all(outcome.door == "report" for outcome in outcomes):
-        return f"PASS: {many(cases, 'case')}, nothing failed, books balance; held against no baseline"
+        return f"{many(cases, 'case')}: nothing failed, books balance; compared with nothing"
     if not failing:
         undecided = sum(outcome.counts().get(FindingState.UNDECIDED, 0) for outcome in outcomes)
         rest = f"; {undecided:,} times undecided" if undecided else ""

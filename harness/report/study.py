@@ -70,7 +70,7 @@ def curve_points(run: Run, record: Record) -> tuple[CurvePoint, ...]:
 def curve_section(run: Run, record: Record) -> TextTable:
     """Return the table of a freezing curve, and where it bends."""
     points = curve_points(run, record)
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             f"{point.frozen}",
             quantity(point.saved, "B"),
@@ -80,7 +80,9 @@ def curve_section(run: Run, record: Record) -> TextTable:
         )
         for point in points
     )
-    headers = ("blocks frozen", SAVED, PEAK, "step time", "ratio [its interval]")
+    headers: tuple[str, ...] = ("blocks frozen", SAVED, PEAK, "step time", "ratio [its interval]")
+    if all(math.isnan(point.seconds) for point in points):  # nothing was timed
+        headers, rows = headers[:3], tuple(row[:3] for row in rows)
     return TextTable(f"Freezing curve, batch {record.case.batch_size}", headers, rows, (knee_line(points),))
 
 

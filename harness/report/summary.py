@@ -24,7 +24,9 @@ def summary(outcomes: Sequence[Outcome], limit: int = COMMENT_LIMIT - _MARGIN) -
     Where it would be longer, whole rows are left out, and a line says how many: first of what is folded,
     then of the table, its last rows first.
     """
-    head = f"### {markdown(verdict_line(outcomes))}\n\n{markdown(counts_line(outcomes))}\n"
+    head = f"### {markdown(verdict_line(outcomes))}\n"
+    if any(outcome.findings or outcome.equal for outcome in outcomes):
+        head += f"\n{markdown(counts_line(outcomes))}\n"
     told = [cause for outcome in outcomes for cause in causes(outcome)]
     head += "".join(f"\n**{markdown(cause)}**\n" for cause in dict.fromkeys(told))
     notes = "".join(

@@ -29,7 +29,7 @@ class CaseTable:
 
 
 GROUP_HEADERS = ("arm", "group", "weight decay", "tensors", "parameters", "state")
-_TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
+TIME_COLUMNS = 4  # arm, time, ratio with interval, verdict
 
 
 def environment_lines(environment: Environment) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _case_table(
     headers = ("arm", timed, "ratio", "verdict", *columns)
     witnessed = tuple(row for arm in record.arms for row in witness_rows(arm))
     if not judged:  # nothing was timed
-        headers, rows = (headers[0], *columns), [(row[0], *row[_TIME_COLUMNS:]) for row in rows]
+        headers, rows = (headers[0], *columns), [(row[0], *row[TIME_COLUMNS:]) for row in rows]
     return CaseTable(
         title,
         headers,
@@ -252,30 +252,31 @@ def case_text(table: CaseTable, width: int = 80) -> str:
     """Return a case as plain text; what is too wide for the terminal is split in two tables."""
     whole = text_table(table.headers, table.rows)
     parts = [table.title, whole]
-    if width_of(whole) > width and not _is_timed(table):
+    if width_of(whole) > width and not is_timed(table):
         parts = [table.title, *tables_in_width(table.headers, table.rows, width)]
     elif width_of(whole) > width:
-        times = [row[:_TIME_COLUMNS] for row in table.rows]
-        exact = [(row[0], *row[_TIME_COLUMNS:]) for row in table.rows if any(row[_TIME_COLUMNS:])]
+        times = [row[:TIME_COLUMNS] for row in table.rows]
+        exact = [(row[0], *row[TIME_COLUMNS:]) for row in table.rows if any(row[TIME_COLUMNS:])]
         parts = [
             table.title,
-            text_table(table.headers[:_TIME_COLUMNS], times),
+            text_table(table.headers[:TIME_COLUMNS], times),
         ]
         if exact:
-            headers = (table.headers[0], *table.headers[_TIME_COLUMNS:])
+            headers = (table.headers[0], *table.headers[TIME_COLUMNS:])
             parts += tables_in_width(headers, exact, width)
     return "\n".join([*parts, *table.time_lines, *table.lines, ""])
 
 
 def times_text(table: CaseTable) -> str:
     """Return the times of a case alone as plain text; "" where nothing was timed."""
-    if not _is_timed(table):
+    if not is_timed(table):
         return ""
-    rows = [row[:_TIME_COLUMNS] for row in table.rows]
-    return "\n".join([table.title, text_table(table.headers[:_TIME_COLUMNS], rows), *table.time_lines, ""])
+    rows = [row[:TIME_COLUMNS] for row in table.rows]
+    return "\n".join([table.title, text_table(table.headers[:TIME_COLUMNS], rows), *table.time_lines, ""])
 
 
-def _is_timed(table: CaseTable) -> bool:
+def is_timed(table: CaseTable) -> bool:
+    """Return whether a table has times."""
     return "ratio" in table.headers
 
 

@@ -34,6 +34,7 @@ class TerminalWatch:
 
     json: Path | None = None
     shows_traceback: bool = False
+    verbose: bool = False
     run: Run | None = None
     problems: list[str] = field(default_factory=list)
     printed: dict[str, Record] = field(default_factory=dict)  # by case, as it was last
@@ -80,7 +81,7 @@ class TerminalWatch:
         if record.case.id in self.printed:
             text = times_text_of(self.run, record, self.width)
         else:
-            text = record_text(self.run, record, self.width)
+            text = record_text(self.run, record, self.width, verbose=self.verbose)
         if text:
             self.print(text)
         self.printed[record.case.id] = record

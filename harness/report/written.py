@@ -1,5 +1,6 @@
 """The table of output formats: a name, and the function that makes its text from runs and outcomes."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -7,13 +8,15 @@ import msgspec
 from harness.judge.finding import Outcome
 from harness.record.schema import Run
 from harness.report.exports import bencher, outcome_json, smaller_is_better
-from harness.report.inert import escaped_json, visible
+from harness.report.inert import escaped_json, printable, visible
 from harness.report.junit import junit
+from harness.report.screen import screen
 from harness.report.summary import summary
+from harness.report.text import many
 from harness.report.verdict_text import outcome_text
 
-_LISTED = 8  # rows of all replacements that are printed; an update writes all
-_ROWS = 20  # of a gate's findings, so that with all else it prints 40 lines at most
+_LISTED = 8  # rows of baselines that a gate prints; more are shown to who asks for them
+_ROWS = 8  # of a gate's findings, three lines of a terminal each: with all else they fill one screen
 
 
 def _json(item: object) -> str:
@@ -30,6 +33,14 @@ def _page(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:
     return comparison_page(outcomes)
 
 
+def _markdown(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> str:
+    text = summary(outcomes)
+    if len(runs) == 1 and outcomes[0].door == "report":  # what was measured is all that there is to say
+        lines = printable(screen(runs[0])).splitlines()
+        text += "\n" + "".join(f"    {line}\n" for line in lines)
+    return text
+
+
 def _plot(runs: Sequence[Run], _outcomes: Sequence[Outcome]) -> str:
     from harness.report.picture import run_picture
 
@@ -37,7 +48,7 @@ def _plot(runs: Sequence[Run], _outcomes: Sequence[Outcome]) -> str:
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Run], Sequence[Outcome]], str]] = {
-    "markdown": lambda _runs, outcomes: summary(outcomes),
+    "markdown": _markdown,
     "html": _page,
     "plot": _plot,
     "junit": lambda _runs, outcomes: junit(outcomes),
@@ -54,18 +65,34 @@ def written(outcomes: Sequence[Outcome], form: str) -> str:
     return WRITERS[form]((), outcomes)
 
 
-def gate_text(outcomes: Sequence[Outcome], changes: Mapping[str, Sequence[str]]) -> str:
-    """Return what a gate prints: the outcomes, then the rows that would replace the baselines' own."""
-    text = "".join(outcome_text(outcome, _ROWS // len(outcomes)) for outcome in outcomes)
+def gate_text(
+    outcomes: Sequence[Outcome],
+    changes: Mapping[str, Sequence[str]],
+    command: str = "harness gate RUN.json --baseline DIR --update",
+    *,
+    verbose: bool = False,
+) -> str:
+    """Return what a gate prints: the outcomes, and what would replace rows of the baselines.
+
+    Args:
+        outcomes: of the runs.
+        changes: rows that would be replaced, by the name of the baseline.
+        command: what would write them.
+        verbose: print all findings, and all those rows.
+    """
+    most = sys.maxsize if verbose else max(1, _ROWS // len(outcomes))
+    has_all = "" if verbose else "-v shows all"
+    text = "".join(outcome_text(outcome, most, has_all) for outcome in outcomes)
+    count = sum(map(len, changes.values()))
+    are_shown = verbose or count <= _LISTED
     for name, rows in changes.items():
-        if not rows:
-            continue
-        listed = [visible(row) for row in rows[: max(1, _LISTED // len(changes))]]
-        if len(rows) > len(listed):
-            listed.append(f"... and {len(rows) - len(listed):,} more")
-        text += "\n".join([f"\nreplacement in {visible(name)}.json:", *listed, ""])
+        if rows and are_shown:
+            text += "\n".join([f"\nreplacement in {visible(name)}.json:", *map(visible, rows), ""])
     if any(outcome.fails for outcome in outcomes) and changes:
+        files = " and ".join(f"{visible(name)}.json" for name in changes)
+        options = f"({'' if are_shown else '-v shows them, '}--prune drops what is gone)"
         text += (
-            "\nif that is meant, `harness gate RUN.json --update` writes it (--prune drops what is gone)\n"
+            f"\nif that is meant, this writes {many(count, 'row')} of {files}\n{options}:\n"
+            f"  {visible(command)}\n"
         )
     return text

@@ -74,7 +74,7 @@ def _rows(module: nn.Module) -> list[tuple[str, ...]]:
     """Return the rows of alike blocks that hold most parameters at their level, the outermost first."""
     families: dict[tuple[int, type], list[str]] = {}
     for path, container in module.named_modules():
-        if not isinstance(container, (nn.ModuleList, nn.Sequential)):
+        if not isinstance(container, (nn.ModuleList, nn.ModuleDict, nn.Sequential)):
             continue
         children = list(container.named_children())
         if len({type(child) for _, child in children}) == 1 and any(True for _ in container.parameters()):

@@ -24,6 +24,12 @@ def torch_generators_kept() -> Iterator[None]:
                 _restore(module, state)
 
 
+def device_states() -> list[torch.Tensor]:
+    """Return the states of torch's generators on devices at work; that of the CPU is not among them."""
+    modules = (module for kind in DEVICE_KINDS if (module := _in_use(kind)) is not None)
+    return [state for module in modules for state in _states(module)]
+
+
 def _in_use(kind: str) -> Any | None:
     """Return torch's module of a kind of device, where it has generators and is at work."""
     module = getattr(torch, kind, None)

@@ -11,9 +11,9 @@ from harness.claims.seeds import Estimate, all_hold, estimate, is_lower, seed_ra
 pytestmark = pytest.mark.process
 
 
-def test_a_seed_trains_as_it_does_alone() -> None:
+def test_a_seed_and_a_decay_train_as_they_do_alone() -> None:
     task = book_data(3, 0)
-    together = train_by_sgd(task, 3.0, 0, epochs=4)
+    _, together, _ = train_by_sgd(task, (0.0, 3.0, 1.0), 0, epochs=4)
     weights = torch.randn(3, 200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)[1]
     weights.requires_grad_()
     bias = torch.zeros((), dtype=torch.float64, requires_grad=True)

@@ -325,6 +325,21 @@ class Lazy(nn.Module):
         return result
 
 
+def test_a_step_that_runs_its_own_backward_pass_is_refused_with_what_to_hand_over() -> None:
+    module, rows = nn.Linear(4, 4), torch.randn(2, 4)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss: torch.Tensor = module(rows).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss
+
+    with pytest.raises(HarnessError, match="it runs a backward pass itself"):
+        fit(step, limit="1MiB", budget=0)
+
+
 def test_a_model_that_builds_a_part_in_its_first_call_alone_is_not() -> None:
     plan = fit(lambda batch_size=8: Model(Lazy(), (torch.randn(batch_size, 16),)), limit="1MiB", budget=0)
 
@@ -441,7 +456,7 @@ def test_the_page_is_whole_and_shows_the_answer() -> None:
 def test_where_timing_takes_long_the_finalist_that_repeats_least_work_is_timed_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.fitting.door._LONG_S", 0.0)
+    monkeypatch.setattr("harness.fitting.finalists._LONG_S", 0.0)
     search = fit(net, limit=untouched() * 6 // 10, budget=0.01).search
     timed = [trial for trial in search.trials if trial.ratio is not None]
     others = [trial for trial in search.trials if "repeats more work" in trial.timing]

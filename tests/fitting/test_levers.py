@@ -106,6 +106,15 @@ def test_a_checkpoint_does_not_count_a_batch_twice_in_running_statistics() -> No
     assert int(left["blocks.0.1.num_batches_tracked"]) == 3
 
 
+def test_a_checkpoint_does_not_count_a_batch_twice_in_those_of_instances() -> None:
+    def norm() -> nn.Module:
+        return nn.InstanceNorm1d(4, track_running_stats=True)
+
+    left = trained(training(norm), Checkpointing(PATHS, normalises=True))
+
+    assert_equal(left, trained(training(norm)))
+
+
 EVERY = [
     Freezing(frozenset({"head.weight"}), "head.weight"),
     Checkpointing(PATHS),
@@ -221,6 +230,19 @@ def test_all_but_biases_are_frozen() -> None:
     trains = {name for name, p in made.module.named_parameters() if p.requires_grad}
     assert all(name.endswith("bias") for name in trains)
     assert len(trains) == 7
+
+
+def test_another_optimizer_keeps_the_rates_and_decays_of_parameter_groups() -> None:
+    module = nn.Linear(4, 4)
+    groups = [{"params": [module.weight], "lr": 0.5}, {"params": [module.bias], "weight_decay": 0.0}]
+    made = TrainingSetup(module, torch.optim.AdamW(groups, lr=0.1, weight_decay=0.2))
+
+    apply_all((OptimizerKind("SGD"),), made)
+
+    assert [(group["lr"], group["weight_decay"]) for group in made.optimizer.param_groups] == [
+        (0.5, 0.2),
+        (0.1, 0.0),
+    ]
 
 
 def test_stepping_in_backward_leaves_no_gradient() -> None:

@@ -1,16 +1,25 @@
 """Where a batch can be cut, and which losses come apart."""
 
+from typing import Any, NamedTuple
+
 import pytest
 import torch
 from torch import nn
 
 from harness.fitting.levers.lever import LeverError
-from harness.fitting.levers.micro_batches import MicroBatches, grown_dimensions, leading_dimensions, split
+from harness.fitting.levers.micro_batches import (
+    MicroBatches,
+    grown_dimensions,
+    leading_dimensions,
+    part_in_code,
+    split,
+)
 from harness.fitting.workbench import Workbench
 from harness.record.fit import FitCandidate
 from harness.record.measured import Case
 from harness.workload.model import Model
 from harness.workload.models import Entry
+from harness.workload.tensors import tensors_in
 
 
 def test_the_dimension_that_grows_with_the_batch_counts_the_examples() -> None:
@@ -60,7 +69,7 @@ def test_inputs_without_examples_are_refused() -> None:
 
 
 def test_the_lines_cut_along_the_dimension_of_the_examples() -> None:
-    assert ".chunk(2, dim=1)" in MicroBatches(2, dimension=1).lines[0]
+    assert ".chunk(2, dim=1)" in MicroBatches(2, dimensions=(None, 1)).lines[0]
     assert " / 2)" in MicroBatches(2).lines[1]
     assert "/" not in MicroBatches(2, scale=1.0).lines[1]
 
@@ -108,3 +117,46 @@ def test_checking_leaves_the_mode_of_every_module() -> None:
     one.check_split(2)
 
     assert [child.training for child in one.model().module] == [True, False, True]
+
+
+def test_inputs_that_are_a_list_of_examples_cannot_be_cut() -> None:
+    with pytest.raises(LeverError, match="a list of examples"):
+        grown_dimensions(([torch.zeros(3)],), ([torch.zeros(3), torch.zeros(4)],))
+
+
+class Pair(NamedTuple):
+    """Inputs with names."""
+
+    rows: torch.Tensor
+    scale: float
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"rows": torch.arange(8.0).reshape(4, 2), "mask": torch.ones(3), "scale": 2.0},
+        (torch.arange(8.0).reshape(4, 2), torch.ones(3)),
+        ([torch.arange(8.0).reshape(4, 2)], {"mask": torch.ones(3), "name": None}),
+        (Pair(torch.arange(8.0).reshape(4, 2), 0.5), torch.ones(3)),
+    ],
+    ids=["mapping", "tuple", "nested", "named"],
+)
+def test_the_lines_cut_inputs_of_any_form_as_they_were_cut(inputs: Any) -> None:
+    dimensions = leading_dimensions(inputs, 4)
+    lever = MicroBatches(2, dimensions=dimensions, part=part_in_code(inputs, dimensions, 2))
+    calls: list[list[torch.Tensor]] = []
+
+    def model(*arguments: object, **named: object) -> torch.Tensor:
+        calls.append(list(tensors_in((arguments, named))))
+        return torch.zeros((), requires_grad=True)
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    exec(  # noqa: S102 (ours)
+        "\n".join(lever.lines),
+        {"inputs": inputs, "model": model, "loss_fn": lambda output: output, "optimizer": optimizer},
+    )
+
+    expected = [list(tensors_in(part)) for part in split(inputs, dimensions, 2)]
+    assert [[each.tolist() for each in call] for call in calls] == [
+        [each.tolist() for each in part] for part in expected
+    ]

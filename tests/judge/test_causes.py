@@ -186,5 +186,24 @@ def test_a_gate_prints_at_most_40_lines() -> None:
 
     text = gate_text([outcome], {"one": rows, "two": rows})
 
-    assert len(text.splitlines()) <= 40
-    assert "280 more rows" in text
+    assert sum(-(-len(line) // 80) for line in text.splitlines()) <= 40  # as a terminal breaks them
+    assert "292 more rows; -v shows all" in text
+    assert "if that is meant, this writes 600 rows of one.json and two.json" in text
+
+
+def test_all_rows_of_a_gate_are_shown_to_who_asks_for_them() -> None:
+    arms = [f"arm {number}" for number in range(13)]
+    outcome = gate(calling(3, 14, *arms), baselines(calling(1, 10, *arms)), Limits())
+    rows = [f'+ ["m","arm {number}","operators",14]' for number in range(13)]
+
+    lines = gate_text([outcome], {"one": rows}, verbose=True).splitlines()
+
+    assert sum(line.startswith("changed: ") for line in lines) == 13
+    assert lines[lines.index("replacement in one.json:") + 1 :][:13] == rows
+
+
+def test_a_gate_names_the_command_that_makes_the_change_meant() -> None:
+    outcome = gate(calling(3, 14), baselines(calling(1, 10)), Limits())
+    text = gate_text([outcome], {"one": ["+ row"]}, "harness gate run.json --baseline here --update")
+
+    assert text.endswith("\n  harness gate run.json --baseline here --update\n")

@@ -361,5 +361,5 @@ def test_without_a_baseline_failures_and_books_are_judged_still() -> None:
 
     assert outcome.counts() == {FindingState.FAILED: 1, FindingState.UNBALANCED: 1, FindingState.SKIPPED: 1}
     assert verdict_line([inspect(runs.run(), Limits())]) == (
-        "PASS: 1 case, nothing failed, books balance; held against no baseline"
+        "1 case: nothing failed, books balance; compared with nothing"
     )

@@ -33,6 +33,16 @@ def test_alike_modules_of_alike_blocks_are_one_contributor() -> None:
     )
 
 
+def test_alike_blocks_of_a_sequential_are_one_contributor() -> None:
+    shares = [_saved(100, f"{block}.layers.{layer}", "Linear") for block in (1, 2, 3) for layer in (0, 2)]
+
+    assert contributors([*shares, _saved(50, "4.layers", "Sum"), _saved(10, "0", "Embedding")]) == (
+        ("Linear in layers 0, 2 of 1 to 3", 600),
+        ("Sum in submodule 4", 50),
+        ("Embedding in submodule 0", 10),
+    )
+
+
 def test_the_sentence_names_who_holds_what_no_grad_saves() -> None:
     case = Case(question="grad_mode", model="m")
     reference = ArmResult(

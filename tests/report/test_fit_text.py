@@ -16,7 +16,9 @@ def test_the_answer_is_one_sentence_with_what_it_costs() -> None:
 
 
 def test_what_is_given_up_is_said() -> None:
-    assert answer(replace(FOUND, plan=FROZEN)).endswith("; given up: training blocks 1 to 3.")
+    assert answer(replace(FOUND, plan=FROZEN)).endswith(
+        "; given up: training blocks 1 to 3 and all that runs before."
+    )
 
 
 def test_where_nothing_fits_the_least_and_what_it_is_made_of_is_said() -> None:

@@ -19,6 +19,22 @@ def test_the_blocks_of_a_row_of_layers_are_its_layers() -> None:
     assert "1.weight" not in blocks.before[2]
 
 
+def test_the_blocks_of_a_dictionary_of_layers_are_its_layers() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleDict({name: nn.Linear(4, 4) for name in ("first", "second", "third")})
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers.values():
+                rows = layer(rows)
+            return rows
+
+    blocks = find_blocks(Model(Net(), (torch.ones(2, 4),)))
+
+    assert blocks.paths == ("layers.first", "layers.second", "layers.third")
+
+
 def test_without_alike_layers_the_blocks_are_the_children_that_own_parameters() -> None:
     blocks = find_blocks(build(Case(question="", model="mlp-relu", batch_size=2)))
     assert blocks.paths == ("0", "2", "4")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm  # torch has no public name for all of them
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase  # torch has no public name for all of them
 from torch.utils.checkpoint import checkpoint
 
 from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
@@ -19,12 +19,12 @@ from harness.workload.hooks import is_compiled
 class Checkpointing:
     """Checkpoint submodules by path, by `torch.utils.checkpoint` without reentrance.
 
-    The state of random numbers is kept and set again, so that dropout drops the same. Batch normalisation
-    in train mode would count a batch twice in its running statistics; they are kept still meanwhile.
+    The state of random numbers is kept and set again, so that dropout drops the same. A normalisation with
+    running statistics would count a batch twice in train mode; they are kept still meanwhile.
 
     Attributes:
         paths: of submodules.
-        normalises: one of them holds batch normalisation in train mode.
+        normalises: one of them holds a normalisation with running statistics in train mode.
     """
 
     paths: tuple[str, ...]
@@ -56,15 +56,15 @@ class Checkpointing:
         for path, block in zip(self.paths, blocks, strict=True):
             if is_compiled(block) or is_compiled(training.module):
                 raise LeverError("a compiled model chooses by itself what it computes again")
-            if normalises(block) and not _takes_contexts():
+            if keeps_statistics(block) and not _takes_contexts():
                 raise LeverError(
-                    f"{path} holds BatchNorm in train mode, whose running statistics would count each batch"
-                    " twice; torch 2.1 and later can keep them still"
+                    f"{path} holds a normalisation in train mode, whose running statistics would count each"
+                    " batch twice; torch 2.1 and later can keep them still"
                 )
         own = [block.__dict__.get("forward") for block in blocks]
         for block in blocks:
             options: dict[str, Any] = {"use_reentrant": False}
-            if normalises(block):
+            if keeps_statistics(block):
                 options["context_fn"] = partial(_contexts, block)
             block.forward = partial(checkpoint, block.forward, **options)
 
@@ -80,12 +80,24 @@ class Checkpointing:
 
 def normalises(module: nn.Module) -> bool:
     """Tell whether a module holds batch normalisation that counts batches."""
-    return any(True for _ in _counting(module))
+    return any(True for _ in counting(module))
 
 
-def _counting(module: nn.Module) -> Iterator[_BatchNorm]:
-    for child in module.modules():
+def counting(module: nn.Module) -> Iterator[str]:
+    """Yield the paths of batch normalisation that counts batches."""
+    for path, child in module.named_modules():
         if isinstance(child, _BatchNorm) and child.training and child.track_running_stats:
+            yield path
+
+
+def keeps_statistics(module: nn.Module) -> bool:
+    """Tell whether a module holds a normalisation that updates running statistics, that of instances too."""
+    return any(True for _ in _updating(module))
+
+
+def _updating(module: nn.Module) -> Iterator[_NormBase]:
+    for child in module.modules():
+        if isinstance(child, _NormBase) and child.training and child.track_running_stats:
             yield child
 
 
@@ -102,7 +114,7 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[object], Abstrac
 @contextmanager
 def _still(block: nn.Module) -> Iterator[None]:
     """Keep running statistics as they are: with a momentum of 0 they are written, and stay the same."""
-    layers = [(layer, layer.momentum, layer.num_batches_tracked) for layer in _counting(block)]
+    layers = [(layer, layer.momentum, layer.num_batches_tracked) for layer in _updating(block)]
     for layer, _, _ in layers:
         layer.momentum, layer.num_batches_tracked = 0.0, None
     try:
@@ -114,10 +126,10 @@ def _still(block: nn.Module) -> Iterator[None]:
 
 _STILL = (
     "from contextlib import contextmanager, nullcontext",
-    "from torch.nn.modules.batchnorm import _BatchNorm",
+    "from torch.nn.modules.batchnorm import _NormBase",
     "@contextmanager",
     "def still(block):  # else a batch would count twice in running statistics",
-    "    norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]",
+    "    norms = [m for m in block.modules() if isinstance(m, _NormBase)]",
     "    kept = [(m, m.momentum, m.num_batches_tracked) for m in norms]",
     "    for m in norms:",
     "        m.momentum, m.num_batches_tracked = 0.0, None",

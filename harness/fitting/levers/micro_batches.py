@@ -1,19 +1,19 @@
 """Micro-batches: a batch is run in parts, one after the other, whose gradients add up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from harness.fitting.levers.checkpointing import normalises
 from harness.fitting.levers.lever import LeverError, TrainingSetup, Undo, in_lines
-from harness.workload.model import Model
 from harness.workload.tensors import tensors_in
 
 MOST_PARTS = 16  # that are tried
-# relative, of sums in another order
-_NEAR = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
+
+
+Dimensions = tuple[int | None, ...]  # of each input tensor in order: which one counts the examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,15 @@ class MicroBatches:
         number: of parts.
         with_batch_norm: run them also where batch normalisation would see the parts one by one.
         scale: what the loss of a part is multiplied by; None for 1 / number.
-        dimension: of the first input, which counts the examples.
+        dimensions: of each input tensor, which counts the examples.
+        part: what makes the inputs of part `i` from `inputs`, as code; "" where `inputs` is one tensor.
     """
 
     number: int
     with_batch_norm: bool = False
     scale: float | None = None
-    dimension: int = 0
+    dimensions: Dimensions = ()
+    part: str = ""
 
     @property
     def gives_up(self) -> str:
@@ -41,15 +43,22 @@ class MicroBatches:
     def lines(self) -> tuple[str, ...]:
         """A training step."""
         scaled = f" / {self.number}" if self.scale is None else ""
-        along = f", dim={self.dimension}" if self.dimension else ""
-        return (
-            *in_lines(
-                f"for part, target in zip(inputs.chunk({self.number}{along}), targets.chunk({self.number})):"
-            ),
-            f"    (loss_fn(model(part), target){scaled}).backward()",
-            "optimizer.step()",
-            "optimizer.zero_grad(set_to_none=True)",
-        )
+        if self.part:
+            unpacked = "**part" if self.part.startswith("{") else "*part"
+            loop: tuple[str, ...] = (
+                f"for i in range({self.number}):  # targets, if there are any, are cut likewise",
+                *in_lines(f"    part = {self.part}"),
+                f"    (loss_fn(model({unpacked})){scaled}).backward()",
+            )
+        else:
+            one = _chunks(
+                "inputs", next((each for each in self.dimensions if each is not None), 0), self.number
+            )
+            loop = (
+                *in_lines(f"for part, target in zip({one}, targets.chunk({self.number})):"),
+                f"    (loss_fn(model(part), target){scaled}).backward()",
+            )
+        return (*loop, "optimizer.step()", "optimizer.zero_grad(set_to_none=True)")
 
     def apply(self, training: TrainingSetup) -> Undo:
         """Note how many parts a step is to run."""
@@ -80,9 +89,6 @@ def parts_of(batch_size: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-Dimensions = tuple[int | None, ...]  # of each input tensor in order: which one counts the examples
-
-
 def leading_dimensions(inputs: object, batch_size: int) -> Dimensions:
     """Return 0 for every tensor whose first dimension is the batch, None for the others."""
     return tuple(
@@ -97,7 +103,13 @@ def grown_dimensions(small: object, large: object) -> Dimensions:
         LeverError: more than one grows, or the inputs are not alike.
     """
     dimensions: list[int | None] = []
-    for one, other in zip(tensors_in(small), tensors_in(large), strict=True):
+    pair = list(tensors_in(small)), list(tensors_in(large))
+    if [tensor.dim() for tensor in pair[0]] != [tensor.dim() for tensor in pair[1]]:
+        raise LeverError(
+            "the inputs of a smaller batch are other tensors, as in a list of examples, and not the same ones"
+            " with fewer rows, so that the batch cannot be cut into parts"
+        )
+    for one, other in zip(*pair, strict=True):
         grown = [d for d, (a, b) in enumerate(zip(one.shape, other.shape, strict=True)) if a != b]
         if len(grown) > 1:
             raise LeverError(
@@ -134,6 +146,40 @@ def split(inputs: Any, dimensions: Dimensions, number: int) -> list[Any]:
     return [_mapped(inputs, part(index)) for index in range(number)]
 
 
+def part_in_code(inputs: Any, dimensions: Dimensions, number: int) -> str:
+    """Return what makes the inputs of part `i` from `inputs`, as code; "" where there is one tensor alone.
+
+    >>> part_in_code({"ids": torch.zeros(4, 2), "scale": 2.0}, (0,), 2)
+    "{'ids': inputs['ids'].chunk(2)[i], 'scale': inputs['scale']}"
+    >>> part_in_code((torch.zeros(3, 4), torch.zeros(3)), (1, None), 2)
+    '(inputs[0].chunk(2, dim=1)[i], inputs[1],)'
+    """
+    if isinstance(inputs, tuple) and len(inputs) == 1 and isinstance(inputs[0], torch.Tensor):
+        return ""
+    along = {id(tensor): d for tensor, d in zip(tensors_in(inputs), dimensions, strict=True)}
+
+    def code(value: Any, name: str) -> str:
+        if isinstance(value, torch.Tensor):
+            dimension = along[id(value)]
+            return name if dimension is None else f"{_chunks(name, dimension, number)}[i]"
+        if not any(True for _ in tensors_in(value)):
+            return name
+        if isinstance(value, Mapping):
+            items = (f"{key!r}: {code(item, f'{name}[{key!r}]')}" for key, item in value.items())
+            return f"{{{', '.join(items)}}}"
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            fields = (f"{key}={code(getattr(value, key), f'{name}.{key}')}" for key in value._fields)
+            return f"{name}._replace({', '.join(fields)})"
+        rows = [code(item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return f"({', '.join(rows)},)" if isinstance(value, tuple) else f"[{', '.join(rows)}]"
+
+    return code(inputs, "inputs")
+
+
+def _chunks(name: str, dimension: int, number: int) -> str:
+    return f"{name}.chunk({number}{f', dim={dimension}' if dimension else ''})"
+
+
 def _mapped(value: Any, cut: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
         return cut(value)
@@ -146,34 +192,3 @@ def _mapped(value: Any, cut: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if any(True for _ in tensors_in(value)):
         raise LeverError(f"tensors inside a {type(value).__name__} cannot be cut into parts")
     return value
-
-
-def scale_of_parts(model: Model, dimensions: Dimensions, number: int) -> float | None:
-    """Return what the loss of a part is multiplied by so that gradients add up; None for 1 / number.
-
-    Dropout is off while the losses are compared.
-
-    Raises:
-        LeverError: the loss of the whole is neither the mean nor the sum of the parts' losses.
-    """
-    modes = {child: child.training for child in model.module.modules()}
-    try:
-        model.module.eval()
-        with torch.no_grad():
-            whole = float(model.loss_of_forward())
-            parts = [
-                float(replace(model, inputs=part).loss_of_forward())
-                for part in split(model.inputs, dimensions, number)
-            ]
-    finally:
-        for child, mode in modes.items():
-            child.training = mode
-    near = _NEAR.get(next((p.dtype for p in model.module.parameters()), torch.float32), 1e-3)
-    if abs(sum(parts) / number - whole) <= near * max(abs(whole), *map(abs, parts)):
-        return None
-    if abs(sum(parts) - whole) <= near * max(abs(whole), sum(map(abs, parts))):
-        return 1.0
-    raise LeverError(
-        "the loss of a batch is neither the mean nor the sum of its parts' losses, so that their gradients do"
-        " not add up to its own"
-    )

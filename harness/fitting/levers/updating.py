@@ -101,7 +101,7 @@ class InBackward:
 
 @dataclass(frozen=True, slots=True)
 class OptimizerKind:
-    """Train with another optimizer, of the same rate and decay."""
+    """Train with another optimizer, of the same rates and decays, group by group."""
 
     name: str
 
@@ -126,9 +126,10 @@ class OptimizerKind:
         """Put another optimizer in the place of the one there is."""
         before = training.optimizer
         defaults = before.defaults
-        parameters = [p for group in before.param_groups for p in group["params"]]
+        own = ("params", "lr", "weight_decay")
+        groups = [{name: group[name] for name in own if name in group} for group in before.param_groups]
         training.optimizer = optimizer_of(
-            self.name, parameters, lr=defaults["lr"], weight_decay=defaults.get("weight_decay", 0.0)
+            self.name, groups, lr=defaults["lr"], weight_decay=defaults.get("weight_decay", 0.0)
         )
 
         def undo() -> None:
@@ -137,8 +138,10 @@ class OptimizerKind:
         return undo
 
 
-def optimizer_of(name: str, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> Optimizer:
-    """Return an optimizer by its name.
+def optimizer_of(
+    name: str, parameters: list[nn.Parameter] | list[dict[str, Any]], *, lr: float, weight_decay: float
+) -> Optimizer:
+    """Return an optimizer by its name, of parameters or of groups of them, which may have rates of their own.
 
     Raises:
         LeverError: there is none of that name.

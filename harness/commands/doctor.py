@@ -56,6 +56,9 @@ def _layers(call_s: float) -> Callable[[], object]:
     return lambda: run(count)
 
 
+_REMEDY_WIDTH = 24  # characters
+
+
 def machine_text(machine: "Machine") -> str:
     """Return the answer first, then what the system tells."""
     from harness.report.text import text_table
@@ -70,13 +73,13 @@ def machine_text(machine: "Machine") -> str:
     return "\n".join(
         [
             (
-                f"In a second, differences above {_percent(worst.in_a_second)} are told here now,"
+                f"One second of timing tells differences above {_percent(worst.in_a_second)} here now,"
                 f" in calls of {quantity(worst.call_s, 's')}."
             ),
             "",
-            text_table(("a call of", "a round scatters by", "a second tells"), rows),
+            text_table(("a call of", "a round scatters by", "a second tells, above"), rows),
             "",
-            text_table(("", "now", "what would help"), causes),
+            text_table(("", "now", "what would help"), causes, widths=(None, None, _REMEDY_WIDTH)),
         ]
     )
 

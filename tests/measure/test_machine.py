@@ -62,7 +62,7 @@ def test_the_answer_comes_first() -> None:
     )
 
     assert machine_text(found).splitlines()[0] == (
-        "In a second, differences above 2.5 % are told here now, in calls of 3 ms."
+        "One second of timing tells differences above 2.5 % here now, in calls of 3 ms."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from harness.claims.conclude import Ground, gathered, grounds
-from harness.claims.record import Bilingual, ClaimResult
+from harness.claims.record import Bilingual, ClaimResult, Plot
 
 Name = Literal["en", "zh-CN"]
 
@@ -51,6 +51,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: _Answers
     verdicts: dict[str, str]
     sections: dict[str, str]
+    overviews: dict[str, str] = {}  # captions of the plots of several statements together, by name
 
     @property
     def is_english(self) -> bool:
@@ -60,6 +61,10 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def text(self, words: Bilingual) -> str:
         """Return a text in this language."""
         return words.en if self.is_english else words.zh
+
+    def caption_of(self, overview: Plot) -> str:
+        """Return the caption of a plot of several statements, in this language."""
+        return self.overviews.get(overview.name, overview.caption)
 
     def statement_of(self, result: ClaimResult) -> str:
         """Return a statement in this language; in English where there is no translation."""

@@ -35,7 +35,7 @@ def claims_markdown(run: ClaimsRun, words: Language, folder: str = "claims") -> 
             lines += [f"## {markdown(words.sections.get(section, section))}", ""]
             for plot in run.plots:
                 if result.id.startswith(plot.name):
-                    lines += _picture(plot, plot.caption, folder)
+                    lines += _picture(plot, words.caption_of(plot), folder)
         lines += _statement(result, words, folder)
     return "\n".join(lines).rstrip() + "\n"
 

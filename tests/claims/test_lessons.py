@@ -82,6 +82,8 @@ def test_every_condition_and_caption_of_the_record_is_translated(run: ClaimsRun)
                 assert _CHINESE.search(condition) or condition in _NAMES, (result.id, condition)
         assert result.section in chinese.sections
         assert result.verdict in chinese.verdicts
+    assert run.plots
+    assert [plot.name for plot in run.plots if not _CHINESE.search(chinese.caption_of(plot))] == []
 
 
 _NAMES = {"SGD", "Adam", "AdamW"}

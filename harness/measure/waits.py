@@ -147,10 +147,10 @@ def _traced_with_callers(parts: Sequence[Part]) -> Trace:
 
 def _innermost(spans: Sequence[Span]) -> list[Span]:
     """Return spans without those that hold the next of the same name: a looked-on operator is there twice."""
-    following = [*spans[1:], Span(math.inf, math.inf, "")]
+    end = Span(math.inf, math.inf, "")
     return [
         span
-        for span, after in zip(spans, following, strict=True)
+        for span, after in pairwise([*spans, end])
         if not (span.name == after.name and after.start < span.end)
     ]
 

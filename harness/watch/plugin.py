@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="report",
         default=None,
         metavar="fail",
-        help="notice graphs that tests record and never use; =fail fails the session for one",
+        help="list graphs that code outside of the tests records and drops; =fail fails the session for one",
     )
     group.addoption(
         f"{_FLAG}-json",

@@ -121,6 +121,24 @@ def test_a_hook_of_the_backward_part_is_placed() -> None:
     assert [place.line for place in found.places] == [line_of("line of the hook")]
 
 
+def test_a_reading_of_torchs_own_backward_counts_and_has_no_line() -> None:
+    """The gradient of a maximum is shared out among all that are as large: torch counts those on the host."""
+    module = nn.Linear(3, 2)
+    losses: list[torch.Tensor] = []
+
+    def forward() -> None:
+        losses[:] = [module(torch.ones(4, 3)).max()]
+
+    def backward() -> None:
+        losses.pop().backward()  # type: ignore[no-untyped-call]
+
+    step = Step((Part("forward", forward), Part("backward", backward)), Model(module, ()), forward)
+    waits = Observation(step).waits
+
+    assert waits.count > 0
+    assert waits.places == ()
+
+
 @pytest.mark.parametrize("kind", [{"foreach": True}, {"foreach": False}, {"fused": True}])
 def test_the_count_of_steps_that_an_optimizer_keeps_on_the_host_is_no_wait(kind: dict[str, bool]) -> None:
     if "fused" in kind and torch.__version__.startswith(("2.0.", "2.1.", "2.2.", "2.3.")):

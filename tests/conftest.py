@@ -11,6 +11,9 @@ gc.disable()
 
 # So that a busy machine does not make small work slow; and the process that forks has to have one thread.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TORCH_CPP_LOG_LEVEL"] = (
+    "ERROR"  # as commands set it: where one is run here, the rest is as before
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

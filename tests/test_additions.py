@@ -94,7 +94,7 @@ def add(root: Path, changes: Mapping[str, tuple[str, str]]) -> None:
 
 COMMANDS = (
     "toy",
-    "measure linear --question grad_mode --no-curve --budget 0",
+    "measure linear --question grad_mode --no-curve --budget 0 -v",
     "measure linear --device toy",
     "fit linear --in 1GiB --budget 0 --greeting good-day",
 )

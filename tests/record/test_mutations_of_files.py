@@ -63,6 +63,7 @@ DRAWN = {
     "rect",
 }
 WRITTEN = {
+    "a",
     *("h1", "h2", "h3", "p", "br", "hr", "ul", "li", "strong", "em", "code", "pre", "details", "summary"),
     *("table", "thead", "tbody", "tr", "th", "td", "img"),
 }
@@ -133,7 +134,7 @@ class Tags(HTMLParser):
 
 
 def _does_something(name: str, value: str) -> bool:
-    here = value.startswith(("#", "data:")) or re.fullmatch(r"claims/[^/]+\.svg", value) is not None
+    here = value.startswith(("#", "data:")) or re.fullmatch(r"claims(/[^/]+\.svg|\.md)", value) is not None
     return name.startswith("on") or (name in {"href", "src", "xlink:href"} and not here)
 
 

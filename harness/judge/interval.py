@@ -100,25 +100,28 @@ class _Rounds:
 
     values: "NDArray[np.float64]"
     starts: "NDArray[np.int64]"  # where each layout begins
+    weights: "NDArray[np.int64]"  # of a round, by the rank of its distance
 
     def flip_test(self, centre: float) -> float:
         """Return the p of the flip test about a centre."""
         import numpy as np
 
         offsets = self.values - centre
-        signs = (offsets > 0).astype(int) - (offsets < 0)
-        sums = np.add.reduceat(signs * _weights(abs(offsets)), self.starts)
-        total = abs(int(sums.sum()))
+        distances = abs(offsets)
+        weighted = np.sign(offsets).astype(int) * self.weights[_ranks(distances)]
+        # so few that Python's own numbers are quicker than an array of them
+        sums: list[int] = np.add.reduceat(weighted, self.starts).tolist()
+        total = abs(sum(sums))
         if not total:
             return 1.0
-        sizes = np.sort(abs(sums[sums != 0]))
-        shared = int(np.gcd.reduce(sizes))
-        total, sizes = total // shared, sizes // shared
+        sizes = sorted(abs(each) for each in sums if each)
+        shared = math.gcd(*sizes)
+        total, sizes = total // shared, [size // shared for size in sizes]
         if len(sizes) > _MANY_LAYOUTS:
             # turning a layout changes the sum by 2 or more, and the half of that belongs to this sum
-            deviation = math.sqrt(int(sizes @ sizes))
+            deviation = math.sqrt(sum(size * size for size in sizes))
             return min(1.0, math.erfc((total - 1) / deviation / math.sqrt(2)))
-        return 2 * _chance(sizes.tolist(), (int(sizes.sum()) - total) // 2)
+        return 2 * _chance(sizes, (sum(sizes) - total) // 2)
 
     def lower_end(self, level: float) -> float | None:
         """Return the lowest value that is not refused as the middle; None where none is refused."""
@@ -150,17 +153,13 @@ class _Means:
 
     def below(self, centre: float) -> int:
         """Return how many there are below a centre."""
-        import numpy as np
-
         # each pair is counted from both of its values
-        pairs = np.searchsorted(self.ordered, 2 * centre - self.ordered).sum()
-        return int(pairs + np.searchsorted(self.ordered, centre)) // 2
+        pairs = self.ordered.searchsorted(2 * centre - self.ordered).sum()
+        return int(pairs + self.ordered.searchsorted(centre)) // 2
 
     def last_below(self, centre: float) -> float:
         """Return the highest below a centre, above which is the lowest value."""
-        import numpy as np
-
-        partners = np.searchsorted(self.ordered, 2 * centre - self.ordered)
+        partners = self.ordered.searchsorted(2 * centre - self.ordered)
         has_one = partners > 0
         return float(((self.ordered[has_one] + self.ordered[partners[has_one] - 1]) / 2).max())
 
@@ -168,10 +167,8 @@ class _Means:
 def _rounds(layouts: Sequence[Sequence[float]]) -> _Rounds:
     import numpy as np
 
-    return _Rounds(
-        np.array([value for layout in layouts for value in layout]),
-        np.cumsum([0, *map(len, layouts[:-1])]),
-    )
+    values = np.array([value for layout in layouts for value in layout])
+    return _Rounds(values, np.cumsum([0, *map(len, layouts[:-1])]), _weights(len(values)))
 
 
 _MANY_LAYOUTS = 200  # from here on a sum is taken as normal: at p of 0.01 and less that is on the safe side
@@ -204,19 +201,30 @@ def flip_test(layouts: Sequence[Sequence[float]], centre: float = 0.0) -> float:
     return _rounds(layouts).flip_test(centre) if layouts else 1.0
 
 
-def _weights(distances: "NDArray[np.float64]") -> "NDArray[np.int64]":
-    """Return the weights of rounds, by their distances; equal distances weigh the same.
+def _ranks(distances: "NDArray[np.float64]") -> "NDArray[np.int64]":
+    """Return the ranks of distances, the smallest first and 1; of those that are equal it is the last.
 
     >>> import numpy as np
-    >>> _weights(np.array([0.5, 9.0, 0.1, 0.3, 0.3, 0.2, 0.7, 0.6, 0.9])).tolist()
-    [5, 6, 1, 4, 4, 2, 6, 6, 6]
+    >>> _ranks(np.array([0.5, 9.0, 0.1, 0.3, 0.3])).tolist()
+    [4, 5, 1, 3, 3]
+    """
+    ordered = distances.copy()
+    ordered.sort()
+    ranks: NDArray[np.int64] = ordered.searchsorted(distances, side="right")
+    return ranks
+
+
+def _weights(count: int) -> "NDArray[np.int64]":
+    """Return the weight of a round of so many, by the rank of its distance, from 0 on.
+
+    >>> _weights(9).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 6, 6, 6]
     """
     import numpy as np
 
-    ranks = np.searchsorted(np.sort(distances), distances, side="right")
-    inner = max(_FEWEST_INNER, math.ceil(len(distances) / _INNER))
+    inner = max(_FEWEST_INNER, math.ceil(count / _INNER))
     largest = min(_WEIGHTS, inner)
-    weights: NDArray[np.int64] = np.minimum(largest, -(-ranks * largest // inner))
+    weights: NDArray[np.int64] = np.minimum(largest, -(-np.arange(count + 1) * largest // inner))
     return weights
 
 

@@ -107,8 +107,8 @@ class _Rounds:
         import numpy as np
 
         offsets = self.values - centre
-        distances = abs(offsets)
-        weighted = np.sign(offsets).astype(int) * self.weights[_ranks(distances)]
+        signs = (offsets > 0).astype(int) - (offsets < 0)
+        weighted = signs * self.weights[_ranks(abs(offsets))]
         # so few that Python's own numbers are quicker than an array of them
         sums: list[int] = np.add.reduceat(weighted, self.starts).tolist()
         total = abs(sum(sums))

@@ -1,27 +1,36 @@
-"""The picture of a run, for a document: what the arms of one case hold over a step."""
+"""The picture of a run, for a document: what arms hold over a step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.errors import HarnessError
 from harness.judge.times import times_of
 from harness.record.names import TIME
-from harness.record.schema import Run
-from harness.report.plots import MOST_LINES, timeline_picture
+from harness.record.schema import Record, Run
+from harness.report.plots import Timeline, timeline_picture
+
+_MOST_PANELS = 2  # each of another question
+_MOST_ARMS = 4  # of a panel: the first of its question
 
 
 def run_picture(runs: Sequence[Run]) -> str:
-    """Return allocated bytes over one step of the first case that has them, as an SVG file.
+    """Return allocated bytes over a step, for the first case of each question that has them, as an SVG file.
 
     Raises:
         HarnessError: no case has them.
     """
-    for run in runs:
-        for record in run.records:
-            lines = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None]
-            if lines:
-                times = times_of(record)
-                seconds = [times[name, TIME] for name, _ in lines[:MOST_LINES] if (name, TIME) in times]
-                title = f"{record.case.title}: {record.asks}"
-                whole = seconds if len(seconds) == len(lines[:MOST_LINES]) else ()
-                return timeline_picture(lines[:MOST_LINES], whole, title)
-    raise HarnessError("no run here has its memory over a step; give one that `harness measure` wrote")
+    timelines: dict[str, Timeline] = {}
+    for record in (record for run in runs for record in run.records):
+        for timeline in _timelines(record):
+            timelines.setdefault(record.case.question, timeline)
+    if not timelines:
+        raise HarnessError("no run here has its memory over a step; give one that `harness measure` wrote")
+    return timeline_picture([*timelines.values()][:_MOST_PANELS])
+
+
+def _timelines(record: Record) -> Iterator[Timeline]:
+    arms = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None][:_MOST_ARMS]
+    times = times_of(record)
+    seconds = [times[name, TIME] for name, _ in arms if (name, TIME) in times]
+    if arms:
+        title = f"{record.case.title}: {record.asks}"
+        yield Timeline(title, arms, seconds if len(seconds) == len(arms) else ())

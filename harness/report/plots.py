@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +29,8 @@ from harness.report.study import CurvePoint, bend_of
 from harness.report.units import axis, quantity
 
 _PICTURE_WIDTH = 7.0  # inches
+_PANEL_HEIGHT = 2.5  # inches
+_LEFT, _ABOVE = -0.09, 1.08  # of the axes: where a panel's title begins, over the names of the parts
 MOST_LINES = 6  # of a timeline, told apart by dash and colour
 _MOST_STEPS = 2000  # of a line; more are thinner than it
 
@@ -121,23 +124,36 @@ def _draw_times(axes: Axes, points: Sequence[CurvePoint]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def timeline_picture(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], title: str) -> str:
-    """Return allocated bytes over one step, the arms on one axis, as an SVG file with a title.
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the arms of one case hold over a step.
 
-    Args:
+    Attributes:
+        title: what is shown.
         arms: names and lines.
         seconds: that each arm's step takes without the profiler, to which its line is drawn; () where that
             was not measured: each line is then drawn over its share of its step.
-        title: of the picture.
     """
+
+    title: str
+    arms: Sequence[tuple[str, Allocated]]
+    seconds: Sequence[float]
+
+
+def timeline_picture(timelines: Sequence[Timeline]) -> str:
+    """Return allocated bytes over one step, a panel a case, as an SVG file."""
     with style():
-        figure = _timeline(arms, seconds, _PICTURE_WIDTH)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        figure = Figure(figsize=(_PICTURE_WIDTH, _PANEL_HEIGHT * len(timelines)), layout="constrained")
+        for axes, timeline in zip(
+            figure.subplots(len(timelines), squeeze=False)[:, 0], timelines, strict=True
+        ):
+            _draw_timeline(axes, timeline)
+            axes.set_title(timeline.title, loc="left", x=_LEFT, y=_ABOVE, fontsize=9)
         return svg_file(figure)
 
 
-def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], width: float) -> Figure:
-    figure, axes = one_panel(3.0, width)
+def _draw_timeline(axes: Axes, timeline: Timeline) -> None:
+    arms, seconds = timeline.arms, timeline.seconds
     scale, unit = axis(max((max(line.levels, default=0) for _, line in arms), default=0), "B")
     of_time, time_unit = axis(max(seconds), "s") if seconds else (0.01, "%")
     lengths = [length / of_time for length in seconds or [1.0] * len(arms)]
@@ -159,9 +175,8 @@ def _timeline(arms: Sequence[tuple[str, Allocated]], seconds: Sequence[float], w
         axes.text(place, top, f" {part}", va="bottom", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(f"{time_unit} of a step" if seconds else "% of the step, as it ran under the profiler")
-    axes.set_ylabel(f"{unit} above the step's start")
-    legend_below(figure, axes)
-    return figure
+    axes.set_ylabel(f"{unit} above its start")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def witness_plot(arms: Sequence[ArmResult], name: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
+import msgspec
 import pytest
 
 from harness.errors import HarnessError
@@ -84,18 +85,25 @@ def test_every_committed_table_is_made_again_from_its_record_byte_for_byte(
 
 
 def test_the_readmes_picture_is_made_again_from_its_record_byte_for_byte() -> None:
-    committed = (ROOT / "docs" / "pictures" / "gpt2.svg").read_bytes().decode()
-    run = load_run(RECORDS / "gpt2.json")
+    committed = (ROOT / "docs" / "pictures" / "vit.svg").read_bytes().decode()
+    run = load_run(RECORDS / "vit.json")
 
     assert not is_drawn_alike(committed) or run_picture([run]) == committed
 
 
 def test_a_picture_is_read_in_the_light_and_in_the_dark() -> None:
-    picture = run_picture([load_run(RECORDS / "gpt2.json")])
+    picture = run_picture([load_run(RECORDS / "vit.json")])
 
     assert "@media (prefers-color-scheme: dark){svg{color:#e6edf3}#patch_1>path{fill:#0d1117" in picture
     assert picture.count("#ffffff") == 1  # the ground, which the dark scheme replaces
     assert picture.index('id="patch_1"') < picture.index("#ffffff") < picture.index('id="axes_1"')
+
+
+def test_a_picture_has_a_panel_a_question() -> None:
+    run = load_run(RECORDS / "vit.json")
+    alone = msgspec.structs.replace(run, records=run.records[1:])
+
+    assert ['id="axes_2"' in run_picture([each]) for each in (run, alone)] == [True, False]
 
 
 def test_a_run_that_holds_no_memory_over_time_has_no_picture() -> None:

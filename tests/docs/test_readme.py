@@ -28,17 +28,21 @@ def test_both_languages_have_the_same_headings() -> None:
 
 @pytest.mark.parametrize("page", [README, CHINESE], ids=lambda page: page.name)
 def test_what_is_said_of_the_picture_is_in_its_record(page: Path) -> None:
-    run = load_run(ROOT / "results" / "records" / "gpt2.json")
-    (record,) = run.records
-    peaks = {arm.arm: arm.counts["peak"] / 2**20 for arm in record.arms}
-    (said,) = re.findall(r"!\[(.*?)\]\(docs/pictures/gpt2.svg\)", page.read_text(encoding="utf-8"), re.DOTALL)
+    run = load_run(ROOT / "results" / "records" / "vit.json")
+    forward, training = run.records
+    passed, trained = (
+        {arm.arm: arm.counts["peak"] / 2**20 for arm in record.arms} for record in (forward, training)
+    )
+    (said,) = re.findall(r"!\[(.*?)\]\(docs/pictures/vit.svg\)", page.read_text(encoding="utf-8"), re.DOTALL)
 
-    (command,) = re.findall(r"`(harness measure hf:gpt2 .*?)`", page.read_text(encoding="utf-8"))
+    (command,) = re.findall(r"`(harness measure hf:vit-b16 .*?)`", page.read_text(encoding="utf-8"))
 
     assert run.command.startswith(f"{command} ")
-    assert re.findall(r"(\d+) MiB", said) == ["151", "25"]
-    assert 151 <= peaks["grad"] < 152
-    assert max(peaks["no_grad"], peaks["inference_mode"]) < 25
+    assert re.findall(r"(\d+) MiB", said) == ["112", "7", "346", "7"]
+    assert round(passed["grad"]) == 112
+    assert max(passed["no_grad"], passed["inference_mode"]) < 7
+    assert round(trained["all trainable"]) == round(trained["head frozen"]) == 346
+    assert round(trained["trunk frozen"]) == 7
 
 
 def test_the_first_command_of_another_projects_ci_needs_nothing_of_this_one() -> None:

@@ -15,10 +15,11 @@ from harness.workload.state import ModelState
 
 
 def with_head(model: Model) -> Model:
-    """Return the model with the path of its head: by default the last submodule whose parameters are used.
+    """Return the model with the path of its head: by default the last submodule that its loss depends on.
 
-    To see which are, the forward pass runs once, with all parameters trained, and the model is left as it
-    was: a frozen copy that runs under `no_grad`, as that of a teacher, is no head.
+    To see which that is, the forward pass runs once, with all parameters trained, and the model is left as it
+    was: a frozen copy that runs under `no_grad`, as that of a teacher, is no head, nor is a pooling layer
+    whose output the loss leaves out.
 
     Raises:
         WorkloadError: the model has no parameters.
@@ -34,17 +35,17 @@ def with_head(model: Model) -> Model:
 
 
 def _used(model: Model) -> set[int]:
-    """Return which parameters an output depends on; where that cannot be seen, all that are frozen too."""
+    """Return which parameters the loss depends on; where that cannot be seen, all that are frozen too."""
     state = ModelState.of(model)
     frozen = [each for each in model.module.parameters() if not each.requires_grad]
     with random_state_kept(), torch.enable_grad():
         try:
             for each in frozen:
                 each.requires_grad = True
-            return {id(leaf) for leaf in leaves_behind(model())}
+            return {id(leaf) for leaf in leaves_behind(model.loss_of_forward())}
         except RuntimeError:  # whole numbers, or a pass that writes into what is frozen
             state.restore()
-            return {id(leaf) for leaf in leaves_behind(model())} | {id(each) for each in frozen}
+            return {id(leaf) for leaf in leaves_behind(model.loss_of_forward())} | {id(each) for each in frozen}
         finally:
             state.restore()
 

@@ -58,3 +58,21 @@ def test_whole_numbers_that_cannot_be_trained_are_no_obstacle() -> None:
     module[0].levels = nn.Parameter(torch.arange(4), requires_grad=False)
 
     assert head_of(module) == "1"
+
+
+class Pooled(nn.Module):
+    """Returns what its loss is of, and a pooled form of it that nothing uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(8, 8)
+        self.last = nn.Linear(8, 4)
+        self.pooler = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = self.last(self.body(x))
+        return hidden, self.pooler(hidden)
+
+
+def test_a_layer_that_the_loss_leaves_out_is_no_head() -> None:
+    assert head_of(Pooled()) == "last"

@@ -45,7 +45,9 @@ def _used(model: Model) -> set[int]:
             return {id(leaf) for leaf in leaves_behind(model.loss_of_forward())}
         except RuntimeError:  # whole numbers, or a pass that writes into what is frozen
             state.restore()
-            return {id(leaf) for leaf in leaves_behind(model.loss_of_forward())} | {id(each) for each in frozen}
+            return {id(leaf) for leaf in leaves_behind(model.loss_of_forward())} | {
+                id(each) for each in frozen
+            }
         finally:
             state.restore()
 

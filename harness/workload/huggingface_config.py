@@ -35,9 +35,8 @@ def config_entry(name: str) -> Entry:
         config, architecture = _from_file(name)
     else:
         config, architecture = _from_name(name)
-    dtype = getattr(config, "dtype", None) or getattr(
-        config, "torch_dtype", None
-    )  # its name in transformers < 4.56
+    # The second is its name in transformers < 4.56; later ones warn where it is asked for.
+    dtype = config.dtype if hasattr(config, "dtype") else getattr(config, "torch_dtype", None)
     own = str(dtype).removeprefix("torch.") if dtype is not None else "float32"
     return Entry(f"hf:{name}", partial(_build, name, config, architecture), _BATCH_SIZE, dtype=own)
 

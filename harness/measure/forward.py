@@ -226,13 +226,16 @@ def _may_follow_random(passed: Trace, look: Look) -> bool:
     """Return whether a value that a pass read back may depend on random numbers that it drew.
 
     One that was read before the first operator that draws does not, such as whether a mask masks anything.
-    Where a draw is in no operator that says so, any that was read may.
+    Where a draw is in no operator that says so, any that was read may. A number that was drawn outside of
+    torch is on the host already.
     """
+    if look.used_random_outside:
+        return True
     reads = [span.start for span in passed.operators if span.name in _HOST_READS]
     if not look.used_random or not reads:
         return False
     draws = [span.start for span in passed.operators if _is_drawing(span.name)]
-    return look.used_random_outside or not draws or max(reads) > min(draws)
+    return not draws or max(reads) > min(draws)
 
 
 def _is_drawing(operator: str) -> bool:

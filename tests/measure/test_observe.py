@@ -1,8 +1,10 @@
 """The exact passes, against bytes worked out by hand."""
 
 import json
+import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,27 @@ def counts(question: str, model: str, arm: str, *, mode: str = "eval", variant: 
         question=question, model=model, batch_size=resolve(model).batch_size, mode=mode, variant=variant
     )
     return measure_arm(load_question(question), case, arm, Settings(budget=0)).counts
+
+
+class Drawing(nn.Module):
+    """Scales its input by a number that a source of random numbers gives."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        super().__init__()
+        self.draw = draw
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.draw()
+
+
+@pytest.mark.parametrize(("draw", "is_repeatable"), [(random.random, False), (lambda: 0.5, True)])
+def test_what_draws_on_the_host_may_do_something_else_with_every_draw(
+    draw: Callable[[], float], *, is_repeatable: bool
+) -> None:
+    """Two passes are alike here, and with layers that are dropped at random they can be so by chance."""
+    model = Model(Drawing(draw), (torch.ones(4, requires_grad=True),))
+
+    assert forward_of(model).is_repeatable is is_repeatable
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 from harness.fitting.drawing import in_eval_mode
 from harness.fitting.levers.lever import LeverError
 from harness.fitting.levers.micro_batches import Dimensions, grown_dimensions, leading_dimensions, split
+from harness.fitting.nearness import largest_difference
 from harness.measure.inspection import is_out_of_memory, refusing
 from harness.record.measured import Case
 from harness.workload.copying import Copying
@@ -63,21 +64,19 @@ def scale_of_parts(
             after = {name: buffer.clone() for name, buffer in model.module.named_buffers()}
             state.restore()
             losses = [_loss(part) for part in parts]
-            changed = [
-                name
-                for name, buffer in model.module.named_buffers()
-                if name not in after or not _is_near(after[name], buffer)
-            ]
+            worst = largest_difference(after, dict(model.module.named_buffers()))
         finally:
             state.restore()
-    if buffers and changed:
+    if buffers and not worst.is_rounding:
         raise LeverError(
-            f"every forward pass changes {changed[0]!r}, as it does running statistics, and {number} parts"
+            f"every forward pass changes {worst.name!r}, as it does running statistics, and {number} parts"
             " change it otherwise than the whole batch: allow batchnorm to run micro-batches all the same"
         )
     if math.isnan(whole):
         raise LeverError("the loss of a batch is NaN, so that it is not known whether its parts' make it up")
-    near = _near_of(next(model.module.parameters(), torch.empty(0)))
+    first = next(model.module.parameters(), torch.empty(0))
+    on_a_device = first.dtype == torch.float32 and first.device.type != "cpu"
+    near = _TF32 if on_a_device else _NEAR.get(first.dtype, 1e-3)
     if abs(sum(losses) / number - whole) <= near * max(abs(whole), *map(abs, losses)):
         return None
     if abs(sum(losses) - whole) <= near * max(abs(whole), sum(map(abs, losses))):
@@ -97,20 +96,3 @@ def _loss(model: Model) -> float:
         if is_out_of_memory(error):
             raise
     return float(model.loss_of_forward().detach())
-
-
-def _near_of(tensor: torch.Tensor) -> float:
-    if tensor.dtype == torch.float32 and tensor.device.type != "cpu":
-        return _TF32
-    return _NEAR.get(tensor.dtype, 1e-3)
-
-
-def _is_near(one: torch.Tensor, other: torch.Tensor) -> bool:
-    if one.shape != other.shape:
-        return False
-    if torch.equal(one, other) or not one.numel():
-        return True
-    if not (one.is_floating_point() or one.is_complex()):
-        return False
-    near = _near_of(one)
-    return torch.allclose(one, other, rtol=near, atol=near * float(one.abs().max()), equal_nan=True)

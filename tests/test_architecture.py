@@ -131,7 +131,7 @@ def question_imports(texts: dict[str, str]) -> list[str]:
 # Words for something else than the metric of that name, by the module that uses them.
 OTHER_WORDS = {
     "harness.judge.limits": {"unaccounted"},  # a key of the configuration, about the books
-    "harness.judge.comparison": {"time"},  # the metric that it makes of another tool's file
+    "harness.judge.listing": {"time"},  # the metric that it makes of another tool's file
     "harness.report.fit": {"peak", "time"},  # headings of its one table
     "harness.report.plots": {"saved"},  # a legend
     "harness.report.tables": {"parameters"},  # a group's count of numbers, not its bytes

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.finding import Finding, FindingState, Outcome, closed, in_order
 from harness.judge.interval import log_ratios
+from harness.judge.listing import listing
 from harness.judge.times import arm_seconds, median_seconds
 from harness.judge.verdict import Judgement, Verdict, judge_family
 from harness.record.duel import Cause, Duel, DuelArm

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.finding import Outcome, in_order
 from harness.judge.gate import gate, inspect, keys_of, unmet
 from harness.judge.limits import Limits, check_limits, read_limits
+from harness.judge.listing import listing
 from harness.judge.renewal import replacements
 from harness.judge.trend import Trend, trend
 from harness.record.baseline import Baseline, read_baselines, rows_as_text, write_baseline

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 import runs
 
-from harness.judge.comparison import NOT_PAIRED, compare_runs, listing
+from harness.judge.comparison import NOT_PAIRED, compare_runs
 from harness.judge.finding import FindingState, Outcome
+from harness.judge.listing import listing
 from harness.judge.unpaired import Spread, judge_unpaired
 from harness.record.pytest_benchmark import Benchmark, BenchmarkFile, Stats
 from harness.record.schema import ArmResult, Run

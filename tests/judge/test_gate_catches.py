@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from harness.judge.causes import causes
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate
 from harness.judge.limits import Limits
+from harness.judge.listing import listing
 from harness.judge.renewal import replacements
 from harness.measure.case import measure_arm
 from harness.measure.probes import METRICS

@@ -4,11 +4,12 @@ import msgspec
 import pytest
 import runs
 
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.duel import judge_duel, judge_times
 from harness.judge.finding import FindingState, Outcome
 from harness.judge.gate import gate, inspect
 from harness.judge.limits import Limits
+from harness.judge.listing import listing
 from harness.judge.renewal import replacements
 from harness.record.duel import Duel, DuelArm, DuelSide
 from harness.record.schema import ArmResult, Run

@@ -2,7 +2,8 @@
 
 import runs
 
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
+from harness.judge.listing import listing
 from harness.judge.trend import trend
 from harness.record.codec import decode_run, encode
 from harness.record.schema import Metric, Run

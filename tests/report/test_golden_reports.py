@@ -11,10 +11,11 @@ import pytest
 import runs
 import xmlschema
 
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.finding import Outcome
 from harness.judge.gate import gate
 from harness.judge.limits import Limits
+from harness.judge.listing import listing
 from harness.judge.renewal import replacements
 from harness.judge.trend import trend
 from harness.record.baseline import decode_baseline, encode_baseline

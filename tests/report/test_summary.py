@@ -5,8 +5,9 @@ import re
 import runs
 from markdown_it import MarkdownIt
 
-from harness.judge.comparison import compare_runs, listing
+from harness.judge.comparison import compare_runs
 from harness.judge.finding import Outcome
+from harness.judge.listing import listing
 from harness.report.comparison_page import comparison_page
 from harness.report.summary import COMMENT_LIMIT, summary
 from harness.report.verdict_text import outcome_text

@@ -200,9 +200,9 @@ def test_a_busy_worker_ends_with_its_referee(tmp_path: Path) -> None:
     )
     program = (
         "import sys; from pathlib import Path\n"
-        "from harness.duel.process import start_worker; from harness.duel.sides import Side\n"
+        "from harness.duel.process import start_worker; from harness.duel.sides import SideSource\n"
         "folder = Path(sys.argv[1])\n"
-        "side = Side(name='base', given='x', python=Path(sys.executable), tree=folder)\n"
+        "side = SideSource(name='base', given='x', python=Path(sys.executable), tree=folder)\n"
         "pids = []\n"
         "for method in ('spawn', 'fork'):\n"
         "    worker = start_worker(side, folder, method=method, threads=1, seed=1)\n"

@@ -8,6 +8,7 @@ import typer
 from harness.commands.options import BareJson, Config, Json, RunFiles
 
 _BASELINES = Path("results/baselines")
+_CONFIG = Path("pyproject.toml")
 
 
 def gate(
@@ -22,7 +23,7 @@ def gate(
     every_baseline: Annotated[
         bool, typer.Option("--every-baseline", help="fail where no run meets a baseline")
     ] = False,
-    config: Config = Path("pyproject.toml"),
+    config: Config = _CONFIG,
     json: Json = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="show all rows, and what would replace them")
@@ -38,7 +39,10 @@ def gate(
     gated = gate_files(runs, baseline, config, update=update, prune=prune, every_baseline=every_baseline)
     if json is not None:
         write_json(json, written(gated.outcomes, "json"), inputs=runs)
-    command = shlex.join(["harness", "gate", *map(str, runs), "--baseline", str(baseline), "--update"])
+    words = ["harness", "gate", *map(str, runs), "--baseline", str(baseline), "--update"]
+    if config != _CONFIG:
+        words += ["--config", str(config)]
+    command = "" if update else shlex.join(words)
     print_report(gate_text(gated.outcomes, gated.changes, command, verbose=verbose), json)
     for path in gated.written:
         typer.echo(f"wrote {path}", err=True)

@@ -4,6 +4,7 @@ Eval mode of the whole model would hide what parts of a batch change: statistics
 that every forward pass in train mode updates.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -36,14 +37,18 @@ def drawing_modules(model: Model) -> tuple[str, ...]:
         note(running[-1] if running else "")
         running.append(path)
 
-    def leave() -> None:
-        note(running.pop())
+    def leave(path: str) -> None:
+        note(path)
+        while running.pop() != path:  # what raised, and was caught, has not left where torch cannot tell
+            pass
 
+    before = [each.get_state() for each in own]
     handles = []
     for path, child in hookable(model.module):
+        options = {"always_call": True} if _takes_always(child) else {}
         handles += [
             child.register_forward_pre_hook(lambda _module, _inputs, path=path: enter(path)),
-            child.register_forward_hook(lambda _module, _inputs, _output: leave()),
+            child.register_forward_hook(lambda _module, _inputs, _output, path=path: leave(path), **options),
         ]
     try:
         with random_state_kept(), torch.enable_grad():  # a model may differentiate inside
@@ -51,8 +56,15 @@ def drawing_modules(model: Model) -> tuple[str, ...]:
     finally:
         for handle in handles:
             handle.remove()
+        for generator, generator_state in zip(own, before, strict=True):
+            generator.set_state(generator_state)
         state.restore()
     return tuple(drawing)
+
+
+def _takes_always(module: nn.Module) -> bool:
+    """Tell whether a hook can be called after an exception too; torch < 2.1 does not."""
+    return "always_call" in inspect.signature(module.register_forward_hook).parameters
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-# Relative to the largest number of the tensor itself, and, where that is larger, to the largest of all: what
-# cancels to nothing, such as the gradient of an attention's key bias, is rounding of larger numbers.
+# Relative to the largest number of the tensor itself, and of what may cancel, where that is larger, to the
+# largest of all: what is left, such as the gradient of an attention's key bias, is rounding of larger ones.
 _OWN = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 _ALL = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.1, torch.float16: 0.02}
 _TF32 = 1e-3  # of either, on a device that may multiply float32 with 10 bits of a significand
@@ -34,12 +34,15 @@ class Difference:
         return self.beyond <= 1
 
 
-def largest_difference(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> Difference:
+def largest_difference(
+    before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor], *, cancel: bool = False
+) -> Difference:
     """Return the difference of the tensor that is furthest beyond rounding.
 
     Args:
         before: by name.
         after: by name; one that is there on one side alone is beyond all rounding.
+        cancel: numbers may be what is left of larger ones in other tensors, as gradients may.
 
     >>> largest_difference({"a": torch.ones(1)}, {"a": torch.full((1,), 1.25)}).relative
     0.25
@@ -50,7 +53,8 @@ def largest_difference(before: Mapping[str, torch.Tensor], after: Mapping[str, t
     if missing:
         return Difference(float("inf"), float("inf"), missing[0])
     sizes = {name: _largest(tensor) for name, tensor in before.items()}
-    whole = max((size for name, size in sizes.items() if not _is_exact(before[name])), default=0.0)
+    inexact = (size for name, size in sizes.items() if not _is_exact(before[name]))
+    whole = max(inexact, default=0.0) if cancel else 0.0
     return max(
         (_difference(name, before[name], after[name], sizes[name], whole) for name in before),
         default=Difference(),
@@ -94,9 +98,9 @@ def drift(
 def _difference(name: str, before: torch.Tensor, after: torch.Tensor, own: float, whole: float) -> Difference:
     if before.shape != after.shape or before.dtype != after.dtype:
         return Difference(float("inf"), float("inf"), name)
-    if torch.equal(before, after) or not before.numel():
-        return Difference(0.0, 0.0, name)
     one, other = (_dense(tensor) for tensor in (before, after))
+    if torch.equal(one, other) or not before.numel():
+        return Difference(0.0, 0.0, name)
     apart = (one != other) & ~(one.isnan() & other.isnan())  # NaN, and infinities, are no distance
     distance = float((one - other)[apart].abs().max()) if bool(apart.any()) else 0.0
     if distance != distance:  # noqa: PLR0124 (NaN on one side alone)

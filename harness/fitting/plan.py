@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -27,6 +28,7 @@ class Applied:
         autocast: the dtype of an autocast region to put around the forward pass; None for none.
         undo: puts everything back.
         dimensions: of each input tensor, which counted the examples where the plan was made.
+        batch_size: examples there.
     """
 
     optimizer: Optimizer
@@ -35,11 +37,13 @@ class Applied:
     autocast: object
     undo: Undo
     dimensions: Dimensions = ()
+    batch_size: int = 0
 
     def parts(self, inputs: Any) -> list[Any]:
         """Return a batch's parts, cut along the dimension of every tensor that counts the examples.
 
-        It is the plan's, where there are as many tensors as the plan was made with, else the first.
+        It is the plan's for what looks like the inputs that the plan was made with, else the first, as of
+        targets.
 
         Raises:
             HarnessError: it cannot be divided into equal parts.
@@ -47,9 +51,18 @@ class Applied:
         if self.micro_batches == 1:
             return [inputs]
         dimensions = self.dimensions
-        if len(dimensions) != sum(1 for _ in tensors_in(inputs)):
+        tensors = tuple(tensors_in(inputs))
+        if len(dimensions) != len(tensors) or not all(map(self._may_be_along, tensors, dimensions)):
             dimensions = leading_dimensions(inputs, batch_size_of(Model(nn.Identity(), (inputs,))))
         return split(inputs, dimensions, self.micro_batches)
+
+    def _may_be_along(self, tensor: torch.Tensor, dimension: int | None) -> bool:
+        """Return whether a dimension may count a tensor's examples; a batch may be of another size, too."""
+        if dimension is None:
+            return True
+        if dimension >= tensor.dim():
+            return False
+        return tensor.shape[dimension] == self.batch_size or tensor.shape[0] != self.batch_size
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +110,7 @@ class Plan:
             training.autocast,
             undo,
             parts.dimensions,
+            self.search.batch_size,
         )
 
     def __str__(self) -> str:

@@ -79,7 +79,8 @@ class Hunt:
 
     def refute(self, candidate: FitCandidate) -> None:
         """Leave out what pulls the same kinds of levers as one that changes more than it says, and others."""
-        self._refuted.append(_kinds_of(candidate))
+        if kinds := _kinds_of(candidate):  # what pulls none is in everything
+            self._refuted.append(kinds)
 
     def pools(self) -> Iterator[list[Prospect]]:
         """Yield candidates, first those that give up least; measures the pieces of each once, when asked."""
@@ -207,6 +208,6 @@ def _kinds_of(candidate: FitCandidate) -> frozenset[str]:
     pulled = {
         "checkpointing": bool(candidate.checkpointed),
         "micro-batches": candidate.micro_batches > 1,
-        "in backward": candidate.update == "in backward",
+        f"step {candidate.update}": bool(candidate.update),
     }
     return frozenset(kind for kind, is_pulled in pulled.items() if is_pulled)

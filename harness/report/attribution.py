@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.record.names import NODES, PEAK, RETAINED, SAVED
@@ -58,11 +58,11 @@ def contributors(shares: Sequence[Share]) -> tuple[tuple[str, int], ...]:
         # A temporary belongs to its operator, and so does what no module inside the model holds.
         what = share.operator if share.category == "temporaries" or not share.module else share.kind
         grouped[what or share.kind, _inner(block_of(share.module)[0])].append(share)
-    named = []
-    for (what, inner), members in grouped.items():
-        inside = _place(inner, [share.module for share in members])
-        text = f"{what or 'bytes'} in {inside}" if inside else what or "bytes"
-        named.append((text, sum(share.bytes for share in members)))
+    named = [
+        (f"{what or 'bytes'} in {place}" if place else what or "bytes", size)
+        for (what, _), members in grouped.items()
+        for place, size in _places(members)
+    ]
     return tuple(sorted(named, key=lambda one: -one[1]))
 
 
@@ -71,23 +71,29 @@ def _inner(prefix: str) -> str:
     return re.sub(r"^\d+\.", "", prefix)
 
 
-def _place(inner: str, modules: Sequence[str]) -> str:
-    """Return where alike modules are, in words; "" for the model itself.
+def _places(members: Sequence[Share]) -> Iterator[tuple[str, int]]:
+    """Yield where shares of one kind are, in words, and their bytes; "" for the model itself.
 
-    >>> _place("layers", ["1.layers.0", "1.layers.2", "2.layers.0", "2.layers.2"])
-    'layers 0, 2 of 1 to 2'
-    >>> _place("layers", ["1.layers.0", "1.layers.2"]), _place("", ["0", "1"])
-    ('1.layers 0, 2', 'submodule 0 to 1')
+    Blocks that differ in the number at the front alone, and hold shares at the same numbers inside, are one.
     """
-    blocks = [block_of(module) for module in modules]
-    numbers = _ranges(number for _, number in blocks if number is not None)
-    if not inner:
-        return f"submodule {numbers}" if numbers else ""
-    prefixes = {prefix for prefix, _ in blocks}
-    if len(prefixes) == 1:
-        return f"{prefixes.pop()} {numbers}".strip()
-    outer = _ranges(int(prefix.partition(".")[0]) for prefix in prefixes if prefix != inner)
-    return f"{inner} {numbers} of {outer}".replace("  ", " ")
+    by_prefix: dict[str, list[Share]] = defaultdict(list)
+    for share in members:
+        by_prefix[block_of(share.module)[0]].append(share)
+    numbers = {prefix: _numbers(shares) for prefix, shares in by_prefix.items()}
+    inner = _inner(next(iter(by_prefix)))
+    if len(by_prefix) > 1 and inner not in by_prefix and len(set(numbers.values())) == 1:
+        outer = _ranges(int(prefix.partition(".")[0]) for prefix in by_prefix)
+        inside = " ".join(filter(None, (inner, next(iter(numbers.values())))))
+        yield f"{inside} of {outer}", sum(share.bytes for share in members)
+        return
+    for prefix, shares in by_prefix.items():
+        name = prefix or ("submodule" if numbers[prefix] else "")
+        yield " ".join(filter(None, (name, numbers[prefix]))), sum(share.bytes for share in shares)
+
+
+def _numbers(shares: Sequence[Share]) -> str:
+    """Return which of alike blocks hold these shares, as ranges."""
+    return _ranges(number for share in shares if (number := block_of(share.module)[1]) is not None)
 
 
 def tree(attribution: Attribution) -> tuple[Branch, ...]:

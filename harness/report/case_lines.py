@@ -43,7 +43,7 @@ def _interruptions(judged: Sequence[Contrast]) -> Iterator[str]:
     """
     times = {contrast.metric: contrast.value for contrast in judged if contrast.control}
     parts = [times[name] for name in PART_TIMES if name in times]
-    if len(parts) > 1 and sum(parts) < _WHOLE * times[TIME]:
+    if TIME in times and len(parts) > 1 and sum(parts) < _WHOLE * times[TIME]:
         yield (
             "most steps were interrupted in one of their parts: the parts' times add up to"
             f" {percent(sum(parts) / times[TIME])} of the whole;"

@@ -242,7 +242,7 @@ def _sacrifices(candidate: FitCandidate, search: FitSearch) -> list[str]:
     if candidate.frozen:
         said.append(f"training {numbers_of(range(candidate.frozen))} and all that runs before")
     if candidate.micro_batches > 1 and "batchnorm" in search.allowed:
-        said.append("batch statistics over the whole batch, where BatchNorm takes them")
+        said.append("batch statistics and running averages over the whole batch")
     return said
 
 

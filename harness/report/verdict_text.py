@@ -44,7 +44,8 @@ def outcome_text(outcome: Outcome, most: int = sys.maxsize, has_all: str = _HAS_
     if len(said) > len(alone[:most]):
         rest = len(said) - len(alone[:most])
         lines.append(f"{many(rest, 'more row')}; {has_all}")
-    lines += [sentence(finding) for finding in unsaid[:_SHOWN]]
-    if len(unsaid) > _SHOWN:
-        lines.append(f"{len(unsaid) - _SHOWN:,} more that are undecided or incomparable")
+    shown = _SHOWN if has_all else len(unsaid)
+    lines += [sentence(finding) for finding in unsaid[:shown]]
+    if len(unsaid) > shown:
+        lines.append(f"{len(unsaid) - shown:,} more that are undecided or incomparable")
     return "\n".join(visible(line) for line in lines) + "\n"

@@ -68,7 +68,7 @@ def written(outcomes: Sequence[Outcome], form: str) -> str:
 def gate_text(
     outcomes: Sequence[Outcome],
     changes: Mapping[str, Sequence[str]],
-    command: str = "harness gate RUN.json --baseline DIR --update",
+    command: str,
     *,
     verbose: bool = False,
 ) -> str:
@@ -77,22 +77,39 @@ def gate_text(
     Args:
         outcomes: of the runs.
         changes: rows that would be replaced, by the name of the baseline.
-        command: what would write them.
+        command: what would write them; "" where it was written.
         verbose: print all findings, and all those rows.
     """
     most = sys.maxsize if verbose else max(1, _ROWS // len(outcomes))
     has_all = "" if verbose else "-v shows all"
     text = "".join(outcome_text(outcome, most, has_all) for outcome in outcomes)
-    count = sum(map(len, changes.values()))
-    are_shown = verbose or count <= _LISTED
+    are_shown = verbose or sum(map(len, changes.values())) <= _LISTED
     for name, rows in changes.items():
         if rows and are_shown:
             text += "\n".join([f"\nreplacement in {visible(name)}.json:", *map(visible, rows), ""])
-    if any(outcome.fails for outcome in outcomes) and changes:
-        files = " and ".join(f"{visible(name)}.json" for name in changes)
-        options = f"({'' if are_shown else '-v shows them, '}--prune drops what is gone)"
-        text += (
-            f"\nif that is meant, this writes {many(count, 'row')} of {files}\n{options}:\n"
-            f"  {visible(command)}\n"
-        )
+    if command and any(outcome.fails for outcome in outcomes):
+        text += _offer(changes, command, "" if are_shown else "; -v shows them")
     return text
+
+
+def _offer(changes: Mapping[str, Sequence[str]], command: str, hint: str) -> str:
+    """Return the command that would write the rows that would replace others; "" where there are none."""
+    new, old = (
+        {
+            (name, row[2:].rpartition(",")[0])
+            for name, rows in changes.items()
+            for row in rows
+            if row[0] == sign
+        }
+        for sign in "+-"
+    )
+    gone = old - new
+    if not new and not gone:
+        return ""
+    files = " and ".join(f"{visible(name)}.json" for name, rows in changes.items() if rows)
+    told = [f"writes {many(len(new), 'row')} of {files}"] if new else []
+    told += (
+        [f"{'with --prune it ' if new else ''}drops what is gone, {many(len(gone), 'row')}"] if gone else []
+    )
+    whole = visible(command) + ("" if new else " --prune")
+    return f"\nif that is meant, this {', '.join(told)}{hint}:\n  {whole}\n"

@@ -26,12 +26,26 @@ LARGE = torch.tensor([100.0])
         (torch.zeros(0), torch.zeros(0), True),
     ],
 )
-def test_a_tensor_is_held_against_its_own_largest_number(
+def test_what_may_cancel_is_held_against_its_own_largest_number_and_that_of_all(
     before: torch.Tensor, after: torch.Tensor, *, is_rounding: bool
 ) -> None:
-    found = largest_difference({"one": before, "large": LARGE}, {"one": after, "large": LARGE})
+    found = largest_difference({"one": before, "large": LARGE}, {"one": after, "large": LARGE}, cancel=True)
 
     assert found.is_rounding is is_rounding
+
+
+def test_a_large_tensor_hides_nothing_of_another_that_cancels_nothing() -> None:
+    mask = torch.full((2, 2), torch.finfo(torch.float32).min)
+    before, after = {"mask": mask, "average": torch.ones(1)}, {"mask": mask, "average": torch.ones(1) * 5}
+
+    assert not largest_difference(before, after).is_rounding
+
+
+def test_sparse_tensors_are_compared() -> None:
+    one = torch.eye(3).to_sparse()
+
+    assert largest_difference({"a": one}, {"a": one.clone()}).is_rounding
+    assert not largest_difference({"a": one}, {"a": one * 2}).is_rounding
 
 
 def test_the_tensor_that_is_furthest_beyond_rounding_is_named() -> None:

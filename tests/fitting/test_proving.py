@@ -6,6 +6,7 @@ from torch import nn
 from harness.fitting.door import fit
 from harness.fitting.plan import Plan
 from harness.fitting.proving import prove
+from harness.fitting.searching import Hunt
 from harness.fitting.workbench import Workbench
 from harness.record.fit import FitCandidate
 from harness.record.measured import Case
@@ -46,11 +47,12 @@ class Noisy(nn.Module):
 
 
 class Row(nn.Module):
-    """Blocks beside a buffer of large whole numbers."""
+    """Blocks beside buffers of large numbers."""
 
     def __init__(self, block: type[nn.Module]) -> None:
         super().__init__()
         self.register_buffer("places", torch.arange(5000))
+        self.register_buffer("mask", torch.full((4, 4), torch.finfo(torch.float32).min).triu(1))
         self.blocks = nn.ModuleList(block() for _ in range(4))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
@@ -76,7 +78,7 @@ def bench(module: type[nn.Module]) -> Workbench:
     )
 
 
-def test_large_whole_numbers_in_a_buffer_do_not_hide_that_another_is_updated_twice() -> None:
+def test_large_numbers_in_a_buffer_do_not_hide_that_another_is_updated_twice() -> None:
     proof = prove(bench(Averaging), FitCandidate(checkpointed=(0,)))
 
     assert not proof.held
@@ -88,6 +90,48 @@ def test_gradients_are_compared_though_they_are_gone_when_backward_returns() -> 
 
     assert prove(one, FitCandidate(update="in backward")).held
     assert not prove(bench(Noisy), FitCandidate(checkpointed=(0, 1), update="in backward")).held
+
+
+def test_a_checkpoint_that_draws_anew_is_refuted_with_parts_of_a_batch_too() -> None:
+    one = bench(Noisy)
+    one.check_split(2)
+
+    assert prove(one, FitCandidate(micro_batches=2)).held
+    assert not prove(one, FitCandidate(checkpointed=(0, 1), micro_batches=2)).held
+
+
+def test_the_implementation_of_the_optimizer_alone_is_refuted_alone() -> None:
+    hunt = Hunt(bench(Averaging))
+    hunt.refute(FitCandidate(update="fused"))
+
+    assert hunt._is_refuted(FitCandidate(checkpointed=(0,), update="fused"))
+    assert not hunt._is_refuted(FitCandidate(checkpointed=(0,)))
+
+
+class Held:
+    """Holds a tensor, as no container does that can be cut."""
+
+    def __init__(self, rows: torch.Tensor) -> None:
+        self.rows = rows
+
+
+class Opening(nn.Module):
+    """Blocks that run on what is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(nn.Linear(8, 8) for _ in range(4)))
+
+    def forward(self, held: Held) -> torch.Tensor:
+        out: torch.Tensor = self.blocks(held.rows)
+        return out
+
+
+def test_what_cannot_be_cut_is_a_reason_and_no_traceback() -> None:
+    plan = fit(Opening(), (Held(torch.randn(64, 8)),), limit=8000, budget=0)
+
+    assert {trial.candidate.micro_batches for trial in plan.search.trials} == {1}
+    assert any("micro-batches left out: " in note for note in plan.search.notes)
 
 
 def planned(factory: object, share: float) -> Plan:
@@ -140,3 +184,6 @@ def test_parts_are_cut_along_the_dimension_that_the_plan_was_made_with() -> None
     shapes = [tuple(part.shape) for part in applied.parts(torch.randn(24, 8, 8))]
     assert shapes == [(24, 8 // applied.micro_batches, 8)] * applied.micro_batches
     assert applied.micro_batches > 1
+    rows, classes = (applied.parts(torch.zeros(shape))[0] for shape in ((8,), (8, 12)))
+    assert rows.shape == (8 // applied.micro_batches,)
+    assert classes.shape == (8 // applied.micro_batches, 12)

@@ -1,6 +1,7 @@
 """A verdict names the cause first, calls a count that costs nothing changed, and fits a screen."""
 
 import msgspec
+import pytest
 import runs
 
 from harness.judge.gate import gate
@@ -184,7 +185,7 @@ def test_a_gate_prints_at_most_40_lines() -> None:
     outcome = gate(runs.run(*more), baselines(runs.run(*many)), Limits())
     rows = [f'+ ["m{number}","grad","peak",1]' for number in range(300)]
 
-    text = gate_text([outcome], {"one": rows, "two": rows})
+    text = gate_text([outcome], {"one": rows, "two": rows}, "harness gate")
 
     assert sum(-(-len(line) // 80) for line in text.splitlines()) <= 40  # as a terminal breaks them
     assert "292 more rows; -v shows all" in text
@@ -196,7 +197,7 @@ def test_all_rows_of_a_gate_are_shown_to_who_asks_for_them() -> None:
     outcome = gate(calling(3, 14, *arms), baselines(calling(1, 10, *arms)), Limits())
     rows = [f'+ ["m","arm {number}","operators",14]' for number in range(13)]
 
-    lines = gate_text([outcome], {"one": rows}, verbose=True).splitlines()
+    lines = gate_text([outcome], {"one": rows}, "harness gate", verbose=True).splitlines()
 
     assert sum(line.startswith("changed: ") for line in lines) == 13
     assert lines[lines.index("replacement in one.json:") + 1 :][:13] == rows
@@ -204,6 +205,27 @@ def test_all_rows_of_a_gate_are_shown_to_who_asks_for_them() -> None:
 
 def test_a_gate_names_the_command_that_makes_the_change_meant() -> None:
     outcome = gate(calling(3, 14), baselines(calling(1, 10)), Limits())
-    text = gate_text([outcome], {"one": ["+ row"]}, "harness gate run.json --baseline here --update")
+    text = gate_text(
+        [outcome], {"one": ['+ ["m","grad","peak",1]']}, "harness gate run.json --baseline here --update"
+    )
 
     assert text.endswith("\n  harness gate run.json --baseline here --update\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "command", "end"),
+    [
+        (['- ["m","grad","peak",1]'], "harness gate", "drops what is gone, 1 row:\n  harness gate --prune\n"),
+        (
+            ['- ["m","grad","peak",1]', '+ ["m","grad","peak",2]', '- ["m","grad","saved",1]'],
+            "harness gate",
+            "writes 1 row of one.json, with --prune it drops what is gone, 1 row:\n  harness gate\n",
+        ),
+        ([], "harness gate", "; no byte changed with it\n"),
+        (['+ ["m","grad","peak",1]'], "", '+ ["m","grad","peak",1]\n'),
+    ],
+)
+def test_what_a_gate_offers_is_what_its_command_does(rows: list[str], command: str, end: str) -> None:
+    outcome = gate(calling(3, 14), baselines(calling(1, 10)), Limits())
+
+    assert gate_text([outcome], {"one": rows}, command, verbose=True).endswith(end)

@@ -163,7 +163,7 @@ def read_whole(path: Path, folder: Path, *, page: bool) -> list[str]:
         texts.append(WRITERS["markdown"]((), [compare_files(path, path)]))
         gated = gate_files([path], folder / "baselines", folder / "pyproject.toml", update=True)
         again = gate_files([path], folder / "baselines", folder / "pyproject.toml")
-        texts += [gate_text(gated.outcomes, gated.changes), gate_text(again.outcomes, again.changes)]
+        texts += [gate_text(each.outcomes, each.changes, "harness gate") for each in (gated, again)]
         texts += document_of(path).tables().values()
     elif kind == "pytest-benchmark":
         texts.append(WRITERS["markdown"]((), [compare_files(path, path)]))

@@ -43,6 +43,14 @@ def test_alike_blocks_of_a_sequential_are_one_contributor() -> None:
     )
 
 
+def test_blocks_that_hold_shares_at_other_numbers_stay_apart() -> None:
+    shares = [_saved(100, path, "Linear") for path in ("0.blocks.0", "1.blocks.0", "1.blocks.8")]
+    mixed = [_saved(100, path, "Linear") for path in ("1.layers.0", "layers.2")]
+
+    assert [name for name, _ in contributors(shares)] == ["Linear in 1.blocks 0, 8", "Linear in 0.blocks 0"]
+    assert [name for name, _ in contributors(mixed)] == ["Linear in 1.layers 0", "Linear in layers 2"]
+
+
 def test_the_sentence_names_who_holds_what_no_grad_saves() -> None:
     case = Case(question="grad_mode", model="m")
     reference = ArmResult(

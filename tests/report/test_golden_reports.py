@@ -50,7 +50,7 @@ def history() -> list[runs.Run]:
 
 
 FORMATS: dict[str, Callable[[], str]] = {
-    "gate.txt": lambda: gate_text([gated()], {}),
+    "gate.txt": lambda: gate_text([gated()], {}, ""),
     "gate.md": lambda: WRITERS["markdown"]((), [gated()]),
     "gate.json": lambda: WRITERS["json"]((), [gated()]),
     "gate.junit.xml": lambda: WRITERS["junit"]((), [gated()]),

@@ -149,6 +149,9 @@ def split(inputs: Any, dimensions: Dimensions, number: int) -> list[Any]:
 def part_in_code(inputs: Any, dimensions: Dimensions, number: int) -> str:
     """Return what makes the inputs of part `i` from `inputs`, as code; "" where there is one tensor alone.
 
+    Raises:
+        LeverError: a tensor is inside of something that cannot be cut.
+
     >>> part_in_code({"ids": torch.zeros(4, 2), "scale": 2.0}, (0,), 2)
     "{'ids': inputs['ids'].chunk(2)[i], 'scale': inputs['scale']}"
     >>> part_in_code((torch.zeros(3, 4), torch.zeros(3)), (1, None), 2)
@@ -170,6 +173,8 @@ def part_in_code(inputs: Any, dimensions: Dimensions, number: int) -> str:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             fields = (f"{key}={code(getattr(value, key), f'{name}.{key}')}" for key in value._fields)
             return f"{name}._replace({', '.join(fields)})"
+        if not isinstance(value, (tuple, list)):
+            raise LeverError(_uncut(value))
         rows = [code(item, f"{name}[{index}]") for index, item in enumerate(value)]
         return f"({', '.join(rows)},)" if isinstance(value, tuple) else f"[{', '.join(rows)}]"
 
@@ -190,5 +195,9 @@ def _mapped(value: Any, cut: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(_mapped(item, cut) for item in value)
     if any(True for _ in tensors_in(value)):
-        raise LeverError(f"tensors inside a {type(value).__name__} cannot be cut into parts")
+        raise LeverError(_uncut(value))
     return value
+
+
+def _uncut(value: object) -> str:
+    return f"tensors inside a {type(value).__name__} cannot be cut into parts"

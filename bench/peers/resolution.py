@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import chi2
-
 from harness.calibration.report import POWER
 
 FALSE_ALARMS = 0.01  # two-sided
@@ -56,6 +54,8 @@ def resolution(log_ratios: Sequence[float]) -> Resolution:
         return Resolution(math.nan, math.nan, math.nan, math.nan, bias)
     spread = statistics.stdev(log_ratios)
     tail = (1 - _CONFIDENCE) / 2
+    from scipy.stats import chi2  # it takes a second, and few who import this need it
+
     low, high = (spread * math.sqrt(free / float(chi2.ppf(quantile, free))) for quantile in (1 - tail, tail))
     times = deviations_needed()
     return Resolution(spread, times * spread, times * low, times * high, bias)

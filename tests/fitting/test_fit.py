@@ -471,7 +471,7 @@ def test_where_timing_takes_long_the_finalist_that_repeats_least_work_is_timed_a
 
 def test_where_runs_take_long_there_is_one_finalist(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = untouched() * 6 // 10
-    usual = fit(net, limit=limit, budget=0).search
+    usual = planned(limit=limit).search
     monkeypatch.setattr("harness.fitting.searching._LONG_RUN_S", 0.0)
     search = fit(net, limit=limit, budget=0).search
 

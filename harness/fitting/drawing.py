@@ -4,7 +4,6 @@ Eval mode of the whole model would hide what parts of a batch change: statistics
 that every forward pass in train mode updates.
 """
 
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ import torch
 from torch import nn
 
 from harness.workload.generators import device_states, random_fingerprint, random_state_kept
-from harness.workload.hooks import hookable
+from harness.workload.hooks import always_called, hookable
 from harness.workload.model import Model
 from harness.workload.state import ModelState
 
@@ -45,7 +44,7 @@ def drawing_modules(model: Model) -> tuple[str, ...]:
     before = [each.get_state() for each in own]
     handles = []
     for path, child in hookable(model.module):
-        options = {"always_call": True} if _takes_always(child) else {}
+        options = always_called(child.register_forward_hook)
         handles += [
             child.register_forward_pre_hook(lambda _module, _inputs, path=path: enter(path)),
             child.register_forward_hook(lambda _module, _inputs, _output, path=path: leave(path), **options),
@@ -60,11 +59,6 @@ def drawing_modules(model: Model) -> tuple[str, ...]:
             generator.set_state(generator_state)
         state.restore()
     return tuple(drawing)
-
-
-def _takes_always(module: nn.Module) -> bool:
-    """Tell whether a hook can be called after an exception too; torch < 2.1 does not."""
-    return "always_call" in inspect.signature(module.register_forward_hook).parameters
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """How far tensors of two runs are from each other, and whether rounding explains it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ def _difference(name: str, before: torch.Tensor, after: torch.Tensor, own: float
         return Difference(0.0, 0.0, name)
     apart = (one != other) & ~(one.isnan() & other.isnan())  # NaN, and infinities, are no distance
     distance = float((one - other)[apart].abs().max()) if bool(apart.any()) else 0.0
-    if distance != distance:  # noqa: PLR0124 (NaN on one side alone)
+    if math.isnan(distance):  # on one side alone
         return Difference(float("inf"), float("inf"), name)
     dtype = _COMPLEX.get(before.dtype, before.dtype)
     if dtype == torch.float32 and before.device.type != "cpu":

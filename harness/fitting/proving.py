@@ -24,7 +24,7 @@ _STEPS = 2
 
 @dataclass(frozen=True, slots=True)
 class EndState:
-    """What a run left: tensors by name, and the state of the random numbers.
+    """The state at the end of a run: tensors by name, and the state of the random numbers.
 
     Attributes:
         random: of torch's generator on the CPU.

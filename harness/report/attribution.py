@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.record.names import NODES, PEAK, RETAINED, SAVED
 from harness.record.schema import ArmResult, Attribution, Record, Run, Share
 from harness.record.spared import why_nothing_is_spared
-from harness.report.text import percent
+from harness.report.text import percent, ranges
 from harness.report.units import quantity
 
 _TOP = 5  # contributors shown of a category; the others are one line
@@ -38,17 +38,6 @@ def block_of(path: str) -> tuple[str, int | None]:
     if match is None:
         return path, None
     return match.group(1) or "", int(match.group(2))
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Return whole numbers as ranges: "0 to 11", "0, 2 to 3"."""
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
 
 
 def contributors(shares: Sequence[Share]) -> tuple[tuple[str, int], ...]:
@@ -82,7 +71,7 @@ def _places(members: Sequence[Share]) -> Iterator[tuple[str, int]]:
     numbers = {prefix: _numbers(shares) for prefix, shares in by_prefix.items()}
     inner = _inner(next(iter(by_prefix)))
     if len(by_prefix) > 1 and inner not in by_prefix and len(set(numbers.values())) == 1:
-        outer = _ranges(int(prefix.partition(".")[0]) for prefix in by_prefix)
+        outer = ranges(int(prefix.partition(".")[0]) for prefix in by_prefix)
         inside = " ".join(filter(None, (inner, next(iter(numbers.values())))))
         yield f"{inside} of {outer}", sum(share.bytes for share in members)
         return
@@ -93,7 +82,7 @@ def _places(members: Sequence[Share]) -> Iterator[tuple[str, int]]:
 
 def _numbers(shares: Sequence[Share]) -> str:
     """Return which of alike blocks hold these shares, as ranges."""
-    return _ranges(number for share in shares if (number := block_of(share.module)[1]) is not None)
+    return ranges(number for share in shares if (number := block_of(share.module)[1]) is not None)
 
 
 def tree(attribution: Attribution) -> tuple[Branch, ...]:

@@ -1,9 +1,9 @@
 """What one screen shows of a record: the columns in which its arms differ, and what its memory is made of."""
 
-from collections import Counter
 from dataclasses import replace
 
 from harness.record.schema import ArmResult
+from harness.report.attribution import tree
 from harness.report.tables import TIME_COLUMNS, CaseTable, is_timed
 from harness.report.text import percent
 from harness.report.units import quantity
@@ -41,13 +41,10 @@ def peak_line(arm: ArmResult) -> str:
     attribution = arm.attribution
     if attribution is None or not attribution.peak:
         return ""
-    sizes: Counter[str] = Counter()
-    for share in attribution.shares:
-        sizes[share.category] += share.bytes
     told = [
-        f"{percent(size / attribution.peak)} {name}"
-        for name, size in sizes.most_common()
-        if size >= _WORTH_NAMING * attribution.peak
+        f"{percent(branch.share)} {branch.name}"
+        for branch in tree(attribution)
+        if branch.share >= _WORTH_NAMING
     ]
     whole = quantity(attribution.peak, "B")
     return f"{arm.arm} takes {whole} in all, in its {attribution.part} part: {', '.join(told)}"

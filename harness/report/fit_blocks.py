@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from harness.report.text import ranges
+
 
 def paths_in_brackets(paths: Sequence[str]) -> str:
     """Return the paths of blocks in brackets: the first and the last."""
@@ -14,11 +16,4 @@ def numbers_of(blocks: Sequence[int]) -> str:
     >>> numbers_of((0, 1, 2, 5))
     'blocks 1 to 3, 6'
     """
-    runs: list[list[int]] = []
-    for block in blocks:
-        if runs and block == runs[-1][1] + 1:
-            runs[-1][1] = block
-        else:
-            runs.append([block, block])
-    said = [f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs]
-    return f"block{'s' if len(blocks) > 1 else ''} {', '.join(said)}"
+    return f"block{'s' if len(blocks) > 1 else ''} {ranges(block + 1 for block in blocks)}"

@@ -73,18 +73,18 @@ def next_steps(run: Run, target: str, page: str = "") -> tuple[str, ...]:
         target: as it was named to the command line.
         page: the file of the page that was written; "" for none.
     """
-    trained = [
+    peaks = [
         (arm.counts[PEAK], record, arm)
         for record in run.records
         for arm in record.arms
         if record.case.mode == "train" and PEAK in arm.counts and arm.status == "ok"
     ]
     steps = []
-    if trained:
-        highest, record, _ = max(trained, key=lambda item: item[0])
-        steps.append(_fit_step(target, [arm for _, _, arm in trained]))
+    if peaks:
+        highest, record, _ = max(peaks, key=lambda item: item[0])
+        steps.append(_fit_step(target, [arm for _, _, arm in peaks]))
         lowest, saving, arm = min(
-            (each for each in trained if each[1].case.question == record.case.question),
+            (each for each in peaks if each[1].case.question == record.case.question),
             key=lambda item: item[0],
         )
         question = saving.case.question
@@ -144,4 +144,4 @@ def measurement_text(run: Run, width: int = 80) -> str:
     """Return a whole run as text."""
     parts = [headline_text(run, width), "", *(record_text(run, record, width) for record in run.records)]
     parts += [closing_text(run, width), environment_text(run, width), wrapped_text(took_line(run), width)]
-    return "\n".join(part for part in parts)
+    return "\n".join(parts)

@@ -1,6 +1,6 @@
 """The picture of a run, for a document: what arms hold over a step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from harness.errors import HarnessError
 from harness.judge.times import times_of
@@ -20,17 +20,17 @@ def run_picture(runs: Sequence[Run]) -> str:
     """
     timelines: dict[str, Timeline] = {}
     for record in (record for run in runs for record in run.records):
-        for timeline in _timelines(record):
+        if timeline := _timeline(record):
             timelines.setdefault(record.case.question, timeline)
     if not timelines:
         raise HarnessError("no run here has its memory over a step; give one that `harness measure` wrote")
     return timeline_picture([*timelines.values()][:_MOST_PANELS])
 
 
-def _timelines(record: Record) -> Iterator[Timeline]:
+def _timeline(record: Record) -> Timeline | None:
     arms = [(arm.arm, arm.allocated) for arm in record.arms if arm.allocated is not None][:_MOST_ARMS]
+    if not arms:
+        return None
     times = times_of(record)
     seconds = [times[name, TIME] for name, _ in arms if (name, TIME) in times]
-    if arms:
-        title = f"{record.case.title}: {record.asks}"
-        yield Timeline(title, arms, seconds if len(seconds) == len(arms) else ())
+    return Timeline(f"{record.case.title}: {record.asks}", arms, seconds if len(seconds) == len(arms) else ())

@@ -1,7 +1,7 @@
 """Counts with their nouns, percent, tables in columns, lines of a width."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -26,6 +26,21 @@ def percent(share: float, form: str = ".0%") -> str:
     ('12 %', '+12.5 %')
     """
     return format(share, form).replace("%", " %")
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return whole numbers as ranges.
+
+    >>> ranges([0, 1, 2, 3]), ranges([3, 0, 2, 2])
+    ('0 to 3', '0, 2 to 3')
+    """
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]} to {part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
 
 
 def text_table(

@@ -38,9 +38,12 @@ def forget_compiled() -> None:
 def register_forward_hook(hook: Callable[..., None]) -> Any:
     """Register a global forward hook, called after an exception too where torch can (from 2.1)."""
     register = modules.register_module_forward_hook
-    if "always_call" in inspect.signature(register).parameters:
-        return register(hook, always_call=True)
-    return register(hook)
+    return register(hook, **always_called(register))
+
+
+def always_called(register: Callable[..., Any]) -> dict[str, bool]:
+    """Return the option with which a hook is called after an exception too, where torch has it (from 2.1)."""
+    return {"always_call": True} if "always_call" in inspect.signature(register).parameters else {}
 
 
 def is_compiled(module: nn.Module) -> bool:

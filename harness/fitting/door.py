@@ -19,7 +19,7 @@ from harness.fitting.workbench import Workbench
 from harness.measure.devices.registry import check_device, prepare
 from harness.measure.garbage import old_objects_set_aside, set_optimizers_aside
 from harness.measure.guard import memory_guarded
-from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial
+from harness.record.fit import Allocator, FitCandidate, FitSearch, FitTrial, least_of
 from harness.session import Target, entry_to_measure
 from harness.setting import Setting, options_of, parse_bytes
 from harness.workload.copying import Copying
@@ -174,8 +174,7 @@ def _search(bench: Workbench, wish: Wish, budget: float, say: Say, began: float)
             freezing_alone(hunt, limit, budget, notes)
     untouched = hunt.trials[FitCandidate()]
     trials = tuple(hunt.trials.values())
-    ran = (trial for trial in trials if trial.peak is not None and not trial.reason)
-    shown = plan or min(ran, key=lambda trial: trial.peak or 0, default=None)
+    shown = plan or least_of(trials)
     levers = bench.levers(plan.candidate) if plan is not None else ()
     case = bench.case
     return Plan(

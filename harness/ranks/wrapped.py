@@ -53,7 +53,6 @@ def measure_over_ranks(
     """
     if started_by_launcher(os.environ):
         die_with(os.getppid())
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is loaded
     from harness.ranks.session import RankRequest, RankSession, spoken_once
 
     words = ["harness", *sys.argv[1:]]

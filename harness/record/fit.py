@@ -1,5 +1,6 @@
 """What a search for a training step that fits has found, in plain dataclasses."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -188,8 +189,13 @@ class FitSearch:
     @property
     def least(self) -> FitTrial | None:
         """The trial with the lowest peak, of those that were not thrown out."""
-        ran = [trial for trial in self.trials if trial.peak is not None and not trial.reason]
-        return min(ran, key=lambda trial: trial.peak or 0, default=None)
+        return least_of(self.trials)
+
+
+def least_of(trials: Iterable[FitTrial]) -> FitTrial | None:
+    """Return the trial with the lowest peak, of those that ran and were not thrown out; None for none."""
+    ran = (trial for trial in trials if trial.peak is not None and not trial.reason)
+    return min(ran, key=lambda trial: trial.peak or 0, default=None)
 
 
 def load_search(path: Path) -> FitSearch:
